@@ -1,0 +1,24 @@
+/** What widget and worker agree on: the routes' bodies and the broker's messages. Nothing else of ours is imported here. */
+export {
+  MODES,
+  RunProgramRequest,
+  RunProgramAnswer,
+  CheckOutputRequest,
+  CheckOutputAnswer,
+  DownloadRequest,
+  ErrorAnswer,
+  LabVerdict,
+  OutputItem,
+} from './http.js';
+export type { Mode, LabCaseVerdict, TaskState } from './http.js';
+export {
+  MESSAGE_VERSION,
+  TaskMessage,
+  OutputMessage,
+  FinalMessage,
+  RestartMessage,
+  ReplyMessage,
+  encodeMessage,
+  decodeTaskMessage,
+  decodeReplyMessage,
+} from './messages.js';
