@@ -17,7 +17,7 @@ const Switches = Type.Record(Type.String(), Type.Array(Type.String()));
 
 export const RunProgramRequest = Type.Object({
   files: Type.Array(SourceFile),
-  mode: Type.Union(MODES.map((mode) => Type.Literal(mode))),
+  mode: Type.Enum(MODES),
   main: Type.Optional(Type.String()),
   switches: Type.Optional(Switches),
   name: Type.Optional(Type.String()),

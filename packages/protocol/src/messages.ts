@@ -42,6 +42,8 @@ export const FinalMessage = Type.Object({
   items: Count,
   state: Type.Union([Type.Literal('SUCCESS'), Type.Literal('FAILURE')]),
   status: Type.Integer(),
+  /** How long a worker was busy with the task, in ms; tells the widgets how fast the queue moves. */
+  workMs: Type.Number({ minimum: 0 }),
 });
 export type FinalMessage = Static<typeof FinalMessage>;
 

@@ -1,0 +1,87 @@
+/** The Fastify app without its network: what main.ts listens with and tests inject into. */
+import cors from '@fastify/cors';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { ReplyReader, TaskPublisher } from '@code-widgets/broker';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type HTTPMethods,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify';
+
+import { errorHandler } from './errors.js';
+import { Pace } from './pace.js';
+import { checkOutputRoute } from './routes/check-output.js';
+import { downloadRoute } from './routes/download.js';
+import { healthRoute } from './routes/health.js';
+import { runProgramRoute } from './routes/run-program.js';
+
+/** The whole of a request must have come within this time. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export interface AppDependencies {
+  tasks: TaskPublisher;
+  replies: ReplyReader;
+  log: FastifyBaseLogger;
+  bodyLimitBytes: number;
+}
+
+export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDependencies): Promise<App> {
+  const app = fastify({
+    loggerInstance: log,
+    // A page polls four times a second: a line for each request would bury the others.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { ignoreTrailingSlash: true },
+    // What does not fit is refused, never bent until it fits.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  // Only JSON is a body; what is not declared as JSON is not guessed at.
+  app.removeContentTypeParser('text/plain');
+
+  const pace = new Pace();
+  app.setErrorHandler(errorHandler(async () => pace.retryAfterSeconds(await tasks.load())));
+  app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' }));
+
+  await app.register(cors, {
+    // Open to every origin; named back, as the pages have always seen it.
+    origin: (origin, done) => done(null, origin ?? '*'),
+    methods: ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
+    strictPreflight: false,
+    preflightContinue: true,
+  });
+
+  healthRoute(app);
+  runProgramRoute(app, tasks);
+  checkOutputRoute(app, replies, pace);
+  downloadRoute(app);
+
+  answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
+  for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);
+  return app;
+}
+
+/** OPTIONS (the preflight, whose headers are the CORS plugin's) and 405 for the methods that a path does not have. */
+function answerOtherMethods(app: App, url: string, allowed: HTTPMethods[]): void {
+  const allow = allowed.join(', ');
+  app.options(url, (_, reply) => reply.header('allow', allow).type('text/html; charset=utf-8').send(''));
+  app.route({
+    method: (['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((method) => !allowed.includes(method)),
+    url,
+    handler: (_, reply) =>
+      reply.code(405).header('allow', allow).send({ error: 'Method Not Allowed', message: `This address takes ${allow}.` }),
+  });
+}

@@ -1,0 +1,16 @@
+/** The widget's settings. README.md explains them to operators. */
+import { BROKER_SETTINGS } from '@code-widgets/broker';
+import { readSettings } from '@code-widgets/service';
+import { Type } from 'typebox';
+
+const MIB = 1024 * 1024;
+
+const Settings = Type.Object({
+  ...BROKER_SETTINGS,
+  HOST: Type.String({ default: '0.0.0.0' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
+  LOG_LEVEL: Type.String({ default: 'info' }),
+  BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 4 * MIB }),
+});
+
+export const readConfig = (env: NodeJS.ProcessEnv) => readSettings(Settings, env);

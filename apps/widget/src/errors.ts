@@ -1,0 +1,67 @@
+/**
+ * Errors by what the caller must do: mend the request (400, 413), come back later (503), start
+ * anew (404), or nothing (500, of which no more than that is said).
+ */
+import { STATUS_CODES } from 'node:http';
+
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { BrokerUnavailable, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
+import { ProjectError } from '@code-widgets/project';
+import type { ErrorAnswer } from '@code-widgets/protocol';
+
+/** Seconds after which a broker that was out of reach is worth another try. */
+const BROKER_RETRY_S = 5;
+
+/** The task ended for the service's own reasons. */
+export class TaskFailed extends Error {
+  override name = 'TaskFailed';
+  constructor(identifier: string) {
+    super(`task ${identifier} failed`);
+  }
+}
+
+export type RetryAfter = () => Promise<number>;
+
+/** Answers an error as JSON; `retryAfter` says when a full queue is worth another try, in seconds. */
+export function errorHandler(retryAfter: RetryAfter) {
+  return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (error instanceof TaskQueueFull) {
+      reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
+      return answer(reply, 503, 'Too many programs are waiting. Try again later.');
+    }
+    if (error instanceof BrokerUnavailable) {
+      request.log.error({ reason: error.message }, 'the broker is out of reach');
+      reply.header('retry-after', BROKER_RETRY_S);
+      return answer(reply, 503, 'The service cannot take requests at the moment. Try again later.');
+    }
+    if (error instanceof ReplyQueueGone) {
+      return answer(reply, 404, 'No task has this identifier, or its answer has expired. Run the program again.');
+    }
+    if (error instanceof ProjectError) return answer(reply, 400, error.message, error.path);
+    if (error.validation) return answer(reply, 400, ...describeValidation(error));
+    // A body that is not declared as JSON was always a bad request here, not 415.
+    if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+      return answer(reply, 400, 'The body must be JSON, sent with Content-Type: application/json.');
+    }
+    const status = error.statusCode ?? 500;
+    if (status < 500) return answer(reply, status, error.message);
+    request.log.error({ err: error }, 'request failed');
+    return answer(reply, 500, 'Something went wrong here. Try again; if it stays, tell the operator.');
+  };
+}
+
+function answer(reply: FastifyReply, status: number, message: string, path?: string): void {
+  const body: ErrorAnswer = { error: STATUS_CODES[status] ?? 'Error', message, ...(path !== undefined && { path }) };
+  void reply.code(status).send(body);
+}
+
+/** What is wrong and where: `/files/2/contents` is said as `files[2].contents`. */
+function describeValidation({ validation }: FastifyError): [message: string, path?: string] {
+  const first = validation?.[0];
+  if (!first) return ['The request does not fit the schema.'];
+  const missing = first.keyword === 'required' ? `/${String(first.params.missingProperty)}` : '';
+  const path = `${first.instancePath}${missing}`.slice(1).replace(/\/(\d+)/g, '[$1]').replaceAll('/', '.');
+  const allowed = first.keyword === 'enum' ? `: ${(first.params.allowedValues as string[]).join(', ')}` : '';
+  const what = missing ? 'is missing' : `${first.message ?? 'is wrong'}${allowed}`;
+  return path ? [`${path} ${what}`, path] : [`The body ${what}`];
+}

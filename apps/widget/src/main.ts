@@ -1,0 +1,23 @@
+/** The widget process: reads the environment, wires, listens, and closes without losing a request. */
+import { connectBroker, createReplyReader, createTaskPublisher } from '@code-widgets/broker';
+import { createLog, onShutdown, reportReady } from '@code-widgets/service';
+
+import { buildApp } from './app.js';
+import { readConfig } from './config.js';
+
+const config = readConfig(process.env);
+const log = createLog('widget', config.LOG_LEVEL);
+const broker = await connectBroker(config, log);
+const app = await buildApp({
+  tasks: createTaskPublisher(broker),
+  replies: createReplyReader(broker),
+  log,
+  bodyLimitBytes: config.BODY_LIMIT_BYTES,
+});
+
+onShutdown(log, async () => {
+  await app.close();
+  await broker.close();
+});
+await app.listen({ host: config.HOST, port: config.PORT });
+reportReady();

@@ -1,0 +1,112 @@
+/**
+ * What one poll answers, from what lies in the task's reply queue and what the client says that it
+ * has. Pure: the queue is the only memory, so every replica comes to the same answer.
+ *
+ * A client counts the items that it has received over the whole task. The first attempt's items
+ * are 1, 2, ...; a later attempt's come after those that the client had received by then (which a
+ * restart message keeps) and one notice.
+ */
+import {
+  MESSAGE_VERSION,
+  type CheckOutputAnswer,
+  type FinalMessage,
+  type OutputItem,
+  type OutputMessage,
+  type ReplyMessage,
+  type RestartMessage,
+} from '@code-widgets/protocol';
+
+const RESTART_NOTICE: OutputItem = {
+  msg: { type: 'stderr', data: 'The run was started again: the machine that it ran on was lost.' },
+};
+
+export interface PollAnswer {
+  answer: CheckOutputAnswer;
+  /** The end of the task, once it has come. */
+  final?: FinalMessage;
+}
+
+export interface PollDecision {
+  /** Indices of messages that no poll will need any more. */
+  remove: number[];
+  /** To be kept for later polls, before anything is removed. */
+  append?: RestartMessage;
+  result: PollAnswer;
+}
+
+/**
+ * `messages` is all that is in the queue, oldest first (undefined: not of this version); `read` is
+ * how many items the client has, or undefined for a client that takes each item once.
+ */
+export function decidePoll(messages: (ReplyMessage | undefined)[], read: number | undefined): PollDecision {
+  const kept = lastOf(messages, (message): message is RestartMessage => message?.kind === 'restart');
+  // The first end is the end, but for one of an attempt that this client was told is lost.
+  const final = messages.find(
+    (message): message is FinalMessage => message?.kind === 'final' && message.attempt >= (kept?.attempt ?? 1),
+  );
+  const attempt = final?.attempt ?? newestAttempt(messages, kept);
+  const restart = kept?.attempt === attempt ? kept : newRestart(messages, attempt, kept, read);
+  const isNew = restart !== undefined && restart !== kept;
+
+  const offset = restart && restart.received > 0 ? restart.received + 1 : 0;
+  const output: OutputItem[] = [];
+  if (offset > 0 && (read === undefined ? isNew : read < offset)) output.push(RESTART_NOTICE);
+
+  const remove: number[] = [];
+  messages.forEach((message, index) => {
+    if (message === undefined) remove.push(index);
+    else if (message.kind === 'restart' && message !== kept) remove.push(index);
+    else if (message === kept && isNew) remove.push(index);
+    else if (message.kind === 'output') {
+      if (message.attempt !== attempt) return remove.push(index);
+      const unread = message.items.slice(Math.max(0, (read ?? 0) - offset - message.first + 1));
+      if (read === undefined || unread.length === 0) remove.push(index);
+      output.push(...(read === undefined ? message.items : unread));
+    }
+    return undefined;
+  });
+
+  return {
+    remove,
+    ...(isNew && { append: restart }),
+    result: {
+      answer: {
+        output,
+        completed: final !== undefined,
+        status: final?.status ?? 0,
+        message: final?.state ?? 'PENDING',
+      },
+      ...(final && { final }),
+    },
+  };
+}
+
+function newestAttempt(messages: (ReplyMessage | undefined)[], kept: RestartMessage | undefined): number {
+  return messages.reduce((newest, message) => Math.max(newest, message?.attempt ?? 1), kept?.attempt ?? 1);
+}
+
+/** The mark of an attempt that no poll has seen before, or undefined for a first attempt. */
+function newRestart(
+  messages: (ReplyMessage | undefined)[],
+  attempt: number,
+  kept: RestartMessage | undefined,
+  read: number | undefined,
+): RestartMessage | undefined {
+  if (attempt === 1) return undefined;
+  const received = read ?? drained(messages, attempt, kept);
+  return { version: MESSAGE_VERSION, kind: 'restart', attempt, received };
+}
+
+/** How many items a client that takes each item once has had of the lost attempts. */
+function drained(messages: (ReplyMessage | undefined)[], attempt: number, kept: RestartMessage | undefined): number {
+  const before = kept ? kept.received : 0;
+  const left = messages.find(
+    (message): message is OutputMessage => message?.kind === 'output' && message.attempt < attempt,
+  );
+  // With nothing left of a lost attempt, what it had sent was taken.
+  return left ? before + left.first - 1 : before + 1;
+}
+
+function lastOf<T, S extends T>(values: T[], matches: (value: T) => value is S): S | undefined {
+  return values.findLast(matches);
+}

@@ -1,0 +1,18 @@
+import { DownloadRequest } from '@code-widgets/protocol';
+import { archiveProject, contentDisposition, createProject } from '@code-widgets/project';
+
+import type { App } from '../app.js';
+
+/** The project as a run would have it, as a zip. */
+export function downloadRoute(app: App): void {
+  app.post('/download/', { schema: { body: DownloadRequest } }, ({ body }, reply) => {
+    const { files, switches, name } = body;
+    const project = createProject({ files, name, ...(switches && { switches }) });
+    return reply
+      .header('content-type', 'application/zip')
+      .header('content-disposition', contentDisposition(name))
+      .header('access-control-expose-headers', 'Content-Disposition')
+      .header('access-control-allow-headers', 'Content-Disposition')
+      .send(archiveProject(project));
+  });
+}

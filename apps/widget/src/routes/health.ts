@@ -1,0 +1,6 @@
+import type { App } from '../app.js';
+
+/** The load balancer's health check. */
+export function healthRoute(app: App): void {
+  app.get('/', () => ({ message: 'OK' }));
+}

@@ -1,0 +1,42 @@
+import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest } from '@code-widgets/protocol';
+import { createProject } from '@code-widgets/project';
+import type { TaskPublisher } from '@code-widgets/broker';
+import { v4 as uuid } from 'uuid';
+
+import type { App } from '../app.js';
+
+/** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
+export function runProgramRoute(app: App, tasks: TaskPublisher): void {
+  app.post(
+    '/run_program/',
+    {
+      schema: {
+        body: RunProgramRequest,
+        response: { 200: RunProgramAnswer, 400: ErrorAnswer, 503: ErrorAnswer },
+      },
+    },
+    async ({ body, log }) => {
+      const { files, mode, main, switches, name, lab } = body;
+      const { droppedSwitches } = createProject(body);
+      const identifier = uuid();
+      if (droppedSwitches.length > 0) log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
+
+      await tasks.submit({
+        version: MESSAGE_VERSION,
+        identifier,
+        submittedAt: Date.now(),
+        // Field by field: whatever else the body holds goes no further.
+        request: {
+          files: files.map(({ basename, contents }) => ({ basename, contents })),
+          mode,
+          ...(main !== undefined && { main }),
+          ...(switches !== undefined && { switches }),
+          ...(name !== undefined && { name }),
+          ...(lab !== undefined && { lab }),
+        },
+      });
+      log.info({ identifier, mode }, 'task accepted');
+      return { identifier, message: 'Pending' as const };
+    },
+  );
+}

@@ -1,0 +1,258 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull, type ReplyReader } from '@code-widgets/broker';
+import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
+import type { InjectOptions } from 'fastify';
+import { pino } from 'pino';
+
+import { buildApp, type App, type AppDependencies } from '../src/app.js';
+
+const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
+const HELLO = { basename: 'hello.adb', contents: 'procedure Hello is null;' };
+const RUN = { files: [HELLO], mode: 'run', main: '', switches: {}, name: 'Demo', lab: false };
+
+const apps: App[] = [];
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+});
+
+/** An app whose broker is what the test says: routes alone are tried here, the broker is in test/integration. */
+async function appWith(dependencies: Partial<AppDependencies> = {}): Promise<{ app: App; submitted: TaskMessage[] }> {
+  const submitted: TaskMessage[] = [];
+  const app = await buildApp({
+    tasks: {
+      submit: (task) => Promise.resolve(void submitted.push(task)),
+      load: () => Promise.resolve({ waiting: 0, slots: 0 }),
+    },
+    replies: repliesOf([]),
+    log: pino({ level: 'silent' }),
+    bodyLimitBytes: 4 * 1024 * 1024,
+    ...dependencies,
+  });
+  apps.push(app);
+  return { app, submitted };
+}
+const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({ poll: (_, read) => Promise.resolve(read(messages).result) });
+const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
+  tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },
+  replies: { poll: () => Promise.reject(error) },
+});
+
+async function post(app: App, url: string, payload: object | string, options: InjectOptions = {}) {
+  return app.inject({ method: 'POST', url, payload, ...options });
+}
+
+describe('run_program', () => {
+  it('answers an identifier at once and submits what was sent', async () => {
+    const { app, submitted } = await appWith();
+    const answer = await post(app, '/run_program/', { ...RUN, extra: { deep: [1] } });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toEqual({ identifier: submitted[0]?.identifier, message: 'Pending' });
+    expect(submitted[0]).toMatchObject({ version: 1, request: RUN });
+    expect(submitted[0]?.request).not.toHaveProperty('extra');
+  });
+
+  it('is served without its slash as well', async () => {
+    const { app } = await appWith();
+    expect((await post(app, '/run_program', RUN)).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['no files', { ...RUN, files: undefined }, 'files', /files is missing/],
+    ['no mode', { ...RUN, mode: undefined }, 'mode', /mode is missing/],
+    ['a mode that is none', { ...RUN, mode: 'debug' }, 'mode', /run, submit, compile, prove/],
+    ['contents that are a number', { ...RUN, files: [{ basename: 'a.adb', contents: 7 }] }, 'files[0].contents', /must be string/],
+    ['a main that is null', { ...RUN, main: null }, 'main', /must be string/],
+    ['switches that are a list', { ...RUN, switches: ['-g'] }, 'switches', /must be object/],
+    ['a file name with a path', { ...RUN, files: [HELLO, { basename: '../x', contents: '' }] }, 'files[1].basename', /./],
+    ['a main that was not sent', { ...RUN, main: 'other.adb' }, 'main', /main/],
+    ['a body that is a list', [], undefined, /must be object/],
+  ])('refuses %s, and says where', async (_, payload, path, message) => {
+    const { app, submitted } = await appWith();
+    const answer = await post(app, '/run_program/', payload);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ error: 'Bad Request', message: expect.stringMatching(message), ...(path && { path }) });
+    expect(submitted).toEqual([]);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['half an object', '{"mode": "run",'],
+  ])('refuses a body that is %s', async (_, payload) => {
+    const { app } = await appWith();
+    const answer = await post(app, '/run_program/', payload, { headers: { 'content-type': 'application/json' } });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ error: 'Bad Request' });
+  });
+
+  it('refuses JSON that is not declared as such', async () => {
+    const { app } = await appWith();
+    const answer = await post(app, '/run_program/', JSON.stringify(RUN), { headers: { 'content-type': 'text/plain' } });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ message: expect.stringMatching(/application\/json/) });
+  });
+
+  it('refuses a body over the limit', async () => {
+    const { app } = await appWith({ bodyLimitBytes: 1024 });
+    const answer = await post(app, '/run_program/', { ...RUN, name: 'x'.repeat(2000) });
+    expect(answer.statusCode).toBe(413);
+  });
+
+  it('answers 503 and when to come back if the queue is full, by the pace of the tasks so far', async () => {
+    const { app } = await appWith(failing(new TaskQueueFull()));
+    const answer = await post(app, '/run_program/', RUN);
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers['retry-after']).toBe('15'); // 30 waiting, 4 at a time, 2 s each until one has been seen
+    expect(answer.json()).toMatchObject({ error: 'Service Unavailable' });
+  });
+
+  it('answers 503 if the broker is out of reach', async () => {
+    const { app } = await appWith(failing(new BrokerUnavailable('no channel')));
+    const answer = await post(app, '/run_program/', RUN);
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers['retry-after']).toMatch(/^\d+$/);
+    expect(answer.body).not.toContain('no channel');
+  });
+});
+
+describe('check_output', () => {
+  const output: ReplyMessage = {
+    version: 1,
+    kind: 'output',
+    attempt: 1,
+    first: 1,
+    items: [
+      { msg: { type: 'stdout', data: 'hello\n' }, ref: '1' },
+      { msg: { type: 'lab', data: { success: false, cases: { 2: { in: null, out: ' 0', actual: '', status: 'Failed' } } } } },
+    ],
+  };
+  const final = (state: 'SUCCESS' | 'FAILURE', status: number): ReplyMessage => ({
+    version: 1,
+    kind: 'final',
+    attempt: 1,
+    items: 2,
+    state,
+    status,
+    workMs: 10,
+  });
+
+  it('answers items as they were published, and the completion', async () => {
+    const { app } = await appWith({ replies: repliesOf([output, final('SUCCESS', 3)]) });
+    const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
+    expect(answer.json()).toEqual({ output: output.items, status: 3, completed: true, message: 'SUCCESS' });
+  });
+
+  it('is pending before there is anything', async () => {
+    const { app } = await appWith();
+    const answer = await post(app, '/check_output/', { identifier: IDENTIFIER });
+    expect(answer.json()).toEqual({ output: [], status: 0, completed: false, message: 'PENDING' });
+  });
+
+  it('has nothing new to say while another poll of the task is under way', async () => {
+    const { app } = await appWith(failing(new ReplyQueueBusy('q')));
+    const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
+    expect(answer.json()).toEqual({ output: [], status: 0, completed: false, message: 'PENDING' });
+  });
+
+  it('answers 500 for a task that failed for the service\'s own reasons', async () => {
+    const { app } = await appWith({ replies: repliesOf([final('FAILURE', 1)]) });
+    const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json()).toMatchObject({ error: 'Internal Server Error' });
+  });
+
+  it.each([IDENTIFIER, 'x', '', 'amq.gen-abc', '../'.repeat(50)])('answers 404 for an identifier nobody was given: %s', async (identifier) => {
+    const { app } = await appWith(failing(new ReplyQueueGone('q')));
+    const answer = await post(app, '/check_output/', { identifier, read: 0 });
+    expect(answer.statusCode).toBe(404);
+    expect(answer.json()).toMatchObject({ error: 'Not Found' });
+  });
+
+  it.each([
+    [{ read: 0 }, 'identifier'],
+    [{ identifier: 7, read: 0 }, 'identifier'],
+    [{ identifier: IDENTIFIER, read: -1 }, 'read'],
+    [{ identifier: IDENTIFIER, read: '3' }, 'read'],
+    [{ identifier: IDENTIFIER, read: 0.5 }, 'read'],
+  ])('refuses %j', async (payload, path) => {
+    const { app } = await appWith();
+    const answer = await post(app, '/check_output/', payload);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ path });
+  });
+
+  it('says nothing of an error of its own but that there was one', async () => {
+    const { app } = await appWith(failing(new Error('secret of the house')));
+    const answer = await post(app, '/check_output/', { identifier: IDENTIFIER });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.body).not.toMatch(/secret|stack|\.ts/);
+  });
+});
+
+describe('download', () => {
+  it('answers a zip under the project\'s name', async () => {
+    const { app } = await appWith();
+    const answer = await post(app, '/download/', { files: [HELLO], switches: {}, name: 'Hello_World' });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers).toMatchObject({
+      'content-type': 'application/zip',
+      'content-disposition': 'attachment; filename=Hello_World.zip',
+      'access-control-expose-headers': 'Content-Disposition',
+    });
+    expect(answer.rawPayload.subarray(0, 2).toString()).toBe('PK');
+  });
+
+  it('refuses a request without a name', async () => {
+    const { app } = await appWith();
+    expect((await post(app, '/download/', { files: [HELLO] })).statusCode).toBe(400);
+  });
+});
+
+describe('every answer', () => {
+  it('is open to all origins, errors too', async () => {
+    const { app } = await appWith();
+    const origin = 'https://learn.example.org';
+    for (const [method, url] of [['GET', '/'], ['GET', '/nowhere/'], ['GET', '/run_program/'], ['POST', '/run_program/']] as const) {
+      expect((await app.inject({ method, url })).headers['access-control-allow-origin']).toBe('*');
+      expect((await app.inject({ method, url, headers: { origin } })).headers['access-control-allow-origin']).toBe(origin);
+    }
+  });
+
+  it('to a preflight allows what was asked for', async () => {
+    const { app } = await appWith();
+    const answer = await app.inject({
+      method: 'OPTIONS',
+      url: '/run_program/',
+      headers: { origin: 'https://x.org', 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': 'https://x.org',
+      'access-control-allow-headers': 'content-type',
+      'access-control-allow-methods': expect.stringMatching(/POST/),
+      allow: 'OPTIONS, POST',
+    });
+  });
+
+  it('to a wrong method is 405 with what is allowed', async () => {
+    const { app } = await appWith();
+    for (const method of ['GET', 'PUT', 'DELETE', 'PATCH'] as const) {
+      const answer = await app.inject({ method, url: '/check_output/' });
+      expect(answer.statusCode).toBe(405);
+      expect(answer.headers.allow).toBe('OPTIONS, POST');
+    }
+    expect((await app.inject({ method: 'POST', url: '/' })).statusCode).toBe(405);
+  });
+
+  it('to an unknown path is 404 as JSON', async () => {
+    const { app } = await appWith();
+    const answer = await app.inject({ method: 'GET', url: '/nowhere/' });
+    expect(answer.statusCode).toBe(404);
+    expect(answer.json()).toMatchObject({ error: 'Not Found' });
+  });
+
+  it('of the health check is OK', async () => {
+    const { app } = await appWith();
+    const answer = await app.inject({ method: 'GET', url: '/' });
+    expect([answer.statusCode, answer.json()]).toEqual([200, { message: 'OK' }]);
+  });
+});

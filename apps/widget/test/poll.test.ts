@@ -1,0 +1,171 @@
+import { describe, expect, it } from '@jest/globals';
+import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
+import fc from 'fast-check';
+
+import { decidePoll } from '../src/poll.js';
+
+const output = (attempt: number, first: number, ...texts: string[]): OutputMessage => ({
+  version: 1,
+  kind: 'output',
+  attempt,
+  first,
+  items: texts.map((data) => ({ msg: { type: 'stdout', data } })),
+});
+const end = (attempt: number, items: number, status = 0): FinalMessage => ({
+  version: 1,
+  kind: 'final',
+  attempt,
+  items,
+  state: 'SUCCESS',
+  status,
+  workMs: 5,
+});
+
+/** A reply queue as the broker keeps it, polled by one client. */
+class Queue {
+  messages: (ReplyMessage | undefined)[] = [];
+  push(...messages: (ReplyMessage | undefined)[]): this {
+    this.messages.push(...messages);
+    return this;
+  }
+  poll(read?: number) {
+    const { remove, append, result } = decidePoll(this.messages, read);
+    this.messages = this.messages.filter((_, index) => !remove.includes(index)).concat(append ?? []);
+    return { ...result.answer, output: result.answer.output.map(({ msg }) => msg.data as string) };
+  }
+}
+const PENDING = { completed: false, status: 0, message: 'PENDING' };
+const NOTICE = expect.stringMatching(/started again/) as unknown as string;
+
+describe('a poll with `read`', () => {
+  it('answers what the client does not have yet, and again what it has not confirmed', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b', 'c'));
+    expect(queue.poll(0)).toEqual({ ...PENDING, output: ['a', 'b', 'c'] });
+    expect(queue.poll(0).output).toEqual(['a', 'b', 'c']);
+    expect(queue.poll(2).output).toEqual(['c']);
+    expect(queue.poll(3).output).toEqual([]);
+    expect(queue.messages).toEqual([]);
+  });
+
+  it('never answers a confirmed item again', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b'));
+    queue.poll(1);
+    expect(queue.poll(0).output).toEqual(['b']);
+  });
+
+  it('answers the completion any number of times', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), end(1, 1, 3));
+    expect(queue.poll(0)).toEqual({ output: ['a'], completed: true, status: 3, message: 'SUCCESS' });
+    for (const read of [1, 0, undefined]) {
+      expect(queue.poll(read)).toEqual({ output: [], completed: true, status: 3, message: 'SUCCESS' });
+    }
+  });
+
+  it('leaves out what it cannot read', () => {
+    const queue = new Queue().push(undefined, output(1, 1, 'a'), undefined);
+    expect(queue.poll(0).output).toEqual(['a']);
+    expect(queue.messages).toHaveLength(1);
+  });
+});
+
+describe('a poll without `read`', () => {
+  it('takes every item once', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b'));
+    expect(queue.poll().output).toEqual(['a', 'b']);
+    expect(queue.poll().output).toEqual([]);
+    queue.push(output(1, 3, 'c'), end(1, 3));
+    expect(queue.poll()).toMatchObject({ output: ['c'], completed: true });
+    expect(queue.poll()).toMatchObject({ output: [], completed: true });
+  });
+});
+
+describe('a run that was started again', () => {
+  it('drops what the client has not received of the lost attempt, and tells of what it has', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'lost'));
+    queue.poll(0);
+    queue.push(output(2, 1, 'A'), output(2, 2, 'B'));
+    expect(queue.poll(1).output).toEqual([NOTICE, 'A', 'B']);
+    expect(queue.poll(1).output).toEqual([NOTICE, 'A', 'B']);
+    expect(queue.poll(2).output).toEqual(['A', 'B']);
+    expect(queue.poll(3).output).toEqual(['B']);
+    queue.push(end(2, 2));
+    expect(queue.poll(4)).toMatchObject({ output: [], completed: true });
+  });
+
+  it('says nothing to a client that had received nothing', () => {
+    const queue = new Queue().push(output(1, 1, 'lost'), output(2, 1, 'A'));
+    expect(queue.poll(0).output).toEqual(['A']);
+    expect(queue.poll(1).output).toEqual([]);
+    queue.push(output(2, 2, 'B'), end(2, 2));
+    expect(queue.poll(1)).toMatchObject({ output: ['B'], completed: true });
+  });
+
+  it('tells a client without `read` once, if it had taken something', () => {
+    const queue = new Queue().push(output(1, 1, 'a'));
+    queue.poll();
+    queue.push(output(1, 2, 'lost'), output(2, 1, 'A'));
+    expect(queue.poll().output).toEqual([NOTICE, 'A']);
+    queue.push(output(2, 2, 'B'));
+    expect(queue.poll().output).toEqual(['B']);
+
+    const fresh = new Queue().push(output(1, 1, 'lost'), output(2, 1, 'A'));
+    expect(fresh.poll().output).toEqual(['A']);
+  });
+
+  it('can happen twice', () => {
+    const queue = new Queue().push(output(1, 1, 'a'));
+    queue.poll(0);
+    queue.push(output(2, 1, 'b'));
+    expect(queue.poll(1).output).toEqual([NOTICE, 'b']);
+    queue.push(output(3, 1, 'c'), end(3, 1, 7));
+    expect(queue.poll(3)).toMatchObject({ output: [NOTICE, 'c'], completed: true, status: 7 });
+    expect(queue.poll(5)).toMatchObject({ output: [], completed: true, status: 7 });
+  });
+
+  it('changes nothing once an end has been reached', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), end(1, 1, 3), output(2, 1, 'A'), end(2, 1, 4));
+    expect(queue.poll(0)).toEqual({ output: ['a'], completed: true, status: 3, message: 'SUCCESS' });
+    expect(queue.poll(1)).toMatchObject({ output: [], completed: true, status: 3 });
+  });
+});
+
+describe('whatever is lost on the way', () => {
+  it('a client sees each attempt whole and in order, or cut short before a notice', () => {
+    const event = fc.oneof(
+      { weight: 4, arbitrary: fc.constant('publish' as const) },
+      { weight: 4, arbitrary: fc.constant('poll' as const) },
+      { weight: 2, arbitrary: fc.constant('lost answer' as const) },
+      { weight: 1, arbitrary: fc.constant('worker dies' as const) },
+    );
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+        const queue = new Queue();
+        let [attempt, items] = [1, 0];
+        const seen: string[] = [];
+        for (const each of events) {
+          if (each === 'publish') queue.push(output(attempt, ++items, `${attempt}:${items}`));
+          else if (each === 'poll') seen.push(...queue.poll(seen.length).output);
+          else if (each === 'lost answer') queue.poll(seen.length);
+          else [attempt, items] = [attempt + 1, 0];
+        }
+        queue.push(end(attempt, items));
+        seen.push(...queue.poll(seen.length).output);
+
+        let expected = [1, 1];
+        for (const data of seen) {
+          if (data.includes('started again')) expected = [0, 0];
+          else {
+            const [of, number] = data.split(':').map(Number) as [number, number];
+            if (expected[0] === 0 || (expected[1] === 1 && of > (expected[0] as number))) expected = [of, 1];
+            expect([of, number]).toEqual(expected);
+            expected = [of, number + 1];
+          }
+        }
+        const last = Array.from({ length: items }, (_, i) => `${attempt}:${i + 1}`);
+        expect(seen.slice(seen.length - items)).toEqual(last);
+        expect(queue.poll(seen.length).output).toEqual([]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,28 @@
+/** Which command line the image's gnatprove takes: asked once, of the tool itself. */
+import { gnatproveGeneration, type GnatproveGeneration } from '@code-widgets/project';
+import type { Sandbox } from '@code-widgets/sandbox';
+
+const HELP_TIME_MS = 10_000;
+const HELP_BYTES = 1024 * 1024;
+
+/** A function that asks at its first call and remembers the answer, but not a failure to get one. */
+export function rememberGeneration(sandbox: Sandbox): () => Promise<GnatproveGeneration> {
+  let known: Promise<GnatproveGeneration> | undefined;
+  return () => {
+    known ??= askGeneration(sandbox).catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
+}
+
+async function askGeneration(sandbox: Sandbox): Promise<GnatproveGeneration> {
+  const chunks: Buffer[] = [];
+  const end = await sandbox.prove(
+    { command: ['gnatprove', '--help'], files: [] },
+    { timeLimitMs: HELP_TIME_MS, outputLimitBytes: HELP_BYTES, onOutput: (_, bytes) => chunks.push(bytes) },
+  );
+  if (end.limit) throw new Error(`gnatprove --help ran into its ${end.limit} limit`);
+  return gnatproveGeneration(Buffer.concat(chunks).toString('utf8'));
+}

@@ -1,0 +1,40 @@
+/** The worker process: reads the environment, wires, consumes, and gives back what it cannot finish. */
+import { readFileSync } from 'node:fs';
+
+import { connectBroker, consumeTasks } from '@code-widgets/broker';
+import { createSandbox } from '@code-widgets/sandbox';
+import { createLog, onShutdown, reportReady } from '@code-widgets/service';
+
+import { readConfig, taskLimits } from './config.js';
+import { rememberGeneration } from './gnatprove.js';
+import { createTaskHandler } from './handle-task.js';
+
+const config = readConfig(process.env);
+const log = createLog('worker', config.LOG_LEVEL);
+
+const sandbox = createSandbox({
+  ...(config.DOCKER_HOST !== undefined && { dockerHost: config.DOCKER_HOST }),
+  ...(config.DOCKER_CERT_PATH !== undefined && { dockerCertPath: config.DOCKER_CERT_PATH }),
+  buildImage: config.SANDBOX_IMAGE,
+  runImage: config.RUN_IMAGE,
+  seccompProfile: readFileSync(config.SECCOMP_PROFILE, 'utf8'),
+  namespace: config.NAMESPACE,
+  log,
+});
+await sandbox.check();
+const leftovers = await sandbox.removeLeftovers();
+if (leftovers > 0) log.warn({ leftovers }, 'removed containers that a dead worker had left');
+
+const broker = await connectBroker(config, log);
+const consumer = consumeTasks({
+  broker,
+  concurrency: config.CONCURRENCY,
+  handle: createTaskHandler({ sandbox, generation: rememberGeneration(sandbox), limits: taskLimits(config), log }),
+});
+onShutdown(log, async () => {
+  await consumer.close(config.SHUTDOWN_GRACE_MS);
+  await sandbox.close();
+  await broker.close();
+});
+log.info({ concurrency: config.CONCURRENCY }, 'worker ready');
+reportReady();

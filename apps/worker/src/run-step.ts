@@ -1,0 +1,72 @@
+/** One step of a task: announced, run in the sandbox, its output reported as it comes, its limits put into words. */
+import type { LimitName, Sandbox, StepEnd, StepOptions } from '@code-widgets/sandbox';
+
+import { LineBuffer } from './line-buffer.js';
+import type { Reporter } from './reporter.js';
+import { limitWords, stepTimeMs, type StepKind, type TaskBudget, type TaskLimits } from './task-limits.js';
+
+export interface TaskContext {
+  readonly sandbox: Sandbox;
+  readonly reporter: Reporter;
+  readonly limits: TaskLimits;
+  readonly budget: TaskBudget;
+  readonly signal: AbortSignal;
+}
+
+export interface StepRequest<End extends StepEnd> {
+  readonly kind: StepKind;
+  readonly announcement: string;
+  /** The lab case that the step belongs to. */
+  readonly ref?: string;
+  readonly start: (options: StepOptions) => Promise<End>;
+}
+
+export interface StepResult<End extends StepEnd> {
+  readonly end: End;
+  /** All that came to stdout, as it was reported. */
+  readonly stdout: string;
+  /** A limit of the whole task was hit: nothing can come after this step. */
+  readonly endsTask: boolean;
+}
+
+/** Where the project lies in every container; users see their files' names alone. */
+const WORKSPACE = '/workspace/sessions';
+
+/** Throws what the sandbox throws; whatever the user's program does is in the result. */
+export async function runStep<End extends StepEnd>(context: TaskContext, step: StepRequest<End>): Promise<StepResult<End>> {
+  const { reporter, limits, budget, signal } = context;
+  const { kind, ref } = step;
+  reporter.text('console', step.announcement, ref);
+
+  const lines = { stdout: new LineBuffer(), stderr: new LineBuffer() };
+  let stdout = '';
+  const report = (stream: 'stdout' | 'stderr', text: string) => {
+    const shown = withoutWorkspace(text);
+    if (shown === '' && text !== '') return;
+    if (stream === 'stdout') stdout += shown;
+    reporter.text(stream, shown, ref);
+  };
+
+  const timeLimitMs = stepTimeMs(kind, limits, budget);
+  const end = await step.start({
+    timeLimitMs,
+    outputLimitBytes: budget.outputBytesLeft,
+    signal,
+    onOutput(stream, bytes) {
+      budget.spendOutput(bytes.length);
+      for (const line of lines[stream].push(bytes)) report(stream, line);
+    },
+  });
+  for (const stream of ['stdout', 'stderr'] as const) for (const line of lines[stream].end()) report(stream, line);
+
+  const wholeTask = end.limit === 'time' && budget.msLeft === 0;
+  if (end.limit) reporter.text('stderr', limitWords(end.limit, kind, limits, wholeTask), ref);
+  return { end, stdout, endsTask: wholeTask || isTaskLimit(end.limit) };
+}
+
+const isTaskLimit = (limit: LimitName | undefined) => limit === 'output';
+
+/** As the original did: with its final slash first, then without. */
+function withoutWorkspace(text: string): string {
+  return text.replaceAll(`${WORKSPACE}/`, '').replaceAll(WORKSPACE, '');
+}

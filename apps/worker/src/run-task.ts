@@ -1,0 +1,136 @@
+/** The story of one task: its project, its steps, its verdict. */
+import {
+  BUILD_COMMAND,
+  judge,
+  proveCommand,
+  runCommand,
+  stepsOf,
+  type GnatproveGeneration,
+  type Mode,
+  type Project,
+} from '@code-widgets/project';
+
+import { runStep, type TaskContext } from './run-step.js';
+
+/** The exit status of a task that the user has to mend before anything can run. */
+const MISTAKE = 1;
+
+/** What a task ended with; times in ms. */
+export interface TaskEnd {
+  status: number;
+  buildMs: number;
+  /** Of the program, of all lab cases, or of the proof. */
+  runMs: number;
+}
+
+/**
+ * Runs the steps of the project's mode, each in a container of its own, and reports what they put
+ * out. A user's mistake is told in the output and ends with a status that is not 0; an exception
+ * is the service's own trouble.
+ */
+export async function runTask(
+  project: Project & { mode: Mode },
+  context: TaskContext,
+  generation: () => Promise<GnatproveGeneration>,
+): Promise<TaskEnd> {
+  const end: TaskEnd = { status: 0, buildMs: 0, runMs: 0 };
+  let executable: Buffer | undefined;
+
+  for (const step of stepsOf(project.mode)) {
+    switch (step.kind) {
+      case 'build': {
+        const built = await build(project, context);
+        end.buildMs = built.ms;
+        end.status = built.status;
+        executable = built.executable;
+        if (built.status !== 0) return end;
+        break;
+      }
+      case 'run':
+        Object.assign(end, await run(project, executable, context));
+        break;
+      case 'judge':
+        Object.assign(end, await judgeCases(project, executable, context));
+        break;
+      case 'prove':
+        Object.assign(end, await prove(project, step.switches, context, await generation()));
+        break;
+    }
+  }
+  return end;
+}
+
+async function build({ files, languages, main }: Project, context: TaskContext) {
+  const request = {
+    command: [...BUILD_COMMAND.argv],
+    files: [...files],
+    findConfiguration: languages.length === 0,
+    ...(main && { executable: main.executable }),
+  };
+  const { end } = await runStep(context, {
+    kind: 'build',
+    announcement: BUILD_COMMAND.announcement,
+    start: (options) => context.sandbox.build(request, options),
+  });
+  if (end.status === 0) context.reporter.text('stdout', 'Build completed successfully.');
+  else context.reporter.text('stderr', `Build failed with error code: ${end.status}`);
+  return end;
+}
+
+async function run(project: Project, executable: Buffer | undefined, context: TaskContext) {
+  const { main } = project;
+  if (!main || !executable) return mistake(context, NO_MAIN);
+  const command = runCommand(main.executable, project.arguments);
+  const { end } = await runStep(context, {
+    kind: 'run',
+    announcement: command.announcement,
+    start: (options) => context.sandbox.run({ executable, command: [...command.argv], files: [...project.files] }, options),
+  });
+  return { status: end.status, runMs: end.ms };
+}
+
+async function judgeCases(project: Project, executable: Buffer | undefined, context: TaskContext) {
+  const { main, labCases } = project;
+  if (!main || !executable) return mistake(context, NO_MAIN);
+  if (!labCases) return mistake(context, 'There is nothing to submit to: the project has no lab_io.txt.');
+
+  const outputs = new Map<string, string>();
+  let [status, runMs] = [0, 0];
+  for (const { key, arguments: words } of labCases) {
+    const command = runCommand(main.executable, words);
+    const { end, stdout, endsTask } = await runStep(context, {
+      kind: 'run',
+      announcement: command.announcement,
+      ref: key,
+      start: (options) => context.sandbox.run({ executable, command: [...command.argv], files: [...project.files] }, options),
+    });
+    outputs.set(key, stdout);
+    runMs += end.ms;
+    if (endsTask) {
+      status = end.status;
+      break;
+    }
+  }
+  context.reporter.lab(judge(labCases, outputs));
+  return { status, runMs };
+}
+
+async function prove({ files }: Project, switches: readonly string[], context: TaskContext, generation: GnatproveGeneration) {
+  const command = proveCommand(generation, switches);
+  const { end } = await runStep(context, {
+    kind: 'prove',
+    announcement: command.announcement,
+    start: (options) => context.sandbox.prove({ command: [...command.argv], files: [...files] }, options),
+  });
+  if (end.commandMissing) context.reporter.text('stderr', 'This installation has no gnatprove: programs can be run here, but not proved.');
+  return { status: end.status, runMs: end.ms };
+}
+
+const NO_MAIN =
+  'There is no main program to run: the project needs one procedure that is no part of a package, ' +
+  'or one that is called main.adb, or the name of the one to run.';
+
+function mistake({ reporter }: TaskContext, words: string) {
+  reporter.text('stderr', words);
+  return { status: MISTAKE, runMs: 0 };
+}

@@ -1,0 +1,65 @@
+/** What is left of a task's time and output, and the words that a user reads when a limit is hit. */
+import type { LimitName } from '@code-widgets/sandbox';
+
+const MIB = 1024 * 1024;
+
+/** Times in ms, sizes in bytes. */
+export interface TaskLimits {
+  buildMs: number;
+  runMs: number;
+  proveMs: number;
+  taskMs: number;
+  outputBytes: number;
+  memoryBytes: number;
+  proveMemoryBytes: number;
+}
+
+export class TaskBudget {
+  private readonly deadline: number;
+  private bytesLeft: number;
+
+  constructor(limits: Pick<TaskLimits, 'taskMs' | 'outputBytes'>) {
+    this.deadline = performance.now() + limits.taskMs;
+    this.bytesLeft = limits.outputBytes;
+  }
+
+  /** At least 0. */
+  get msLeft(): number {
+    return Math.max(0, this.deadline - performance.now());
+  }
+
+  get outputBytesLeft(): number {
+    return this.bytesLeft;
+  }
+
+  spendOutput(bytes: number): void {
+    this.bytesLeft = Math.max(0, this.bytesLeft - bytes);
+  }
+}
+
+export type StepKind = 'build' | 'run' | 'prove';
+
+const TIME_LIMIT_OF: Record<StepKind, 'buildMs' | 'runMs' | 'proveMs'> = { build: 'buildMs', run: 'runMs', prove: 'proveMs' };
+/** The run's words are the original's; the frontend's readers know them. */
+const TIME_WORDS: Record<StepKind | 'task', string> = { build: 'build', run: 'process', prove: 'proof', task: 'task' };
+
+/** How long one step may take, in ms: its own limit, or what is left of the task's. */
+export function stepTimeMs(kind: StepKind, limits: TaskLimits, budget: TaskBudget): number {
+  return Math.min(limits[TIME_LIMIT_OF[kind]], budget.msLeft);
+}
+
+/** `wholeTask`: the step was cut short by the task's time, not by its own. */
+export function limitWords(limit: LimitName, kind: StepKind, limits: TaskLimits, wholeTask: boolean): string {
+  switch (limit) {
+    case 'time': {
+      const ms = wholeTask ? limits.taskMs : limits[TIME_LIMIT_OF[kind]];
+      return interrupted(`${ms / 1000}s ${TIME_WORDS[wholeTask ? 'task' : kind]}`);
+    }
+    case 'memory':
+      return interrupted(`${(kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes) / MIB} MiB memory`);
+    case 'output':
+      return interrupted(`${limits.outputBytes / MIB} MiB output`);
+  }
+}
+
+const interrupted = (limit: string) => `<interrupted> : Maximum ${limit} limit reached.`;

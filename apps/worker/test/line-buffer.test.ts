@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import { LineBuffer, LONGEST_LINE } from '../src/line-buffer.js';
+
+function feed(chunks: Uint8Array[]): string[] {
+  const buffer = new LineBuffer();
+  return [...chunks.flatMap((chunk) => buffer.push(chunk)), ...buffer.end()];
+}
+const bytes = (text: string) => Buffer.from(text);
+/** `all` cut at the given places. */
+function chunked(all: Buffer, cuts: number[]): Buffer[] {
+  const places = [...cuts.map((cut) => cut % (all.length + 1)).sort((a, b) => a - b), all.length];
+  return places.map((end, i) => all.subarray(i === 0 ? 0 : places[i - 1], end));
+}
+
+describe('a line buffer', () => {
+  it('gives whole lines as they are completed, and the rest at the end', () => {
+    const buffer = new LineBuffer();
+    expect(buffer.push(bytes('he'))).toEqual([]);
+    expect(buffer.push(bytes('ad\ntail'))).toEqual(['head\n']);
+    expect(buffer.push(bytes(' and its end\n\nlast'))).toEqual(['tail and its end\n', '\n']);
+    expect(buffer.end()).toEqual(['last']);
+    expect(buffer.end()).toEqual([]);
+  });
+
+  it('keeps a character whole that is split over chunks', () => {
+    const snowman = bytes('☃😀\n');
+    expect(feed([...snowman].map((byte) => Uint8Array.of(byte)))).toEqual(['☃😀\n']);
+  });
+
+  it('replaces what is no UTF-8, also when it is left at the end', () => {
+    expect(feed([Buffer.from([0x63, 0xe9, 0x0a, 0xe2, 0x98])])).toEqual(['c\ufffd\n', '\ufffd']);
+  });
+
+  it('keeps carriage returns, control characters and a byte order mark', () => {
+    expect(feed([bytes('\ufeffa\r\nb\u001b[31m\u0000\n')])).toEqual(['\ufeffa\r\n', 'b\u001b[31m\u0000\n']);
+  });
+
+  it('sends a line without an end in parts, none of them splitting a character', () => {
+    const line = `x${'😀'.repeat(LONGEST_LINE)}`;
+    const parts = feed([bytes(line)]);
+    expect(parts.length).toBeGreaterThan(1);
+    expect(parts.every((part) => part.length <= LONGEST_LINE && part.isWellFormed())).toBe(true);
+    expect(parts.join('')).toBe(line);
+  });
+
+  it('loses and adds nothing, however the bytes are cut', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 400 }), fc.array(fc.nat(), { maxLength: 20 }), (text, cuts) => {
+        const lines = feed(chunked(bytes(text), cuts));
+        expect(lines.join('')).toBe(bytes(text).toString());
+        expect(lines.every((line, i) => line.endsWith('\n') || i === lines.length - 1)).toBe(true);
+        expect(lines.every((line) => !line.slice(0, -1).includes('\n'))).toBe(true);
+      }),
+    );
+  });
+
+  it('decodes any bytes as if they had come in one piece', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.array(fc.nat(), { maxLength: 20 }), (all, cuts) => {
+        const expected = new TextDecoder('utf-8', { ignoreBOM: true }).decode(all);
+        expect(feed(chunked(Buffer.from(all), cuts)).join('')).toBe(expected);
+      }),
+    );
+  });
+});

@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
+
+import { Reporter } from '../src/reporter.js';
+
+const END = { state: 'SUCCESS', status: 0, workMs: 1 } as const;
+
+/** A reply queue whose confirms come when the test says so. */
+function slowQueue() {
+  const published: ReplyMessage[] = [];
+  const confirms: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  const publish = (message: ReplyMessage) => {
+    published.push(structuredClone(message));
+    return new Promise<void>((resolve, reject) => confirms.push({ resolve, reject }));
+  };
+  /** Longer than a reporter gathers. */
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 50));
+  return { published, confirms, publish, settle };
+}
+const texts = (message: ReplyMessage | undefined) => (message as OutputMessage).items.map(({ msg }) => msg.data as string);
+
+describe('a reporter', () => {
+  it('sends together what comes within a moment, or while a message is being confirmed', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 2, () => undefined);
+    reporter.text('console', 'gprbuild');
+    expect(queue.published).toEqual([]);
+    await queue.settle();
+    reporter.text('stdout', 'a\n');
+    reporter.text('stdout', 'b\n');
+    reporter.text('stderr', 'c\n');
+    await queue.settle();
+    expect(queue.published.map(texts)).toEqual([['gprbuild']]);
+    queue.confirms[0]?.resolve();
+    await queue.settle();
+    expect(queue.published[1]).toEqual({
+      version: 1,
+      kind: 'output',
+      attempt: 2,
+      first: 2,
+      items: [{ msg: { type: 'stdout', data: 'a\nb\n' } }, { msg: { type: 'stderr', data: 'c\n' } }],
+    });
+  });
+
+  it('joins whole lines of one stream and one lab case, and nothing else', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    reporter.text('console', 'first');
+    await queue.settle();
+    reporter.text('stdout', 'whole\n', '1');
+    reporter.text('stdout', 'part', '1');
+    reporter.text('stdout', 'next\n', '1');
+    reporter.text('stdout', 'other case\n', '2');
+    reporter.text('console', 'x\n');
+    reporter.text('console', 'y\n');
+    queue.confirms[0]?.resolve();
+    await queue.settle();
+    expect(texts(queue.published[1])).toEqual(['whole\npart', 'next\n', 'other case\n', 'x\n', 'y\n']);
+  });
+
+  it('sends the final message behind the last item, with their number', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    reporter.text('console', 'a');
+    await queue.settle();
+    reporter.text('console', 'b');
+    const finished = reporter.finish(END);
+    for (let i = 0; i < 3; i++) {
+      await queue.settle();
+      queue.confirms[i]?.resolve();
+    }
+    await finished;
+    expect(queue.published.map(({ kind }) => kind)).toEqual(['output', 'output', 'final']);
+    expect(queue.published[2] as FinalMessage).toMatchObject({ items: 2, attempt: 1, state: 'SUCCESS' });
+  });
+
+  it('says once that items are lost, and then neither sends on nor finishes', async () => {
+    const queue = slowQueue();
+    const failures: Error[] = [];
+    const reporter = new Reporter(queue, 1, (error) => failures.push(error));
+    reporter.text('console', 'a');
+    await queue.settle();
+    reporter.text('console', 'b');
+    queue.confirms[0]?.reject(new Error('gone'));
+    await queue.settle();
+    reporter.text('console', 'c');
+    await expect(reporter.finish(END)).rejects.toThrow('gone');
+    expect(failures).toHaveLength(1);
+    expect(queue.published).toHaveLength(1);
+  });
+
+  it('keeps messages and items of a bounded size', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    const line = `${'x'.repeat(999)}\n`;
+    for (let i = 0; i < 1000; i++) reporter.text('stdout', line);
+    const finished = reporter.finish(END);
+    for (let i = 0; i < 20; i++) {
+      await queue.settle();
+      queue.confirms[i]?.resolve();
+    }
+    await finished;
+    const outputs = queue.published.filter((message) => message.kind === 'output');
+    expect(outputs.flatMap(texts).join('')).toBe(line.repeat(1000));
+    expect(Math.max(...outputs.flatMap(texts).map((data) => data.length))).toBeLessThanOrEqual(64 * 1024);
+    expect(Math.max(...outputs.map((message) => JSON.stringify(message).length))).toBeLessThan(400 * 1024);
+  });
+});

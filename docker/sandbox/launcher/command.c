@@ -1,0 +1,117 @@
+/* Starting the command: as its user, with its environment, and with nothing of the launcher's. */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* A program sees nothing of the image's environment; the guard gives a refusal its words. */
+static char *program_environment[] = {
+    "HOME=" SCRATCH, "TMPDIR=" SCRATCH, "LANG=C.UTF-8", "LD_PRELOAD=" GUARD, NULL,
+};
+
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {0};
+    if (syscall(SYS_capset, &header, none) != 0)
+        die("capset");
+}
+
+static void become(uid_t user)
+{
+    if (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0)
+        die("become user");
+    drop_capabilities();
+}
+
+/* When memory runs out the kernel must take the command, so that the launcher can tell of it. */
+static void offer_to_oom_killer(void)
+{
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, "1000", 4) != 4 || close(file) != 0)
+        die("oom_score_adj");
+}
+
+static void set_environment(const struct request *request)
+{
+    enum kind kind = request->kind;
+    if (kind == RUN) {
+        environ = program_environment;
+        return;
+    }
+    /* gnatprove writes a project of its own for gprbuild and sets up gprbuild's configuration. */
+    if (kind == PROVE || request->find_configuration)
+        unsetenv("GPR_CONFIG");
+    const char *home = kind == PROVE ? WORKSPACE : SCRATCH;
+    if (setenv("HOME", home, 1) != 0 || setenv("TMPDIR", home, 1) != 0 || setenv("LANG", "C.UTF-8", 1) != 0)
+        die("setenv");
+}
+
+static void connect_streams(int output, int error)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(error, STDERR_FILENO) < 0)
+        die("streams");
+}
+
+static _Noreturn void be_command(const struct request *request, int output, int error, int *failed)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    offer_to_oom_killer();
+    become(request->kind == RUN ? RUNNER : BUILDER);
+    set_environment(request);
+    /* A group and no session of its own: a session's leader may not setpgid, and gnatprove does. */
+    if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+        die("setpgid");
+    if (request->kind == RUN)
+        confine_program();
+    connect_streams(output, error); /* last, so that die() until here speaks to the worker */
+    *failed = 0;                    /* every other descriptor closes on exec */
+    if (request->kind == RUN)
+        execve(request->words[0], request->words, environ);
+    else
+        execvp(request->words[0], request->words);
+    *failed = errno;
+    _exit(127);
+}
+
+static void make_pipe(int ends[2])
+{
+    if (pipe2(ends, O_CLOEXEC) != 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
+        die("pipe");
+}
+
+struct command start_command(const struct request *request)
+{
+    int output[2], error[2];
+    int *failed = mmap(NULL, sizeof *failed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (failed == MAP_FAILED)
+        die("mmap");
+    *failed = NOT_STARTED;
+    make_pipe(output);
+    make_pipe(error);
+    setfsuid(0); /* the files are there */
+    setfsgid(0);
+    int door = request->kind == RUN ? lock_exec() : -1;
+
+    pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0)
+        be_command(request, output[1], error[1], failed);
+    close(output[1]);
+    close(error[1]);
+    drop_capabilities(); /* nothing that needs them is left to do */
+    return (struct command){pid, output[0], error[0], door, failed};
+}

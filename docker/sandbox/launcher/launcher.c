@@ -1,0 +1,64 @@
+/* The story of a step, top to bottom. */
+#include "launcher.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Noreturn void die(const char *what)
+{
+    dprintf(STDERR_FILENO, "launcher: %s: %s\n", what, errno ? strerror(errno) : "refused");
+    _exit(70); /* EX_SOFTWARE */
+}
+
+static int take_child_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        die("sigprocmask");
+    int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0)
+        die("signalfd");
+    return signals;
+}
+
+static void send_status(const struct end *end)
+{
+    unsigned char payload[9];
+    payload[0] = (unsigned char)end->reason;
+    encode_u32(payload + 1, end->status);
+    encode_u32(payload + 5, end->ms);
+    send_frame(STATUS, payload, sizeof payload);
+}
+
+int main(void)
+{
+    /* Nothing that the engine left open may reach a command; nobody may look into this process. */
+    if (syscall(SYS_close_range, 3, ~0U, 0) != 0)
+        die("close_range");
+    if (prctl(PR_SET_DUMPABLE, 0) != 0)
+        die("PR_SET_DUMPABLE");
+
+    const unsigned char version = PROTOCOL_VERSION;
+    send_frame(READY, &version, sizeof version);
+
+    struct request request = {0};
+    receive_request(&request);
+
+    int signals = take_child_signals();
+    struct command command = start_command(&request);
+    struct end end = watch(&request, &command, signals);
+
+    if (request.hand_back[0] != '\0' && end.reason == EXITED && end.status == 0)
+        send_executable(request.hand_back);
+    send_status(&end);
+    return 0;
+}

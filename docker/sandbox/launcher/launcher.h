@@ -1,0 +1,105 @@
+/*
+ * The launcher is PID 1 of a step's container. It takes one request on stdin, does that one thing,
+ * passes on the output as frames on stdout, says how it ended, and its exit is the container's end.
+ * Its stderr is for its own diagnostics alone.
+ *
+ * A frame, in both directions: one byte of type, the payload's length as u32 big-endian, payload.
+ */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Raise with every change of the frames: the worker refuses an image that speaks another. */
+enum { PROTOCOL_VERSION = 1 };
+
+#define WORKSPACE "/workspace/sessions" /* cwd of every command */
+#define SCRATCH "/workspace/tmp"        /* where the images' /tmp points */
+#define GUARD "/usr/libexec/code-widgets/guard.so"
+
+/* As the Dockerfile makes them. A build's user and a program's never meet: another container. */
+enum { BUILDER = 10001, RUNNER = 10002 };
+
+enum {
+    FRAME_BYTES = 64 * 1024, /* largest payload that the launcher sends */
+    NAME_BYTES = 255,        /* longest file name */
+    WORDS_BYTES = 1 << 20,   /* all words of a command together, below what execve takes */
+    EXECUTABLE_BYTES = 64 << 20, /* the worker's bound as well, on the way out and back in */
+    FILE_BYTES = EXECUTABLE_BYTES,
+};
+
+enum kind { BUILD = 'b', RUN = 'r', PROVE = 'p' };
+
+enum received { START = 'S', FILE_SENT = 'F', EXECUTABLE_SENT = 'X', WORD = 'A', HAND_BACK = 'B', GO = 'G' };
+
+enum sent { READY = 'r', OUTPUT = 'o', ERROR_OUTPUT = 'e', EXECUTABLE = 'x', STATUS = 's' };
+
+enum reason {
+    EXITED = 'e',
+    TIME_LIMIT = 't',
+    OUTPUT_LIMIT = 'o',
+    OUT_OF_MEMORY = 'm',
+    NOT_FOUND = 'n',
+};
+
+struct request {
+    enum kind kind;
+    bool find_configuration; /* gprbuild is not given the image's */
+    uint32_t time_limit_ms;
+    uint32_t output_limit_bytes;
+    char **words; /* the command, ended by NULL as execve wants it */
+    size_t word_count;
+    char hand_back[NAME_BYTES + 1]; /* the executable that the worker wants; empty: none */
+};
+
+struct command {
+    pid_t pid;
+    int output;  /* read end of its stdout, non-blocking */
+    int error;   /* read end of its stderr, non-blocking */
+    int door;    /* where a program's execve asks for leave (confine.c); -1: none is asked for */
+    int *failed; /* shared with the child: 0, or errno of its exec, or NOT_STARTED */
+};
+
+enum { NOT_STARTED = -1 };
+
+struct end {
+    enum reason reason;
+    uint32_t status; /* exit status, or 128 + signal */
+    uint32_t ms;     /* from the command's start to its end */
+};
+
+/* launcher.c: ends the container; the worker takes an end without a status frame for a failure. */
+_Noreturn void die(const char *what);
+
+/* wire.c */
+uint32_t decode_u32(const unsigned char *bytes);
+void encode_u32(unsigned char *bytes, uint32_t value);
+void receive_bytes(void *bytes, size_t length);
+void send_frame(enum sent type, const void *payload, size_t length);
+
+/* request.c */
+void receive_request(struct request *request);
+
+/* workspace.c */
+void make_workspace(enum kind kind);
+void receive_file(const char *name, size_t length, bool executable);
+void send_executable(const char *name);
+
+/* command.c */
+struct command start_command(const struct request *request);
+
+/* confine.c */
+int lock_exec(void);
+void answer_exec(int door);
+void confine_program(void);
+
+/* watch.c */
+struct end watch(const struct request *request, struct command *command, int signals);
+
+/* memory.c */
+bool ran_out_of_memory(void);
+
+#endif

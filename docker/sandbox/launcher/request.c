@@ -1,0 +1,110 @@
+/*
+ * What the worker asks for: START first, then files, words and the rest in any order, GO last.
+ * Files go to the workspace as they come and are never held in memory.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { START_BYTES = 10, MOST_WORDS = 256 * 1024 };
+
+static _Noreturn void refuse(const char *what)
+{
+    errno = 0;
+    die(what);
+}
+
+/* START: kind, time limit in ms, output limit in bytes, whether to find gprbuild's configuration. */
+static void receive_start(struct request *request, uint32_t length)
+{
+    unsigned char payload[START_BYTES];
+    if (length != sizeof payload || request->kind != 0)
+        refuse("START");
+    receive_bytes(payload, sizeof payload);
+    if (payload[0] != BUILD && payload[0] != RUN && payload[0] != PROVE)
+        refuse("kind");
+    request->kind = payload[0];
+    request->time_limit_ms = decode_u32(payload + 1);
+    request->output_limit_bytes = decode_u32(payload + 5);
+    request->find_configuration = payload[9] != 0;
+    make_workspace(request->kind);
+}
+
+static void receive_name(char *name, size_t length)
+{
+    if (length == 0 || length > NAME_BYTES)
+        refuse("length of a file name");
+    receive_bytes(name, length);
+    name[length] = '\0';
+    if (strlen(name) != length || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+        refuse("file name");
+}
+
+/* A file: the length of its name in one byte, its name, its contents. */
+static void receive_named_file(uint32_t length, bool executable)
+{
+    unsigned char name_length;
+    char name[NAME_BYTES + 1];
+    if (length < 1)
+        refuse("length of a file");
+    receive_bytes(&name_length, 1);
+    length -= 1;
+    if (length < name_length || length - name_length > FILE_BYTES)
+        refuse("length of a file");
+    receive_name(name, name_length);
+    receive_file(name, length - name_length, executable);
+}
+
+static void receive_word(struct request *request, uint32_t length, size_t *room)
+{
+    if (length >= *room || request->word_count == MOST_WORDS)
+        refuse("length of the command");
+    *room -= length + 1;
+    char *word = malloc(length + 1);
+    if (!word)
+        die("malloc");
+    receive_bytes(word, length);
+    word[length] = '\0';
+    if (strlen(word) != length)
+        refuse("word with a NUL");
+    request->words[request->word_count++] = word;
+}
+
+void receive_request(struct request *request)
+{
+    size_t room = WORDS_BYTES;
+    /* Zero pages cost nothing until a word is in them. */
+    request->words = calloc(MOST_WORDS + 1, sizeof *request->words);
+    if (!request->words)
+        die("calloc");
+    for (;;) {
+        unsigned char header[5];
+        receive_bytes(header, sizeof header);
+        uint32_t length = decode_u32(header + 1);
+        if (request->kind == 0 && header[0] != START)
+            refuse("frame before START");
+        switch (header[0]) {
+        case START:
+            receive_start(request, length);
+            break;
+        case FILE_SENT:
+        case EXECUTABLE_SENT:
+            receive_named_file(length, header[0] == EXECUTABLE_SENT);
+            break;
+        case WORD:
+            receive_word(request, length, &room);
+            break;
+        case HAND_BACK:
+            receive_name(request->hand_back, length);
+            break;
+        case GO:
+            if (length != 0 || request->word_count == 0)
+                refuse("GO");
+            return;
+        default:
+            refuse("type of a frame");
+        }
+    }
+}

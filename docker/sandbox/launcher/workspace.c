@@ -1,0 +1,78 @@
+/* The files of a step, on the container's only writable file system (the tmpfs at /workspace). */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * Folders of root's, open to all and sticky: a command may create files and do as it likes with
+ * them, but not rename, replace or remove one that is not its own. What a program is given is
+ * root's and so stays as it is; the sources of a build are the builder's own.
+ */
+static void make_folder(const char *path)
+{
+    if (mkdir(path, 0700) != 0 || chmod(path, 01777) != 0)
+        die(path);
+}
+
+void make_workspace(enum kind kind)
+{
+    make_folder(WORKSPACE);
+    make_folder(SCRATCH);
+    if (chmod("/workspace", 0755) != 0 || chdir(WORKSPACE) != 0)
+        die("/workspace");
+    umask(022);
+    if (kind != RUN) {
+        setfsgid(BUILDER);
+        setfsuid(BUILDER);
+    }
+}
+
+void receive_file(const char *name, size_t length, bool executable)
+{
+    static unsigned char buffer[FRAME_BYTES];
+    int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0)
+        die("create file");
+    while (length > 0) {
+        size_t part = length < sizeof buffer ? length : sizeof buffer;
+        receive_bytes(buffer, part);
+        for (size_t done = 0; done < part;) {
+            ssize_t count = write(file, buffer + done, part - done);
+            if (count < 0)
+                die("write file");
+            done += (size_t)count;
+        }
+        length -= part;
+    }
+    if (fchmod(file, executable ? 0555 : 0644) != 0 || close(file) != 0)
+        die("finish file");
+}
+
+/*
+ * The build's result is whatever a hostile build left under that name: no link is followed, no
+ * pipe waited for, nothing sent but the bytes of a regular file that all may read. Whatever else
+ * it is, is not sent, and the worker knows that there is no executable.
+ */
+void send_executable(const char *name)
+{
+    static unsigned char buffer[FRAME_BYTES];
+    struct stat status;
+    int file = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return;
+    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= EXECUTABLE_BYTES) {
+        off_t left = status.st_size; /* a process left over may still make it longer */
+        while (left > 0) {
+            ssize_t count = read(file, buffer, left < FRAME_BYTES ? (size_t)left : FRAME_BYTES);
+            if (count <= 0)
+                break;
+            send_frame(EXECUTABLE, buffer, (size_t)count);
+            left -= count;
+        }
+    }
+    close(file);
+}

@@ -1,0 +1,139 @@
+/**
+ * A task's reply queue, from both ends. The worker appends to it; a poll takes all that is in it,
+ * confirms what the client has, and leaves the rest where it was. Nothing is kept in a process, so
+ * any replica can answer any poll.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
+import { decodeReplyMessage, encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
+
+import type { Broker } from './broker.js';
+import type { Topology } from './topology.js';
+
+/** How long a poll waits for another poll of the same task, in ms. */
+const HOLD_TIMEOUT_MS = 3000;
+const HOLD_RETRY_MS = 15;
+
+/** AMQP's reply codes for a queue that another consumer holds exclusively, and for none of that name. */
+const ACCESS_REFUSED = 403;
+const NOT_FOUND = 404;
+
+/** The reply queue is not there: never opened, or expired since nobody polled it any more. */
+export class ReplyQueueGone extends Error {
+  override name = 'ReplyQueueGone';
+}
+
+/** Another poll of the same task, or one whose connection died in silence, holds the queue. */
+export class ReplyQueueBusy extends Error {
+  override name = 'ReplyQueueBusy';
+}
+
+/** What a poll does with the messages that it was shown. */
+export interface Reading<Result> {
+  /** Indices of messages that nobody needs any more. */
+  remove: number[];
+  /** To be put behind the others, before anything is removed. */
+  append?: ReplyMessage;
+  result: Result;
+}
+
+export interface ReplyReader {
+  /**
+   * Shows `read` everything that is in the queue, oldest first (undefined for what is no message
+   * of this version), while no other poll can see it, and does what it decides.
+   * Throws ReplyQueueGone, ReplyQueueBusy or BrokerUnavailable.
+   */
+  poll<Result>(identifier: string, read: (messages: (ReplyMessage | undefined)[]) => Reading<Result>): Promise<Result>;
+}
+
+export function createReplyReader(broker: Broker): ReplyReader {
+  return {
+    async poll(identifier, read) {
+      const queue = broker.topology.replyQueue(identifier);
+      const { channel, deliveries } = await holdQueue(broker, queue);
+      try {
+        const { remove, append, result } = read(deliveries.map(({ content }) => decodeReplyMessage(content)));
+        if (append !== undefined) await appendReply(broker, identifier, append);
+        for (const index of remove) channel.ack(deliveries[index] as ConsumeMessage);
+        return result;
+      } finally {
+        // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
+        // in one step: between a cancel and a requeue another poll would see half of it.
+        await channel.close().catch(() => undefined);
+      }
+    },
+  };
+}
+
+/**
+ * Takes all messages of a queue as its exclusive consumer. The exclusiveness is the lock between
+ * polls: the broker gives it to one at a time, and takes it back from a process that died.
+ */
+async function holdQueue(broker: Broker, queue: string): Promise<{ channel: Channel; deliveries: ConsumeMessage[] }> {
+  const deadline = Date.now() + HOLD_TIMEOUT_MS;
+  for (;;) {
+    const channel = await broker.openChannel();
+    const deliveries: ConsumeMessage[] = [];
+    try {
+      await channel.consume(queue, (message) => message && deliveries.push(message), { exclusive: true });
+      // The queue hands its messages to the channel before it answers the first request; the channel
+      // passes them on before it answers the second. After that, everything is here.
+      await channel.checkQueue(queue);
+      await channel.checkQueue(queue);
+      return { channel, deliveries };
+    } catch (error) {
+      await channel.close().catch(() => undefined);
+      const { code } = error as { code?: number };
+      if (code === NOT_FOUND) throw new ReplyQueueGone(queue);
+      if (code !== ACCESS_REFUSED) throw error;
+      if (Date.now() > deadline) throw new ReplyQueueBusy(queue);
+    }
+    await sleep(HOLD_RETRY_MS * (0.5 + Math.random()));
+  }
+}
+
+async function appendReply(broker: Broker, identifier: string, message: ReplyMessage): Promise<void> {
+  const channel = await broker.openConfirmChannel();
+  try {
+    await replyPublishers(channel, broker.topology).to(identifier).publish(message);
+  } finally {
+    await channel.close().catch(() => undefined);
+  }
+}
+
+export interface ReplyPublisher {
+  /** Resolves when the broker has the message safe; rejects with ReplyQueueGone if nobody can read it. */
+  publish(message: ReplyMessage): Promise<void>;
+}
+
+export interface ReplyPublishers {
+  to(identifier: string): ReplyPublisher;
+}
+
+/** Publishers to any task's reply queue, through one channel. */
+export function replyPublishers(channel: ConfirmChannel, topology: Topology): ReplyPublishers {
+  // A message that no queue takes comes back before its confirm, which says nothing of that.
+  const returned = new Set<string>();
+  channel.on('return', ({ properties }) => returned.add(String(properties.messageId)));
+  let published = 0;
+
+  return {
+    to(identifier) {
+      const queue = topology.replyQueue(identifier);
+      return {
+        publish(message) {
+          const messageId = String(++published);
+          const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json' };
+          return new Promise((resolve, reject) => {
+            channel.sendToQueue(queue, encodeMessage(message), options, (error: unknown) => {
+              if (returned.delete(messageId)) reject(new ReplyQueueGone(queue));
+              else if (error) reject(new Error(`the reply queue ${queue} refused a message`));
+              else resolve();
+            });
+          });
+        },
+      };
+    },
+  };
+}

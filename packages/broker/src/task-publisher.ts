@@ -1,0 +1,85 @@
+/** The widget's end of the task queue: a task is accepted when the broker has confirmed it. */
+import type { ConfirmChannel } from 'amqplib';
+import { encodeMessage, type TaskMessage } from '@code-widgets/protocol';
+
+import { BrokerUnavailable, type Broker } from './broker.js';
+
+const CONFIRM_TIMEOUT_MS = 4000;
+
+/** The queue is at its limit: the task was not accepted. */
+export class TaskQueueFull extends Error {
+  override name = 'TaskQueueFull';
+}
+
+export interface TaskPublisher {
+  /** Opens the task's reply queue, then publishes it. Throws TaskQueueFull or BrokerUnavailable. */
+  submit(task: TaskMessage): Promise<void>;
+  /** How many tasks wait, and how many could be worked on at the same time. */
+  load(): Promise<{ waiting: number; slots: number }>;
+}
+
+export function createTaskPublisher(broker: Broker): TaskPublisher {
+  const { topology } = broker;
+  let opening: Promise<ConfirmChannel> | undefined;
+
+  /** The publisher's channel, opened at first use and again after it was lost. */
+  function channel(): Promise<ConfirmChannel> {
+    if (opening) return opening;
+    const mine = broker.openConfirmChannel();
+    const forget = () => {
+      if (opening === mine) opening = undefined;
+    };
+    mine.then((opened) => opened.once('close', forget), forget);
+    return (opening = mine);
+  }
+
+  return {
+    async submit(task) {
+      await unavailableUnless(async () => {
+        const open = await channel();
+        await topology.declareReplyQueue(open, task.identifier);
+        await publishTask(open, topology.taskExchange, topology.taskRoutingKey, task).catch(async (error: unknown) => {
+          await open.deleteQueue(topology.replyQueue(task.identifier));
+          throw error;
+        });
+      });
+    },
+    load: () =>
+      unavailableUnless(async () => {
+        const { messageCount, consumerCount } = await (await channel()).checkQueue(topology.taskQueue);
+        return { waiting: messageCount, slots: consumerCount };
+      }),
+  };
+}
+
+/** Runs `work` within a bound; whatever goes wrong but TaskQueueFull is the broker's. */
+async function unavailableUnless<T>(work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no confirm within ${CONFIRM_TIMEOUT_MS} ms`)), CONFIRM_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([work(), timeout]);
+  } catch (error) {
+    throw error instanceof TaskQueueFull ? error : new BrokerUnavailable((error as Error).message);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function publishTask(channel: ConfirmChannel, exchange: string, key: string, task: TaskMessage): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let unroutable = false;
+    const onReturn = ({ properties }: { properties: { messageId?: unknown } }) => {
+      unroutable ||= properties.messageId === task.identifier;
+    };
+    channel.on('return', onReturn);
+    const options = { persistent: true, mandatory: true, messageId: task.identifier, contentType: 'application/json' };
+    channel.publish(exchange, key, encodeMessage(task), options, (error: unknown) => {
+      channel.off('return', onReturn);
+      if (unroutable) reject(new Error('no task queue is bound'));
+      else if (error) reject(new TaskQueueFull());
+      else resolve();
+    });
+  });
+}

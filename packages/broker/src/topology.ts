@@ -1,0 +1,87 @@
+/**
+ * Every exchange, queue and binding by name, and the only place that declares one.
+ *
+ *   <ns>.tasks   direct exchange -> <ns>.tasks   quorum queue of waiting tasks
+ *   <ns>.dead    fanout exchange -> <ns>.dead    tasks that nobody could run, for the operator
+ *   (default)    exchange        -> <ns>.reply.<identifier>   one task's answer
+ *
+ * rabbitmq/definitions.json has a policy for each of these queues, so that an operator can tighten
+ * a limit without a deploy; what is declared here holds on a broker without those policies.
+ */
+import type { Channel } from 'amqplib';
+
+/** A worker may die this many times over one task before the task is given up. */
+export const MAX_ATTEMPTS = 3;
+
+const MIB = 1024 * 1024;
+/** Tasks are up to 4 MiB each; a queue full of the largest must not fill the broker's disk. */
+const TASK_QUEUE_BYTES = 256 * MIB;
+/** A task's 1 MiB of output, written as JSON escapes, judged, and begun again twice, fits in it. */
+const REPLY_QUEUE_BYTES = 48 * MIB;
+const REPLY_QUEUE_MESSAGES = 100_000;
+const DEAD_LETTERS = 1000;
+
+/** Those of BROKER_SETTINGS that shape names and queues. */
+export interface TopologySettings {
+  NAMESPACE: string;
+  WAITING_TASKS: number;
+  REPLY_EXPIRY_MS: number;
+}
+
+export interface Topology {
+  readonly taskExchange: string;
+  readonly taskQueue: string;
+  readonly taskRoutingKey: string;
+  replyQueue(identifier: string): string;
+  /** Declares what is shared by all tasks; repeating it changes nothing. */
+  declareShared(channel: Channel): Promise<void>;
+  /** Declares one task's reply queue. */
+  declareReplyQueue(channel: Channel, identifier: string): Promise<void>;
+}
+
+export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: TopologySettings): Topology {
+  const tasks = `${NAMESPACE}.tasks`;
+  const dead = `${NAMESPACE}.dead`;
+  const taskRoutingKey = 'run';
+  const replyQueue = (identifier: string) => `${NAMESPACE}.reply.${identifier}`;
+
+  return {
+    taskExchange: tasks,
+    taskQueue: tasks,
+    taskRoutingKey,
+    replyQueue,
+
+    async declareShared(channel) {
+      await channel.assertExchange(dead, 'fanout', { durable: true });
+      await channel.assertQueue(dead, { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-max-length': DEAD_LETTERS } });
+      await channel.bindQueue(dead, dead, '');
+
+      await channel.assertExchange(tasks, 'direct', { durable: true });
+      await channel.assertQueue(tasks, {
+        durable: true,
+        arguments: {
+          'x-queue-type': 'quorum',
+          'x-delivery-limit': MAX_ATTEMPTS,
+          'x-dead-letter-exchange': dead,
+          'x-max-length': WAITING_TASKS,
+          'x-max-length-bytes': TASK_QUEUE_BYTES,
+          'x-overflow': 'reject-publish',
+        },
+      });
+      await channel.bindQueue(tasks, tasks, taskRoutingKey);
+    },
+
+    async declareReplyQueue(channel, identifier) {
+      await channel.assertQueue(replyQueue(identifier), {
+        durable: true,
+        arguments: {
+          'x-queue-type': 'classic',
+          'x-expires': REPLY_EXPIRY_MS,
+          'x-max-length': REPLY_QUEUE_MESSAGES,
+          'x-max-length-bytes': REPLY_QUEUE_BYTES,
+          'x-overflow': 'reject-publish',
+        },
+      });
+    },
+  };
+}

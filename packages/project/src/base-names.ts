@@ -1,0 +1,46 @@
+/** Which names a file of a request may have. */
+import { ProjectError } from './project-error.js';
+import { hasControlCharacter, hasLoneSurrogate } from './text.js';
+
+/**
+ * Names that the tools take for something of their own making, so that what a client sends under
+ * them would be read unchecked (an object linked in, a header's compiled form loaded) or be in the
+ * tools' way. The tools tell upper from lower case, and so do these.
+ */
+const TOOLS_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/\.o$/, 'an object file'],
+  [/\.a$/, 'a library'],
+  [/\.so(\.\d+)*$/, 'a shared library'],
+  [/\.ali$/, "the compiler's library information"],
+  [/\.d$/, "the C compiler's list of dependencies"],
+  [/\.gch$/, 'a precompiled header'],
+  [/\.cgpr$/, "gprbuild's configuration"],
+  [/\.bexch$/, "gprbuild's notes for its binder"],
+  [/^b(__|~).*\.ad[bs]$/, "the binder's main program"],
+  [/^gnatprove$/, "gnatprove's folder"],
+  // A source's object goes to the linker under its name; without a source's ending they are harmless.
+  [/^-.*\.(adb|ads|c|h|cpp|hh)$/, 'a switch'],
+  [/^@.*\.(adb|ads|c|h|cpp|hh)$/, 'a file of switches'],
+];
+
+/**
+ * Throws unless `name` is that of a plain file in a flat folder, on any system where the project's
+ * zip may be opened, and not one of the tools' own.
+ */
+export function checkBaseName(name: string, path: string, maxBytes: number): void {
+  const fault = faultOf(name, maxBytes);
+  if (fault !== undefined) throw new ProjectError(`${fault}; give the file another name`, path);
+}
+
+function faultOf(name: string, maxBytes: number): string | undefined {
+  if (name === '') return 'A file has an empty name';
+  const bytes = Buffer.byteLength(name);
+  if (bytes > maxBytes) return `A file name has ${bytes} bytes, and at most ${maxBytes} are allowed`;
+  if (hasControlCharacter(name)) return `The file name ${JSON.stringify(name)} has a control character`;
+  if (hasLoneSurrogate(name)) return `The file name ${JSON.stringify(name)} is not valid Unicode`;
+  if (name === '.' || name === '..') return `"${name}" is a folder, not a file`;
+  const separator = /[/\\:]/.exec(name)?.[0];
+  if (separator !== undefined) return `The file name "${name}" has a "${separator}", which separates folders or drives`;
+  const own = TOOLS_OWN.find(([pattern]) => pattern.test(name));
+  return own && `The tools would take "${name}" for ${own[1]}`;
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import { actualText, judge, parseLab } from '../src/labs.js';
+
+describe('lab_io.txt', () => {
+  it('has cases of arguments and expected output', () => {
+    expect(parseLab('in 1: 1 2\nout 1: 3\n', [])).toEqual([
+      { key: '1', in: ['1', '2'], out: ' 3', arguments: ['1', '2'] },
+    ]);
+  });
+
+  it('takes what must come out as it stands, spaces at both ends included', () => {
+    expect(parseLab('out1: 4\nout 2:4\nout 10: 5 \n', []).map(({ out }) => out)).toEqual([' 4', '4', ' 5 ']);
+  });
+
+  it('passes over lines that are none of a case', () => {
+    const text = 'this line is not a case\n  in 3: 9\nout 1extra: 3\nin : 1\nin\t4: 1\nIn 5: 1\nin  6: 1\nin -7: 1\n';
+    expect(parseLab(text, [])).toEqual([]);
+  });
+
+  it('may lack one side of a case', () => {
+    expect(parseLab('in 4: 7\nout 5: 0\n', ['x'])).toEqual([
+      { key: '4', in: ['7'], out: null, arguments: ['7'] },
+      { key: '5', in: null, out: ' 0', arguments: ['x'] },
+    ]);
+  });
+
+  it('falls back on the arguments of cli.txt where a case has none', () => {
+    expect(parseLab('in 1:\nout 1:\n', ['x', 'y'])).toEqual([{ key: '1', in: [], out: '', arguments: ['x', 'y'] }]);
+  });
+
+  it('may come from Windows', () => {
+    expect(parseLab('in 1: a\r\nout 1: b\r\n', [])).toEqual([{ key: '1', in: ['a'], out: ' b', arguments: ['a'] }]);
+  });
+
+  it('keeps the order in which keys come up, and the last of two lines for the same thing', () => {
+    const cases = parseLab('out 10:a\nin 2: b\nout10:c\nin 01: d\n', []);
+    expect(cases.map(({ key, out }) => [key, out])).toEqual([
+      ['10', 'c'],
+      ['2', null],
+      ['01', null],
+    ]);
+  });
+
+  it('gives back what was written into it, between whatever other lines', () => {
+    const line = fc.string({ unit: fc.constantFrom(' ', ':', 'a', '"', '1', 'in', 'out', '\t', '☃') });
+    const noise = line.filter((text) => !/^(in|out) ?[0-9]+:/.test(text));
+    const lab = fc.uniqueArray(fc.tuple(fc.nat(), line, line, noise), { selector: ([key]) => key });
+    fc.assert(
+      fc.property(lab, fc.constantFrom('\n', '\r\n'), (cases, end) => {
+        const lines = cases.flatMap(([key, into, out, other]) => [`in ${key}:${into}`, other, `out${key}:${out}`]);
+        expect(parseLab(lines.join(end), ['cli'])).toEqual(
+          cases.map(([key, into, out]) => {
+            const words = into.split(/\s+/).filter((word) => word !== '');
+            return { key: String(key), in: words, out, arguments: words.length > 0 ? words : ['cli'] };
+          }),
+        );
+      }),
+    );
+  });
+});
+
+describe('the actual text', () => {
+  it.each([
+    [' 6\n', ' 6'],
+    ['a\nb\nc\n', 'a b c'],
+    ['a\r\nb\r\n', 'a b'],
+    ['a\n\nb \n \n', 'a  b'],
+    ['', ''],
+  ])('of %j is %j', (stdout, text) => {
+    expect(actualText(stdout)).toBe(text);
+  });
+});
+
+describe('the verdict', () => {
+  const cases = parseLab('in 1: 1\nout 1: 1\nin 2: 2\nout 2:2\nin 3: 3\nout 4:\n', []);
+
+  it('is a success if every case is', () => {
+    expect(judge(cases.slice(0, 1), new Map([['1', ' 1\n']]))).toEqual({
+      success: true,
+      cases: { '1': { in: ['1'], out: ' 1', actual: ' 1', status: 'Success' } },
+    });
+  });
+
+  it('shows each case that failed: other text, nothing expected, never run', () => {
+    const verdict = judge(
+      cases,
+      new Map([
+        ['1', ' 1\n'],
+        ['2', ' 2\n'],
+        ['3', ''],
+      ]),
+    );
+    expect(verdict.success).toBe(false);
+    expect(verdict.cases).toEqual({
+      '1': { in: ['1'], out: ' 1', actual: ' 1', status: 'Success' },
+      '2': { in: ['2'], out: '2', actual: ' 2', status: 'Failed' },
+      '3': { in: ['3'], out: null, actual: '', status: 'Failed' },
+      '4': { in: null, out: '', actual: '', status: 'Failed' },
+    });
+  });
+});

@@ -1,0 +1,172 @@
+import { describe, expect, it } from '@jest/globals';
+import { MODES, type RunProgramRequest } from '@code-widgets/protocol';
+import fc from 'fast-check';
+
+import { createProject, ProjectError, REQUEST_LIMITS } from '../src/project.js';
+import { filesOf, refusalOf, runRequest } from './requests.js';
+
+describe('a project', () => {
+  it('has its sources, and with them the two files that it is built with', () => {
+    const project = createProject(runRequest({ 'hello.adb': 'x', 'notes.txt': 'y' }, { name: 'Demo' }));
+    expect(project).toMatchObject({ name: 'Demo', mode: 'run', main: { file: 'hello.adb', executable: 'hello' } });
+    expect(project.sources).toEqual(filesOf({ 'hello.adb': 'x', 'notes.txt': 'y' }));
+    expect(project.files.map(({ basename }) => basename)).toEqual(['hello.adb', 'notes.txt', 'main.gpr', 'main.adc']);
+    expect(project.files[2]?.contents).toContain('for Main use ("hello");');
+  });
+
+  it('replaces main.gpr and main.adc that a client sends', () => {
+    const { sources, files } = createProject(runRequest({ 'main.gpr': 'evil', 'a.adb': '', 'main.adc': 'evil' }));
+    expect(sources.map(({ basename }) => basename)).toEqual(['a.adb']);
+    expect(files).toHaveLength(3);
+    expect(files.some(({ contents }) => contents.includes('evil'))).toBe(false);
+  });
+
+  it('takes cli.txt for its arguments and not for a source', () => {
+    const project = createProject(runRequest({ 'a.adb': '', 'cli.txt': 'one  two\nthree "four five" $HOME *\n' }));
+    expect(project.arguments).toEqual(['one', 'two', 'three', '"four', 'five"', '$HOME', '*']);
+    expect(project.sources).toHaveLength(1);
+    expect(createProject(runRequest({ 'cli.txt': ' \n' })).arguments).toEqual([]);
+  });
+
+  it('has lab cases only with lab_io.txt', () => {
+    const lab = createProject(
+      runRequest({ 'a.adb': '', 'lab_io.txt': 'out 1: x\n', 'cli.txt': 'y' }, { mode: 'submit' }),
+    );
+    expect(lab.labCases).toEqual([{ key: '1', in: null, out: ' x', arguments: ['y'] }]);
+    expect(lab.sources).toHaveLength(1);
+    expect(createProject(runRequest({ 'a.adb': '' }, { mode: 'submit' })).labCases).toBeUndefined();
+  });
+
+  it('asks for SPARK in the prove modes alone, and never in a download', () => {
+    const spark = MODES.filter((mode) =>
+      createProject(runRequest({}, { mode })).files[1]?.contents.includes('SPARK_Mode'),
+    );
+    expect(spark).toEqual(['prove', 'prove_flow', 'prove_flow_report_all', 'prove_report_all']);
+    const download = createProject({ files: [], name: 'x' });
+    expect(download.mode).toBeUndefined();
+    expect(download.files[1]?.contents).not.toContain('SPARK_Mode');
+  });
+
+  it('keeps allowed switches and names those it dropped', () => {
+    const { files, droppedSwitches } = createProject(
+      runRequest({}, { switches: { Compiler: ['-O3', '-gnatwa'], X: ['-s'] } }),
+    );
+    expect(files[0]?.contents).toContain('for Switches ("Ada") use ("-gnatwa");');
+    expect(droppedSwitches).toEqual(['Compiler -O3', 'X -s']);
+  });
+
+  it('may lack a main: that is no error before it is to be run', () => {
+    const project = createProject(runRequest({ 'first.adb': '', 'second.adb': '' }));
+    expect(project.main).toBeUndefined();
+    expect(project.files[2]?.contents).not.toContain('for Main');
+  });
+
+  it('is frozen throughout and shares nothing with the request', () => {
+    const request = runRequest({ 'a.adb': 'x', 'cli.txt': '1', 'lab_io.txt': 'in 1: 1\n' });
+    const project = createProject(request);
+    request.files[0] = { basename: 'b.adb', contents: 'y' };
+    expect(project.sources).toEqual(filesOf({ 'a.adb': 'x' }));
+    const isFrozen = (value: unknown): boolean =>
+      typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
+    expect(isFrozen(project)).toBe(true);
+  });
+});
+
+describe('a request is refused, and told where it is wrong, for', () => {
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}.txt`, '']));
+  const cases = (count: number) => Array.from({ length: count }, (_, i) => `in ${i}: x\n`).join('');
+
+  it.each<[string, RunProgramRequest, string, string]>([
+    ['too many files', runRequest(many(101)), 'files', '100'],
+    ['a file too long', runRequest({ 'a.c': '', 'b.c': 'x'.repeat(50_001) }), 'files[1].contents', '50000'],
+    ['a base name with a path', runRequest({ 'a.c': '', '../b.c': '' }), 'files[1].basename', '"/"'],
+    ["a name of the tools' own", runRequest({ 'main.ali': '' }), 'files[0].basename', 'tools'],
+    ['a file with the name of the executable', runRequest({ 'main.adb': '', main: '' }), 'files[1].basename', '"main"'],
+    ['two main.adb', runRequest({ 'main.adb': '', 'domain.adb': '' }), 'main', 'domain.adb'],
+    ['a main that was not sent', runRequest({ 'a.adb': '' }, { main: 'b.adb' }), 'main', 'names no file'],
+    [
+      'a main that is no source',
+      runRequest({ 'a.adb': '', 'cli.txt': '' }, { main: 'cli.txt' }),
+      'main',
+      'names no file',
+    ],
+    ['too many lab cases', runRequest({ 'lab_io.txt': cases(51) }), 'files[0].contents', '50'],
+    ['a project name too long', runRequest({}, { name: 'x'.repeat(201) }), 'name', '200'],
+    ['a project name of two lines', runRequest({}, { name: 'a\r\nSet-Cookie: x' }), 'name', 'printable'],
+    ['half a character in its name', runRequest({}, { name: '\ud83d' }), 'name', 'printable'],
+    ['an argument with a NUL', runRequest({ 'cli.txt': 'a\0b' }), 'files[0].contents', 'NUL'],
+    ['a lab argument with a NUL', runRequest({ 'lab_io.txt': 'in 1: \0' }), 'files[0].contents', 'NUL'],
+    ['an argument too long for Linux', runRequest({ 'cli.txt': '😀'.repeat(32_768) }), 'files[0].contents', '131071'],
+  ])('%s', (_, request, path, words) => {
+    const { message, path: where } = refusalOf(request);
+    expect(where).toBe(path);
+    expect(message).toContain(words);
+  });
+
+  it('two files of the same name', () => {
+    const [file] = filesOf({ 'a.adb': '' });
+    expect(refusalOf({ files: [file, file].flatMap((each) => each ?? []), mode: 'run' }).path).toBe(
+      'files[1].basename',
+    );
+  });
+
+  it('nothing that is just within a limit', () => {
+    expect(() => createProject(runRequest(many(100)))).not.toThrow();
+    expect(() => createProject(runRequest({ 'lab_io.txt': cases(50) }, { name: '😀'.repeat(200) }))).not.toThrow();
+    expect(() => createProject(runRequest({ 'a.c': '😀'.repeat(50_000) }))).not.toThrow();
+  });
+
+  it('the limits that an installation sets', () => {
+    expect(() => createProject(runRequest(many(3)), { ...REQUEST_LIMITS, files: 2 })).toThrow('2');
+  });
+});
+
+describe('whatever a request holds', () => {
+  const name = fc.oneof(
+    fc.constantFrom(
+      'main.adb',
+      'main',
+      'cli.txt',
+      'lab_io.txt',
+      'main.gpr',
+      'a.c',
+      '..',
+      '.adb',
+      '"; end.adb',
+      '__proto__',
+    ),
+    fc.string({ unit: 'binary' }),
+  );
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc
+      .array(fc.constantFrom('int main(', 'void main()', '{', '\n', 'in 1:', 'out 1:', ' ', '\0', 'x', '\ud800'))
+      .map((a) => a.join('')),
+  );
+  const request: fc.Arbitrary<RunProgramRequest> = fc.record(
+    {
+      files: fc.array(fc.record({ basename: name, contents: text }), { maxLength: 6 }),
+      mode: fc.constantFrom(...MODES),
+      main: name,
+      switches: fc.dictionary(name, fc.array(fc.string())),
+      name: fc.string({ unit: 'binary' }),
+    },
+    { requiredKeys: ['files', 'mode'] },
+  );
+
+  it('it becomes a project with plain names, or is refused in words', () => {
+    fc.assert(
+      fc.property(request, (each) => {
+        let project;
+        try {
+          project = createProject(each);
+        } catch (error) {
+          return error instanceof ProjectError && error.message !== '' && error.path !== '';
+        }
+        const names = project.files.map(({ basename }) => basename);
+        return new Set(names).size === names.length && !names.some((basename) => /[/\\\p{Cc}]/u.test(basename));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,101 @@
+/** The container of a step: everything that keeps a hostile program in it, in one place. */
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import type { LauncherRequest, StepKind } from './launcher-request.js';
+import { filesToSend } from './launcher-request.js';
+import {
+  CPUS,
+  ENGINE_CALL_MS,
+  INODES,
+  MEMORY_BYTES,
+  OPEN_FILES,
+  PROCESSES,
+  PROGRAM_FILES_BYTES,
+  PROVE_MEMORY_BYTES,
+  SHARED_MEMORY_BYTES,
+  STEP_SLACK_MS,
+  TOOL_FILES_BYTES,
+} from './limits.js';
+
+export const NAMESPACE_LABEL = 'code-widgets.namespace';
+/** Seconds from a container's creation after which no live worker can still want it. */
+export const LIFETIME_LABEL = 'code-widgets.lifetime-s';
+
+const PAGE_BYTES = 4096;
+const NANO = 1e9;
+
+function pageRounded(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** The tmpfs that holds all files: for a program, what it may write on top of what is sent to it. */
+export function workspaceBytes(request: LauncherRequest): number {
+  if (request.kind !== 'run') return TOOL_FILES_BYTES;
+  const sent = filesToSend(request).map(({ contents }) => Buffer.byteLength(contents));
+  if (request.executable !== undefined) sent.push(request.executable.bytes.length);
+  return sent.reduce((sum, bytes) => sum + pageRounded(bytes), PROGRAM_FILES_BYTES);
+}
+
+/** From the command's start to where the worker no longer waits for the launcher's word, in ms. */
+export function outerTimeLimitMs(timeLimitMs: number): number {
+  return timeLimitMs + STEP_SLACK_MS;
+}
+
+/** Creation, attachment and start, the step itself, and the first attempt at its removal. */
+function lifetimeSeconds(timeLimitMs: number): number {
+  return Math.ceil((outerTimeLimitMs(timeLimitMs) + 4 * ENGINE_CALL_MS) / 1000);
+}
+
+function hostConfig(request: LauncherRequest, seccompProfile: string): HostConfig {
+  const proving = request.kind === 'prove';
+  const memory = proving ? PROVE_MEMORY_BYTES : MEMORY_BYTES;
+  return {
+    ReadonlyRootfs: true,
+    Tmpfs: {
+      // exec, since the program is there; a tmpfs has noexec otherwise.
+      '/workspace': `rw,exec,nosuid,nodev,size=${workspaceBytes(request)},nr_inodes=${INODES}`,
+    },
+    CapDrop: ['ALL'],
+    // The launcher becomes the command's user, and then has none left either.
+    CapAdd: ['SETUID', 'SETGID'],
+    SecurityOpt: ['no-new-privileges', `seccomp=${seccompProfile}`],
+    NetworkMode: 'none',
+    // gnatprove needs a /dev/shm, whose names must not meet those of another container.
+    IpcMode: proving ? 'private' : 'none',
+    ...(proving ? { ShmSize: SHARED_MEMORY_BYTES } : {}),
+    Memory: memory,
+    MemorySwap: memory,
+    PidsLimit: PROCESSES,
+    NanoCpus: CPUS * NANO,
+    Ulimits: [
+      { Name: 'nofile', Soft: OPEN_FILES, Hard: OPEN_FILES },
+      { Name: 'core', Soft: 0, Hard: 0 },
+      { Name: 'msgqueue', Soft: 0, Hard: 0 },
+    ],
+    LogConfig: { Type: 'none', Config: {} },
+  };
+}
+
+export interface ContainerContext {
+  images: Record<StepKind, string>;
+  seccompProfile: string;
+  namespace: string;
+}
+
+export function containerOptions(request: LauncherRequest, context: ContainerContext): ContainerCreateOptions {
+  return {
+    Image: context.images[request.kind],
+    Labels: {
+      [NAMESPACE_LABEL]: context.namespace,
+      [LIFETIME_LABEL]: String(lifetimeSeconds(request.timeLimitMs)),
+    },
+    // Saves 300 ms of the start beside the network mode `none` alone.
+    NetworkDisabled: true,
+    OpenStdin: true,
+    // The end of the worker's connection is the end of stdin, and so of the launcher.
+    StdinOnce: true,
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    HostConfig: hostConfig(request, context.seccompProfile),
+  };
+}

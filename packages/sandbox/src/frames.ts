@@ -1,0 +1,142 @@
+/**
+ * The two framings of a step's output, one inside the other: Docker's, which tells a container's
+ * stdout from its stderr, and in its stdout the launcher's. Both readers take chunks cut anywhere,
+ * work in loops, copy each byte at most once, and trust no length.
+ */
+import { LAUNCHER_FRAME_BYTES } from './limits.js';
+
+/** What came is no frame: a wrong image, or a stream out of step. It cannot be read on. */
+export class InvalidFrame extends Error {
+  override readonly name = 'InvalidFrame';
+}
+
+export type ChunkReader = (chunk: Buffer) => void;
+
+interface Header {
+  length: number;
+  type: number;
+}
+
+/**
+ * Cuts a stream of `header, payload` into pieces. `decode` throws InvalidFrame on a bad header;
+ * `onPiece` gets a payload's pieces as they come, with what is still to come of it, and is called
+ * once for an empty payload.
+ */
+function createReader(
+  headerBytes: number,
+  decode: (header: Buffer) => Header,
+  onPiece: (type: number, piece: Buffer, left: number) => void,
+): ChunkReader {
+  const header = Buffer.alloc(headerBytes);
+  let headerFill = 0;
+  let type = 0;
+  let left = 0;
+  return (chunk) => {
+    let at = 0;
+    while (at < chunk.length) {
+      if (headerFill < headerBytes) {
+        const copied = chunk.copy(header, headerFill, at, at + headerBytes - headerFill);
+        headerFill += copied;
+        at += copied;
+        if (headerFill < headerBytes) return;
+        ({ type, length: left } = decode(header));
+        if (left > 0) continue;
+      }
+      const piece = chunk.subarray(at, at + left);
+      at += piece.length;
+      left -= piece.length;
+      if (left === 0) headerFill = 0;
+      onPiece(type, piece, left);
+    }
+  };
+}
+
+const DOCKER_HEADER_BYTES = 8;
+const DOCKER_STREAMS = [undefined, 'stdout', 'stderr'] as const;
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** Reads Docker's stream frames; hands on the pieces of a payload as they come, none empty. */
+export function createDockerReader(onBytes: (stream: OutputStream, bytes: Buffer) => void): ChunkReader {
+  const streamOf = (type: number): OutputStream => {
+    const stream = DOCKER_STREAMS[type];
+    if (stream === undefined) throw new InvalidFrame(`Docker's stream number is ${type}`);
+    return stream;
+  };
+  return createReader(
+    DOCKER_HEADER_BYTES,
+    (header) => {
+      const type = header.readUInt8(0);
+      streamOf(type);
+      return { type, length: header.readUInt32BE(4) };
+    },
+    (type, piece) => {
+      if (piece.length > 0) onBytes(streamOf(type), piece);
+    },
+  );
+}
+
+/** How a command ended, as the launcher saw it. */
+export type EndReason = 'exited' | 'time' | 'output' | 'memory' | 'missing';
+
+export type LauncherFrame =
+  | { type: 'ready'; version: number }
+  | { type: 'stdout' | 'stderr' | 'executable'; bytes: Buffer }
+  | { type: 'status'; reason: EndReason; status: number; ms: number };
+
+const LAUNCHER_HEADER_BYTES = 5;
+const STATUS_BYTES = 9;
+
+const REASONS = new Map<number, EndReason>([
+  [code('e'), 'exited'],
+  [code('t'), 'time'],
+  [code('o'), 'output'],
+  [code('m'), 'memory'],
+  [code('n'), 'missing'],
+]);
+
+const PARSERS = new Map<number, (payload: Buffer) => LauncherFrame>([
+  [code('r'), parseReady],
+  [code('o'), (bytes) => ({ type: 'stdout', bytes })],
+  [code('e'), (bytes) => ({ type: 'stderr', bytes })],
+  [code('x'), (bytes) => ({ type: 'executable', bytes })],
+  [code('s'), parseStatus],
+]);
+
+function code(letter: string): number {
+  return letter.charCodeAt(0);
+}
+
+function parseReady(payload: Buffer): LauncherFrame {
+  if (payload.length !== 1) throw new InvalidFrame(`a ready frame of ${payload.length} bytes`);
+  return { type: 'ready', version: payload.readUInt8(0) };
+}
+
+function parseStatus(payload: Buffer): LauncherFrame {
+  if (payload.length !== STATUS_BYTES) throw new InvalidFrame(`a status frame of ${payload.length} bytes`);
+  const reason = REASONS.get(payload.readUInt8(0));
+  if (reason === undefined) throw new InvalidFrame(`an unknown reason ${payload.readUInt8(0)}`);
+  return { type: 'status', reason, status: payload.readUInt32BE(1), ms: payload.readUInt32BE(5) };
+}
+
+/** Reads the launcher's frames; `onFrame` gets each one whole. */
+export function createLauncherReader(onFrame: (frame: LauncherFrame) => void): ChunkReader {
+  let pieces: Buffer[] = [];
+  return createReader(
+    LAUNCHER_HEADER_BYTES,
+    (header) => {
+      const [type, length] = [header.readUInt8(0), header.readUInt32BE(1)];
+      if (!PARSERS.has(type)) throw new InvalidFrame(`an unknown frame type ${type}`);
+      if (length > LAUNCHER_FRAME_BYTES) throw new InvalidFrame(`a frame of ${length} bytes`);
+      return { type, length };
+    },
+    (type, piece, left) => {
+      pieces.push(piece);
+      if (left > 0) return;
+      const payload = pieces.length === 1 ? piece : Buffer.concat(pieces);
+      pieces = [];
+      const parse = PARSERS.get(type);
+      if (parse !== undefined) onFrame(parse(payload));
+    },
+  );
+}

@@ -1,0 +1,54 @@
+/** Every limit of a step, with its unit. What a client is told of them is the worker's. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const BUILD_TIME_MS = 30_000;
+export const RUN_TIME_MS = 10_000;
+export const PROVE_TIME_MS = 60_000;
+/** A whole task, from its start in the worker: all its steps together. */
+export const TASK_TIME_MS = 120_000;
+/** stdout and stderr of a whole task together. */
+export const TASK_OUTPUT_BYTES = MIB;
+
+/** Of a container, its tmpfs included. */
+export const MEMORY_BYTES = 256 * MIB;
+export const PROVE_MEMORY_BYTES = 1024 * MIB;
+/** Processes and threads of a container, the launcher included. */
+export const PROCESSES = 100;
+/** What a program may write, in all; what is sent to it comes on top. */
+export const PROGRAM_FILES_BYTES = 32 * MIB;
+/** What a build or a proof may write, the sources included. */
+export const TOOL_FILES_BYTES = 128 * MIB;
+/** Files and folders in a workspace: each takes kernel memory even when it is empty. */
+export const INODES = 8192;
+/** Open files of a process. */
+export const OPEN_FILES = 1024;
+/** Processors. */
+export const CPUS = 1;
+/** gnatprove keeps one small named semaphore in /dev/shm. */
+export const SHARED_MEMORY_BYTES = MIB;
+
+/** What a build may hand back, and so what may be sent to run. */
+export const EXECUTABLE_BYTES = 64 * MIB;
+/** All words of a command together, each with its end; the kernel takes 2 MiB with the environment. */
+export const COMMAND_BYTES = MIB;
+export const COMMAND_WORDS = 256 * KIB;
+/** Largest payload of a frame that the launcher sends. */
+export const LAUNCHER_FRAME_BYTES = 64 * KIB;
+/** The launcher's own diagnostics that are kept for the log. */
+export const DIAGNOSTICS_BYTES = 4 * KIB;
+
+/** One call of the engine; longer, and it counts as unreachable. */
+export const ENGINE_CALL_MS = 15_000;
+/**
+ * What a step may take beyond its command's time: the request on its way in, the last output and
+ * the executable on their way out. After it the container is removed without asking the launcher.
+ */
+export const STEP_SLACK_MS = 10_000;
+/** Between the end of a container's stream and the engine's knowing that it has ended. */
+export const END_KNOWN_MS = 5_000;
+/** A container that has ended this long ago has no worker that still wants to look at it. */
+export const EXITED_GRACE_MS = 10_000;
+/** Waits between the attempts to remove a container. */
+export const REMOVAL_RETRIES_MS = [100, 500, 2_000, 5_000, 10_000] as const;

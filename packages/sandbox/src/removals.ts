@@ -1,0 +1,55 @@
+/** Containers on their way out: off the path of a task, but never lost sight of. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { engineCall, httpStatus } from './engine.js';
+import { REMOVAL_RETRIES_MS } from './limits.js';
+import type { Log } from './log.js';
+
+/** Not there any more, or another removal is under way. */
+const GONE = new Set([404, 409]);
+
+export class Removals {
+  readonly #underWay = new Set<Promise<boolean>>();
+
+  constructor(
+    private readonly docker: Docker,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * Removes a container, running or not, with what is in it; tries again for a while. Never
+   * rejects: what cannot be removed is logged, and is a leftover for the next who looks for those.
+   */
+  remove(nameOrId: string): Promise<boolean> {
+    const removal = this.#remove(nameOrId).finally(() => this.#underWay.delete(removal));
+    this.#underWay.add(removal);
+    return removal;
+  }
+
+  /** Waits for the removals under way, those that are begun meanwhile included. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  async #remove(nameOrId: string): Promise<boolean> {
+    let error = await this.#attempt(nameOrId);
+    for (const wait of REMOVAL_RETRIES_MS) {
+      if (error === undefined) return true;
+      await delay(wait);
+      error = await this.#attempt(nameOrId);
+    }
+    if (error !== undefined) this.log.warn({ err: error, container: nameOrId }, 'a container could not be removed');
+    return error === undefined;
+  }
+
+  async #attempt(nameOrId: string): Promise<unknown> {
+    try {
+      const container = this.docker.getContainer(nameOrId);
+      await engineCall('remove a container', (abortSignal) => container.remove({ force: true, v: true, abortSignal }));
+      return undefined;
+    } catch (error) {
+      const status = httpStatus(error instanceof Error ? error.cause : undefined);
+      return status !== undefined && GONE.has(status) ? undefined : error;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
+import type { ContainerContext } from './container-options.js';
+import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
+import type { SourceFile } from './launcher-request.js';
+import { findLeftovers } from './leftovers.js';
+import type { Log } from './log.js';
+import { Removals } from './removals.js';
+import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
+
+export * as limits from './limits.js';
+export { SandboxUnavailable } from './engine.js';
+export type { OutputListener } from './conversation.js';
+export type { SourceFile } from './launcher-request.js';
+export type { LimitName, StepEnd, StepOptions } from './step.js';
+
+export interface SandboxOptions {
+  /** As DOCKER_HOST; unix:///var/run/docker.sock without it. */
+  dockerHost?: string;
+  /** As DOCKER_CERT_PATH: the folder of ca.pem, cert.pem and key.pem. */
+  dockerCertPath?: string;
+  /** The image that builds and proves. */
+  buildImage: string;
+  /** The image that runs what was built. */
+  runImage: string;
+  /** The seccomp profile's JSON text. */
+  seccompProfile: string;
+  /** The label of every container; leftovers are looked for within it. */
+  namespace: string;
+  log: Log;
+}
+
+export interface BuildRequest {
+  command: string[];
+  files: SourceFile[];
+  /**
+   * Let gprbuild find its configuration, which costs 250 ms. For a project without languages: with
+   * the image's prepared one, gprbuild does not notice that there is nothing to build.
+   */
+  findConfiguration?: boolean;
+  /** The file that a build of status 0 hands back. */
+  executable?: string;
+}
+
+export interface RunRequest {
+  executable: Buffer;
+  /** `./` and the executable's name, then the arguments, each as it is one word of argv. */
+  command: string[];
+  files: SourceFile[];
+}
+
+export interface ProveRequest {
+  command: string[];
+  files: SourceFile[];
+}
+
+/**
+ * Every step rejects with SandboxUnavailable when the service's machinery failed, with RangeError
+ * for a request that no launcher would take, and with the signal's reason when it was aborted.
+ */
+export interface Sandbox {
+  /** @throws {SandboxUnavailable} engine out of reach or an image missing, and what to do about it. */
+  check(): Promise<void>;
+  /** `executable` is missing after a build that failed or left no regular file of that name. */
+  build(request: BuildRequest, options: StepOptions): Promise<StepEnd & { executable?: Buffer }>;
+  run(request: RunRequest, options: StepOptions): Promise<StepEnd>;
+  prove(request: ProveRequest, options: StepOptions): Promise<StepEnd>;
+  /** Removes the containers of dead workers, and says how many; safe beside live ones. */
+  removeLeftovers(): Promise<number>;
+  /** Waits for the removals under way. Steps are the caller's to end first. */
+  close(): Promise<void>;
+}
+
+/** @throws {RangeError} a `dockerHost` that is no engine's address. */
+export function createSandbox(options: SandboxOptions): Sandbox {
+  const { buildImage, runImage, seccompProfile, namespace, log } = options;
+  const docker = createEngine(options);
+  const removals = new Removals(docker, log);
+  const images = { build: buildImage, prove: buildImage, run: runImage };
+  const context: ContainerContext = { images, seccompProfile, namespace };
+  const workshop: Workshop = { docker, context, removals, log };
+
+  return {
+    async check() {
+      await engineCall('answer', () => docker.ping());
+      await checkImage(workshop, buildImage, 'sandbox');
+      await checkImage(workshop, runImage, 'runner');
+    },
+    async build({ command, files, executable, findConfiguration = false }, step) {
+      const handBack = executable === undefined ? {} : { handBack: executable };
+      return runStep(workshop, { kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
+    },
+    async run({ executable: bytes, command, files }, step) {
+      const executable = { basename: executableName(command), bytes };
+      return runStep(workshop, { kind: 'run', ...limitsOf(step), command, files, executable }, step);
+    },
+    async prove({ command, files }, step) {
+      return runStep(workshop, { kind: 'prove', ...limitsOf(step), command, files }, step);
+    },
+    async removeLeftovers() {
+      const leftovers = await findLeftovers(docker, namespace);
+      const removed = await Promise.all(leftovers.map((id) => removals.remove(id)));
+      return removed.filter(Boolean).length;
+    },
+    close: () => removals.settled(),
+  };
+}
+
+function limitsOf({ timeLimitMs, outputLimitBytes }: StepOptions) {
+  return { timeLimitMs, outputLimitBytes };
+}
+
+function executableName([first = '']: string[]): string {
+  if (!first.startsWith('./')) throw new RangeError(`not a program in the workspace: ${first}`);
+  return first.slice(2);
+}
+
+async function checkImage({ docker }: Workshop, image: string, target: string): Promise<void> {
+  try {
+    await engineCall('inspect an image', () => docker.getImage(image).inspect());
+  } catch (error) {
+    if (httpStatus(error instanceof Error ? error.cause : undefined) !== 404) throw error;
+    const remedy = `docker build --target ${target} --tag ${image} docker/sandbox`;
+    throw new SandboxUnavailable(`There is no image ${image}. Make it with: ${remedy}`, { cause: error });
+  }
+}

@@ -1,0 +1,158 @@
+/** One step: one container, made for it, attached to, started, listened to, and removed. */
+import { randomUUID } from 'node:crypto';
+import { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { containerOptions, outerTimeLimitMs, type ContainerContext } from './container-options.js';
+import { listen, type Heard, type OutputListener } from './conversation.js';
+import { engineCall, SandboxUnavailable } from './engine.js';
+import type { EndReason } from './frames.js';
+import { encodeRequest, type LauncherRequest } from './launcher-request.js';
+import { END_KNOWN_MS } from './limits.js';
+import type { Log } from './log.js';
+import type { Removals } from './removals.js';
+
+export type LimitName = 'time' | 'memory' | 'output';
+
+export interface StepEnd {
+  /** The command's exit status, 128 + signal for a signal, or the status of the limit. */
+  status: number;
+  limit?: LimitName;
+  /** The command's own run time. */
+  ms: number;
+  /** There is no such command in the image. */
+  commandMissing?: true;
+}
+
+export interface StepOptions {
+  /** Called in order, with the bytes exactly as they were written; none empty. */
+  onOutput: OutputListener;
+  timeLimitMs: number;
+  /** stdout and stderr together. */
+  outputLimitBytes: number;
+  /** Removes the container; the step rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+export interface Workshop {
+  docker: Docker;
+  context: ContainerContext;
+  removals: Removals;
+  log: Log;
+}
+
+/** As a shell and the tools of the trade have them: timeout(1), SIGKILL, SIGXFSZ, not found. */
+const LIMIT_STATUS: Record<LimitName, number> = { time: 124, memory: 137, output: 153 };
+const MISSING_STATUS = 127;
+
+const MIN_POLL_MS = 20;
+
+function limitEnd(limit: LimitName, ms: number): StepEnd {
+  return { status: LIMIT_STATUS[limit], limit, ms };
+}
+
+function toStepEnd(reason: EndReason, status: number, ms: number): StepEnd {
+  if (reason === 'exited') return { status, ms };
+  if (reason === 'missing') return { status: MISSING_STATUS, ms, commandMissing: true };
+  return limitEnd(reason, ms);
+}
+
+/**
+ * Runs a step to its end.
+ * @throws {SandboxUnavailable} when the engine or the container failed, through no fault of the
+ *   command; RangeError when the request cannot be sent; the signal's reason on an abort.
+ */
+export async function runStep(
+  workshop: Workshop,
+  request: LauncherRequest,
+  options: StepOptions,
+): Promise<StepEnd & { executable?: Buffer }> {
+  const { docker, context, removals } = workshop;
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const encoded = encodeRequest(request);
+  // Named here, so that it can be removed even when the engine's answer to its creation is lost.
+  const name = `code-widgets-${randomUUID()}`;
+  try {
+    const create = { ...containerOptions(request, context), name };
+    await engineCall('create a container', (abortSignal) => docker.createContainer({ ...create, abortSignal }), signal);
+    return await converse(workshop, docker.getContainer(name), encoded, request, options);
+  } finally {
+    void removals.remove(name);
+  }
+}
+
+async function attach(container: Docker.Container, signal: AbortSignal | undefined): Promise<Duplex> {
+  const options = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
+  const stream = await engineCall(
+    'attach to a container',
+    (abortSignal) => container.attach({ ...options, abortSignal }),
+    signal,
+  );
+  if (!(stream instanceof Duplex)) throw new SandboxUnavailable('Docker did not hand over the connection');
+  return stream;
+}
+
+async function converse(
+  { log }: Workshop,
+  container: Docker.Container,
+  encoded: Buffer,
+  request: LauncherRequest,
+  { onOutput, outputLimitBytes, signal }: StepOptions,
+): Promise<StepEnd & { executable?: Buffer }> {
+  const stream = await attach(container, signal);
+  const outer = new AbortController();
+  const patience = signal === undefined ? outer.signal : AbortSignal.any([outer.signal, signal]);
+  const hearing = listen(stream, { onOutput, outputLimitBytes, handsBack: request.handBack !== undefined }, patience);
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    // Read once there is somebody to read it. Left open to the end: the launcher takes the end of
+    // its stdin for the end of the worker.
+    stream.write(encoded);
+    // Whoever fails first, the start or the conversation, ends both.
+    const starting = engineCall('start a container', (abortSignal) => container.start({ abortSignal }), signal);
+    await Promise.race([starting, hearing]);
+    const startedMs = performance.now();
+    timer = setTimeout(() => outer.abort(), outerTimeLimitMs(request.timeLimitMs));
+    const heard = await hearing;
+    await starting;
+    signal?.throwIfAborted();
+    if (heard.status !== undefined) {
+      const { reason, status, ms } = heard.status;
+      return { ...toStepEnd(reason, status, ms), ...(heard.executable ? { executable: heard.executable } : {}) };
+    }
+    const ms = Math.round(performance.now() - startedMs);
+    return await endWithoutStatus(container, heard, outer.signal.aborted, ms, log);
+  } finally {
+    clearTimeout(timer);
+    outer.abort();
+    stream.destroy();
+  }
+}
+
+/** The launcher did not say how it ended, so the engine must know. */
+async function endWithoutStatus(
+  container: Docker.Container,
+  heard: Heard,
+  outOfPatience: boolean,
+  ms: number,
+  log: Log,
+): Promise<StepEnd> {
+  // It had begun: what keeps it from ending is the command, which would do so again elsewhere.
+  if (outOfPatience && heard.ready) return limitEnd('time', ms);
+  const state = await stateOnceEnded(container);
+  if (state.OOMKilled) return limitEnd('memory', ms);
+  log.warn({ state, ready: heard.ready, diagnostics: heard.diagnostics }, 'a container ended without a status');
+  const outcome = state.Running ? 'does not answer' : `ended with ${state.ExitCode}`;
+  throw new SandboxUnavailable(`the container ${outcome} and did not say how its command ended`);
+}
+
+/** The engine hears of a container's end a little later than its stream does. */
+async function stateOnceEnded(container: Docker.Container): Promise<Docker.ContainerInspectInfo['State']> {
+  const deadlineMs = performance.now() + END_KNOWN_MS;
+  for (let wait = MIN_POLL_MS; ; wait *= 2) {
+    const { State } = await engineCall('inspect a container', (abortSignal) => container.inspect({ abortSignal }));
+    if (!State.Running || performance.now() + wait > deadlineMs) return State;
+    await delay(wait);
+  }
+}

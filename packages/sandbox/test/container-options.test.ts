@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, workspaceBytes } from '../src/container-options.js';
+import type { LauncherRequest, StepKind } from '../src/launcher-request.js';
+import { MEMORY_BYTES, PROGRAM_FILES_BYTES, PROVE_MEMORY_BYTES } from '../src/limits.js';
+
+const images = { build: 'tools', prove: 'tools', run: 'program' };
+const context = { images, seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here' };
+
+function request(kind: StepKind): LauncherRequest {
+  return { kind, timeLimitMs: 10_000, outputLimitBytes: 1, command: ['x'], files: [] };
+}
+
+function hostConfig(kind: StepKind) {
+  return containerOptions(request(kind), context).HostConfig ?? {};
+}
+
+describe('the container of every step', () => {
+  it.each<StepKind>(['build', 'run', 'prove'])('keeps what is in it from getting out: %s', (kind) => {
+    expect(hostConfig(kind)).toMatchObject({
+      ReadonlyRootfs: true,
+      CapDrop: ['ALL'],
+      CapAdd: ['SETUID', 'SETGID'],
+      SecurityOpt: ['no-new-privileges', `seccomp=${context.seccompProfile}`],
+      NetworkMode: 'none',
+      PidsLimit: 100,
+      NanoCpus: 1e9,
+      LogConfig: { Type: 'none' },
+    });
+    expect(containerOptions(request(kind), context)).toMatchObject({ NetworkDisabled: true, StdinOnce: true });
+  });
+
+  it.each<StepKind>(['build', 'run', 'prove'])('cannot swap its way around the memory limit: %s', (kind) => {
+    const { Memory, MemorySwap } = hostConfig(kind);
+    expect(Memory).toBe(kind === 'prove' ? PROVE_MEMORY_BYTES : MEMORY_BYTES);
+    expect(MemorySwap).toBe(Memory);
+  });
+
+  it('bears its namespace and how long its step may take at most', () => {
+    const { Labels } = containerOptions(request('run'), context);
+    expect(Labels?.[NAMESPACE_LABEL]).toBe('here');
+    expect(Number(Labels?.[LIFETIME_LABEL])).toBeGreaterThan(20);
+  });
+
+  it('has shared memory of its own for a proof, and none otherwise', () => {
+    expect(hostConfig('prove').IpcMode).toBe('private');
+    expect(hostConfig('build').IpcMode).toBe('none');
+    expect(hostConfig('run').IpcMode).toBe('none');
+  });
+
+  it('has the image of its kind', () => {
+    expect(containerOptions(request('run'), context).Image).toBe('program');
+    expect(containerOptions(request('prove'), context).Image).toBe('tools');
+  });
+});
+
+describe('the space of a program', () => {
+  it('is what it may write on top of what is sent to it, in whole pages', () => {
+    const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
+    const executable = { basename: 'main', bytes: Buffer.alloc(4097) };
+    expect(workspaceBytes({ ...request('run'), files, executable })).toBe(PROGRAM_FILES_BYTES + 3 * 4096);
+  });
+});
+
+describe('the seccomp profile', () => {
+  interface Group {
+    comment: string;
+    names: string[];
+    action: string;
+    args?: { index: number; value: number; op: string }[];
+  }
+  const profile = JSON.parse(readFileSync(new URL('../../../docker/sandbox/seccomp.json', import.meta.url), 'utf8')) as {
+    defaultAction: string;
+    syscalls: Group[];
+  };
+  const groupsOf = (name: string) => profile.syscalls.filter(({ names }) => names.includes(name));
+
+  it('refuses what it does not name, says why for each group, and names nothing twice', () => {
+    expect(profile.defaultAction).toBe('SCMP_ACT_ERRNO');
+    expect(profile.syscalls.every(({ comment }) => comment.length > 0)).toBe(true);
+    const names = profile.syscalls.flatMap((group) => group.names);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it.each(['ptrace', 'process_vm_readv', 'process_vm_writev', 'userfaultfd', 'io_uring_setup', 'mq_open', 'keyctl', 'add_key',
+    'mount', 'umount2', 'pivot_root', 'chroot', 'unshare', 'setns', 'bpf', 'perf_event_open', 'personality', 'shmget', 'semget',
+    'msgget', 'kexec_load', 'init_module', 'open_by_handle_at', 'name_to_handle_at', 'mknod', 'mknodat', 'setxattr', 'vmsplice',
+    'pidfd_getfd', 'syslog', 'quotactl', 'reboot', 'swapon'])('does not name %s', (name) => {
+    expect(groupsOf(name)).toEqual([]);
+  });
+
+  it.each(['socket', 'socketpair'])('allows %s for Unix sockets alone', (name) => {
+    expect(groupsOf(name)).toMatchObject([{ action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }] }]);
+  });
+
+  it('allows clone in no new namespace, and answers clone3 as if there were none', () => {
+    expect(groupsOf('clone')).toMatchObject([{ args: [{ index: 0, value: 0x7e020000, op: 'SCMP_CMP_MASKED_EQ' }] }]);
+    expect(groupsOf('clone3')).toMatchObject([{ action: 'SCMP_ACT_ERRNO', errnoRet: 38 }]);
+  });
+});

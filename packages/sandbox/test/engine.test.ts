@@ -1,0 +1,59 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { engineCall, engineOptions, httpStatus, SandboxUnavailable } from '../src/engine.js';
+
+describe("the engine's address", () => {
+  let certificates = '';
+
+  beforeAll(async () => {
+    certificates = await mkdtemp(join(tmpdir(), 'certificates-'));
+    for (const name of ['ca', 'cert', 'key']) await writeFile(join(certificates, `${name}.pem`), name);
+  });
+  afterAll(() => rm(certificates, { recursive: true }));
+
+  it('is the usual socket unless another is given', () => {
+    expect(engineOptions({})).toMatchObject({ socketPath: '/var/run/docker.sock', protocol: 'http' });
+    expect(engineOptions({ dockerHost: 'unix:///run/user/1/docker.sock' })).toMatchObject({ socketPath: '/run/user/1/docker.sock' });
+  });
+
+  it.each([
+    ['tcp://engine:1234', 'http', 1234],
+    ['tcp://engine', 'http', 2375],
+    ['http://engine:80', 'http', 80],
+    ['https://engine', 'https', 2376],
+  ])('may be %s', (dockerHost, protocol, port) => {
+    expect(engineOptions({ dockerHost })).toMatchObject({ host: 'engine', protocol, port });
+  });
+
+  it('is reached by TLS when there are certificates', () => {
+    const options = engineOptions({ dockerHost: 'tcp://engine', dockerCertPath: certificates });
+    expect(options).toMatchObject({ protocol: 'https', port: 2376 });
+    expect([options.ca, options.cert, options.key].map(String)).toEqual(['ca', 'cert', 'key']);
+  });
+
+  it.each(['', 'nonsense', 'ssh://me@engine', 'npipe:////./pipe/docker'])('may not be %j', (dockerHost) => {
+    expect(() => engineOptions({ dockerHost })).toThrow(RangeError);
+  });
+
+  it('leaves nothing to the environment', () => {
+    expect(Object.keys(engineOptions({}))).toEqual(expect.arrayContaining(['host', 'socketPath', 'protocol', 'ca', 'cert', 'key']));
+  });
+});
+
+describe('a call of the engine', () => {
+  it('that fails is the sandbox not being available, with the cause kept', async () => {
+    const refusal = Object.assign(new Error('no such image'), { statusCode: 404 });
+    const error: unknown = await engineCall('find it', () => Promise.reject(refusal)).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(SandboxUnavailable);
+    expect(httpStatus((error as Error).cause)).toBe(404);
+  });
+
+  it('ends with the reason of the signal that aborted it, even where the call does not listen', async () => {
+    const controller = new AbortController();
+    const call = engineCall('wait', () => new Promise(() => undefined), controller.signal);
+    controller.abort(new Error('task over'));
+    await expect(call).rejects.toThrow('task over');
+  });
+});

@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { LIFETIME_LABEL, NAMESPACE_LABEL } from '../src/container-options.js';
+import { createEngine } from '../src/engine.js';
+import { findLeftovers } from '../src/leftovers.js';
+import { Removals } from '../src/removals.js';
+
+let server: Server | undefined;
+afterEach(() => {
+  server?.close();
+});
+
+/** An engine that answers as it is told; what a real one cannot be brought to do on demand. */
+async function fakeEngine(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+  server = createServer(answer);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = server.address();
+  return createEngine({ dockerHost: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : ''}` });
+}
+
+describe('a removal', () => {
+  it.each([[204], [404], [409]])('is done when the engine answers %i', async (status) => {
+    const paths: string[] = [];
+    const docker = await fakeEngine(({ method, url }, response) => {
+      paths.push(`${method} ${url}`);
+      response.writeHead(status).end();
+    });
+    const removals = new Removals(docker, { warn: () => undefined });
+    expect(await removals.remove('a')).toBe(true);
+    expect(paths).toEqual(['DELETE /containers/a?force=true&v=true']);
+  });
+
+  it('is tried again, and waited for at the close', async () => {
+    const statuses = [500, 500, 204];
+    const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
+    const removals = new Removals(docker, { warn: () => undefined });
+    void removals.remove('a');
+    await removals.settled();
+    expect(statuses).toEqual([]);
+  });
+});
+
+describe('a leftover', () => {
+  const nowS = 2_000_000;
+  const date = (seconds: number) => new Date(seconds * 1000).toISOString();
+
+  async function leftoversOf(containers: Record<string, { State: string; age: number; endedAgo?: number }>) {
+    const docker = await fakeEngine(({ url = '' }, response) => {
+      const id = /^\/containers\/(\w+)\/json/.exec(url)?.[1];
+      const list = Object.entries(containers).map(([Id, { State, age }]) => ({
+        Id,
+        State,
+        Created: nowS - age,
+        Labels: { [NAMESPACE_LABEL]: 'here', [LIFETIME_LABEL]: '100' },
+      }));
+      const ended = date(nowS - (containers[id ?? '']?.endedAgo ?? 0));
+      const body = url.startsWith('/info')
+        ? { SystemTime: date(nowS) }
+        : id === 'json' || id === undefined
+          ? list
+          : { State: { Running: false, FinishedAt: ended } };
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+    });
+    return findLeftovers(docker, 'here');
+  }
+
+  it("is older, by the engine's clock, than its step may take, whatever its state", async () => {
+    const old = { running: { State: 'running', age: 101 }, created: { State: 'created', age: 101 } };
+    expect(await leftoversOf(old)).toEqual(['running', 'created']);
+  });
+
+  it('is not what a live worker may still want', async () => {
+    const live = {
+      running: { State: 'running', age: 99 },
+      created: { State: 'created', age: 99 },
+      exited: { State: 'exited', age: 99, endedAgo: 5 },
+    };
+    expect(await leftoversOf(live)).toEqual([]);
+  });
+
+  it('has ended a while ago', async () => {
+    expect(await leftoversOf({ exited: { State: 'exited', age: 30, endedAgo: 15 } })).toEqual(['exited']);
+  });
+});

@@ -1,0 +1,53 @@
+/** What each of our processes begins and ends with: its settings, its log, its shutdown. */
+import { pino, type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import type { Static, TObject, TProperties } from 'typebox';
+import { Value } from 'typebox/value';
+
+export type { Logger } from 'pino';
+
+/**
+ * The settings of `schema` from the environment; an empty variable counts as none.
+ * Throws an Error that names the variable and what it should be.
+ */
+export function readSettings<P extends TProperties>(schema: TObject<P>, env: NodeJS.ProcessEnv): Readonly<Static<TObject<P>>> {
+  const given = Object.keys(schema.properties).flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  const settings = Value.Convert(schema, Value.Default(schema, Object.fromEntries(given)));
+  for (const { instancePath, message } of Value.Errors(schema, settings)) {
+    const name = instancePath.slice(1);
+    throw new Error(`setting ${name} ${message} (it is ${JSON.stringify(env[name])})`);
+  }
+  return Object.freeze(settings as Static<TObject<P>>);
+}
+
+/** JSON lines on stdout, or lines for people when that is a terminal. */
+export function createLog(name: string, level: string): Logger {
+  return pino({ name, level }, process.stdout.isTTY ? pretty() : process.stdout);
+}
+
+/**
+ * Calls `close` once, on the first signal to stop or when the supervisor that started this process
+ * with an IPC channel is gone, and exits: with 0, or with 1 if closing failed.
+ */
+export function onShutdown(log: Logger, close: () => Promise<void>): void {
+  let closing = false;
+  const shutDown = (reason: string) => {
+    if (closing) return;
+    closing = true;
+    log.info({ reason }, 'shutting down');
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => shutDown(signal));
+  process.on('disconnect', () => shutDown('supervisor gone'));
+}
+
+/** Tells a supervisor, if there is one, that this process does its work from now on. */
+export function reportReady(): void {
+  process.send?.({ type: 'ready' });
+}

@@ -1,0 +1,60 @@
+/** Connections to the run's real broker, with names of their own for each test file. */
+import { connectBroker, type Broker } from '@code-widgets/broker';
+import { connect } from 'amqplib';
+
+import { environment } from './environment.js';
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export interface TestBroker {
+  broker: Broker;
+  namespace: string;
+  /** Removes every queue and exchange of the namespace, then closes. */
+  end(): Promise<void>;
+}
+
+export interface TestSettings {
+  WAITING_TASKS?: number;
+  REPLY_EXPIRY_MS?: number;
+}
+
+let connections = 0;
+
+/** A namespace that nothing else uses. */
+export async function connectTestBroker(settings: TestSettings = {}): Promise<TestBroker> {
+  const namespace = `${environment('NAMESPACE')}-${process.pid}-${++connections}`;
+  const broker = await connectTo(namespace, settings);
+  return {
+    broker,
+    namespace,
+    async end() {
+      await broker.close();
+      await removeNamespace(environment('AMQP_URL'), namespace);
+    },
+  };
+}
+
+/** One more connection to a namespace, as another process would have. */
+export function connectTo(namespace: string, settings: TestSettings = {}): Promise<Broker> {
+  return connectBroker(
+    {
+      AMQP_URL: environment('AMQP_URL'),
+      NAMESPACE: namespace,
+      WAITING_TASKS: 200,
+      REPLY_EXPIRY_MS: 60_000,
+      ...settings,
+    },
+    quiet,
+  );
+}
+
+/** Removes what the topology declares; reply queues go with their tests or expire. */
+export async function removeNamespace(amqpUrl: string, namespace: string): Promise<void> {
+  const connection = await connect(amqpUrl);
+  const channel = await connection.createChannel();
+  for (const name of [`${namespace}.tasks`, `${namespace}.dead`]) {
+    await channel.deleteQueue(name);
+    await channel.deleteExchange(name);
+  }
+  await connection.close();
+}

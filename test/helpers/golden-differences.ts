@@ -1,0 +1,146 @@
+/** Compares what a client saw with what a golden case expects, as far as the frontend can tell. */
+import { isDeepStrictEqual } from 'node:util';
+
+import type { OutputItem } from '@code-widgets/protocol';
+
+import type { Expected, Match, Seen } from './golden.js';
+
+/** Members that are compared as they are; the others have a way of their own. */
+const PLAIN = ['httpStatus', 'status', 'completed', 'gaveUp', 'message', 'entries'] as const;
+
+/**
+ * One line for each difference; none if `seen` is what was expected.
+ *
+ * Not compared: headers that the expectation does not name, and members that it does not name of an
+ * error's body. Text is compared by lines, as the frontend shows it, however it was cut into items.
+ */
+export function differences(expected: Expected<Seen>, seen: Seen): string[] {
+  const isError = Number(expected.status) >= 400 && expected.output === undefined;
+  const steps = Math.max(expected.then?.length ?? 0, seen.then?.length ?? 0);
+  return [
+    ...PLAIN.flatMap((member) => valueDifferences(member, expected[member], seen[member])),
+    ...headerDifferences(expected.headers, seen.headers),
+    ...bodyDifferences('body', expected.body, seen.body, isError),
+    ...outputDifferences(expected.output, seen.output),
+    ...(expected.error === undefined
+      ? valueDifferences('error', undefined, seen.error)
+      : [
+          ...headerDifferences(expected.error.headers, seen.error?.headers),
+          ...bodyDifferences('error.body', expected.error.body, seen.error?.body, true),
+        ]),
+    ...Array.from({ length: steps }).flatMap((_, i) => {
+      const [wanted, got] = [expected.then?.[i], seen.then?.[i]];
+      if (!wanted || !got) return [`then[${i}]: ${wanted ? 'no answer' : 'not expected'}`];
+      return differences(wanted, got).map((line) => `then[${i}] ${line}`);
+    }),
+  ];
+}
+
+function isMatch(value: unknown): value is Match {
+  return typeof value === 'object' && value !== null && '$match' in value;
+}
+
+/** The first place where two values differ, as `path: what was expected, what was seen`. */
+function valueDifferences(path: string, expected: unknown, seen: unknown, partly = false): string[] {
+  if (isMatch(expected)) {
+    const text = typeof seen === 'string' || typeof seen === 'number' ? String(seen) : undefined;
+    return text !== undefined && new RegExp(expected.$match).test(text) ? [] : [unlike(path, expected, seen)];
+  }
+  if (!isTree(expected) || !isTree(seen) || Array.isArray(expected) !== Array.isArray(seen)) {
+    return isDeepStrictEqual(expected, seen) ? [] : [unlike(path, expected, seen)];
+  }
+  const keys = new Set([...Object.keys(expected), ...(partly ? [] : Object.keys(seen))]);
+  const found = [...keys].flatMap((key) => valueDifferences(`${path}.${key}`, expected[key], seen[key], partly));
+  return found.slice(0, 1);
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function unlike(path: string, expected: unknown, seen: unknown): string {
+  const show = (value: unknown) => {
+    const text = value === undefined ? 'nothing' : JSON.stringify(value);
+    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  };
+  return `${path}: expected ${show(expected)}, saw ${show(seen)}`;
+}
+
+function bodyDifferences(path: string, expected: unknown, seen: unknown, partly: boolean): string[] {
+  return expected === undefined ? [] : valueDifferences(path, expected, seen, partly);
+}
+
+function headerDifferences(expected: Expected<Seen['headers']>, seen: Seen['headers'] = {}): string[] {
+  return Object.entries(expected ?? {}).flatMap(([name, value]) => {
+    const got = seen[name];
+    if (typeof value !== 'string' || got === undefined) return valueDifferences(name, value, got);
+    return comparable(name, value) === comparable(name, got) ? [] : [unlike(name, value, got)];
+  });
+}
+
+/** Parameters of a media type say nothing here, nor does the order of a list. */
+function comparable(name: string, value: string): string {
+  if (name === 'content-type') return value.replace(/;.*/, '');
+  if (!/^(allow|access-control-.*)$/.test(name)) return value;
+  const items = value.split(',').map((item) => item.trim().toLowerCase());
+  return items.sort().join(', ');
+}
+
+/** A console item or a lab's verdict, or between two of these all lines of one text stream. */
+interface Section {
+  readonly stream: string;
+  readonly lines?: (string | Match)[];
+  readonly value?: unknown;
+}
+
+function outputDifferences(expected: Expected<Seen['output']>, seen: Seen['output']): string[] {
+  const [wanted, got] = [sections(expected ?? []), sections(seen ?? [])];
+  for (let i = 0; i < Math.max(wanted.length, got.length); i++) {
+    const [a, b] = [wanted[i], got[i]];
+    const path = `output[${i}] ${a?.stream ?? b?.stream ?? ''}`;
+    if (a?.stream !== b?.stream || !a?.lines || !b?.lines) {
+      const found = valueDifferences(path, a, b);
+      if (found.length > 0) return found;
+      continue;
+    }
+    for (let n = 0; n < Math.max(a.lines.length, b.lines.length); n++) {
+      const found = valueDifferences(`${path} line ${n + 1}`, a.lines[n], b.lines[n]);
+      if (found.length > 0) return found;
+    }
+  }
+  return [];
+}
+
+function sections(output: readonly Expected<OutputItem>[]): Section[] {
+  const done: Section[] = [];
+  let open = new Map<string, (string | Match)[]>();
+  const close = () => {
+    // Which of two streams came first is a matter of buffers and timing.
+    for (const [stream, lines] of [...open].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      while (isBlank(lines.at(-1))) lines.pop();
+      if (lines.length > 0) done.push({ stream, lines });
+    }
+    open = new Map();
+  };
+  for (const { msg, ref } of output) {
+    const { type, data } = msg as { type: string; data: unknown };
+    const stream = ref === undefined ? type : `${type} ref ${JSON.stringify(ref)}`;
+    if (type === 'stdout' || type === 'stderr') {
+      open.set(stream, [...(open.get(stream) ?? []), ...linesOf(data as string | Match)]);
+    } else {
+      close();
+      done.push({ stream, value: data });
+    }
+  }
+  close();
+  return done;
+}
+
+/** An item always ends a line, whether its text does or not; a pattern stands for one line. */
+function linesOf(data: string | Match): (string | Match)[] {
+  return isMatch(data) ? [data] : data.replace(/\r?\n$/, '').split(/\r?\n/);
+}
+
+function isBlank(line: string | Match | undefined): boolean {
+  return typeof line === 'string' && line.trim() === '';
+}

@@ -1,0 +1,93 @@
+/** A sandbox on the real engine, and short ways to build and run small programs in it. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
+import { createEngine } from '../../packages/sandbox/src/engine.js';
+import { createSandbox, type Sandbox, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
+
+/** What is not named is not tested by something else instead: the test fails. */
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`the environment does not have ${name}`);
+  return value;
+}
+
+const dockerHost = process.env.DOCKER_HOST;
+export const address = dockerHost === undefined || dockerHost === '' ? {} : { dockerHost };
+export const docker = createEngine(address);
+export const namespace = `test-${randomUUID()}`;
+export const warnings: string[] = [];
+
+export function createTestSandbox(engine: { dockerHost?: string } = address): Sandbox {
+  return createSandbox({
+    ...engine,
+    buildImage: required('SANDBOX_IMAGE'),
+    runImage: required('RUN_IMAGE'),
+    seccompProfile: readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8'),
+    namespace,
+    log: { warn: (_, message) => warnings.push(message) },
+  });
+}
+
+export const sandbox = createTestSandbox();
+
+export async function containers(): Promise<{ Id: string; State: string }[]> {
+  return docker.listContainers({ all: true, filters: { label: [`${NAMESPACE_LABEL}=${namespace}`] } });
+}
+
+export interface Outcome extends StepEnd {
+  stdout: string;
+  stderr: string;
+}
+
+/** Collects a step's output beside its end. */
+export async function collect<T extends StepEnd>(
+  step: (options: StepOptions) => Promise<T>,
+  limits: Partial<StepOptions> = {},
+): Promise<T & Outcome> {
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  const end = await step({
+    timeLimitMs: 20_000,
+    outputLimitBytes: 1 << 20,
+    onOutput: (stream, bytes) => chunks[stream].push(Buffer.from(bytes)),
+    ...limits,
+  });
+  const text = (stream: 'stdout' | 'stderr') => Buffer.concat(chunks[stream]).toString('latin1');
+  return { ...end, stdout: text('stdout'), stderr: text('stderr') };
+}
+
+const LANGUAGES = new Map([['adb', 'Ada'], ['c', 'c'], ['cpp', 'c++']]);
+
+function withProject(main: SourceFile): SourceFile[] {
+  const language = LANGUAGES.get(main.basename.split('.')[1] ?? '') ?? 'Ada';
+  const project = `project Main is\n for Main use ("${main.basename}");\n for Languages use ("${language}");\nend Main;\n`;
+  return [main, { basename: 'main.gpr', contents: project }];
+}
+
+export interface Program {
+  executable: Buffer;
+  files: SourceFile[];
+}
+
+/** Builds a program of one source. */
+export async function build(basename: string, contents: string): Promise<Program> {
+  const files = withProject({ basename, contents });
+  const command = ['gprbuild', '-q', '-P', 'main.gpr'];
+  const end = await collect((options) => sandbox.build({ command, files, executable: 'main' }, options));
+  if (end.executable === undefined) throw new Error(`not built: ${end.status} ${end.stdout}${end.stderr}`);
+  return { executable: end.executable, files };
+}
+
+export async function run(program: Program, words: string[] = [], limits: Partial<StepOptions> = {}): Promise<Outcome> {
+  return collect((options) => sandbox.run({ ...program, command: ['./main', ...words] }, options), limits);
+}
+
+export async function buildAndRun(basename: string, contents: string, limits: Partial<StepOptions> = {}): Promise<Outcome> {
+  return run(await build(basename, contents), [], limits);
+}
+
+/** A shell line in the place of the build; programs have no shell. */
+export async function shell(line: string, executable?: string): Promise<Outcome & { executable?: Buffer }> {
+  const request = { command: ['sh', '-c', line], files: [], ...(executable === undefined ? {} : { executable }) };
+  return collect((options) => sandbox.build(request, options));
+}

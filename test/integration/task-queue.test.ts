@@ -1,0 +1,201 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  BrokerUnavailable,
+  consumeTasks,
+  connectBroker,
+  createTaskPublisher,
+  TaskQueueFull,
+  type TaskConsumer,
+  type TaskDelivery,
+  type TaskOutcome,
+} from '@code-widgets/broker';
+import type { TaskMessage } from '@code-widgets/protocol';
+import { v4 as uuid } from 'uuid';
+
+import { connectTestBroker, connectTo, type TestBroker } from '../helpers/broker.js';
+
+const WAITING_TASKS = 5;
+
+function task(): TaskMessage {
+  const request = { files: [{ basename: 'a.adb', contents: '' }], mode: 'compile' as const };
+  return { version: 1, identifier: uuid(), submittedAt: Date.now(), request };
+}
+
+let test: TestBroker;
+let consumers: TaskConsumer[];
+let submitted: string[];
+
+beforeEach(async () => {
+  test = await connectTestBroker({ WAITING_TASKS });
+  [consumers, submitted] = [[], []];
+});
+afterEach(async () => {
+  for (const consumer of consumers) await consumer.close(0);
+  const channel = await test.broker.openChannel();
+  for (const identifier of submitted) await channel.deleteQueue(test.broker.topology.replyQueue(identifier));
+  await test.end();
+});
+
+async function submit(): Promise<string> {
+  const one = task();
+  submitted.push(one.identifier);
+  await createTaskPublisher(test.broker).submit(one);
+  return one.identifier;
+}
+
+/** Consumes with `handle`, and resolves the next delivery of `next()`. */
+function consume(handle: (delivery: TaskDelivery) => Promise<TaskOutcome>, concurrency = 1, broker = test.broker): TaskConsumer {
+  const consumer = consumeTasks({ broker, concurrency, handle });
+  consumers.push(consumer);
+  return consumer;
+}
+
+async function eventually(check: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+    if (await check()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('did not come to pass within 10 s');
+}
+
+const depth = async (queue: string) => {
+  const channel = await test.broker.openChannel();
+  const { messageCount } = await channel.checkQueue(queue);
+  await channel.close();
+  return messageCount;
+};
+
+describe('the task queue', () => {
+  it('hands each task to one worker, as many at a time as it has slots', async () => {
+    const seen: string[] = [];
+    let [running, most] = [0, 0];
+    for (let i = 0; i < WAITING_TASKS; i++) await submit();
+    consume(async ({ task: { identifier } }) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      running--;
+      seen.push(identifier);
+      return 'done';
+    }, 2);
+    await eventually(() => seen.length === WAITING_TASKS);
+    expect([...seen].sort()).toEqual([...submitted].sort());
+    expect(most).toBe(2);
+    await eventually(async () => (await depth(test.broker.topology.taskQueue)) === 0);
+  });
+
+  it('refuses a task at its limit, tells its load, and opens no reply queue for it', async () => {
+    for (let i = 0; i < WAITING_TASKS; i++) await submit();
+    // The broker counts what it has written; right after a burst it may let one more in.
+    const refusals = await Promise.allSettled(Array.from({ length: 10 }, submit));
+    const refused = refusals.flatMap((result, i) => (result.status === 'rejected' ? [{ reason: result.reason as unknown, i }] : []));
+    expect(refused.length).toBeGreaterThanOrEqual(8);
+    for (const { reason } of refused) expect(reason).toBeInstanceOf(TaskQueueFull);
+    const load = await createTaskPublisher(test.broker).load();
+    expect(load).toEqual({ waiting: WAITING_TASKS + 10 - refused.length, slots: 0 });
+    for (const { i } of refused) {
+      await expect(depth(test.broker.topology.replyQueue(submitted[WAITING_TASKS + i] as string))).rejects.toThrow('NOT_FOUND');
+    }
+  });
+
+  it('gives a task that was given back to the next worker, as the next attempt', async () => {
+    const attempts: number[] = [];
+    await submit();
+    consume(({ attempt }) => {
+      attempts.push(attempt);
+      return Promise.resolve(attempt < 3 ? 'retry' : 'done');
+    });
+    await eventually(() => attempts.length === 3);
+    expect(attempts).toEqual([1, 2, 3]);
+  });
+
+  it('keeps a task for the operator that nobody could do', async () => {
+    await submit();
+    consume(() => Promise.resolve('dead'));
+    await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
+  });
+
+  it('sets aside what is no task', async () => {
+    const channel = await test.broker.openConfirmChannel();
+    channel.sendToQueue(test.broker.topology.taskQueue, Buffer.from('{"version":1}'));
+    let handled = 0;
+    consume(() => Promise.resolve(++handled ? 'done' : 'done'));
+    await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
+    expect(handled).toBe(0);
+  });
+
+  it('gives the tasks of a worker whose connection broke to another, and tells the first', async () => {
+    const attempts: number[] = [];
+    const first = await connectTo(test.namespace, { WAITING_TASKS });
+    let aborted = false;
+    await submit();
+    const lost = consumeTasks({
+      broker: first,
+      concurrency: 1,
+      handle: ({ signal, attempt }) =>
+        new Promise((resolve) => {
+          attempts.push(attempt);
+          signal.addEventListener('abort', () => {
+            aborted = true;
+            resolve('done');
+          });
+        }),
+    });
+    await eventually(() => attempts.length === 1);
+    await first.close();
+    consume(({ attempt }) => {
+      attempts.push(attempt);
+      return Promise.resolve('done');
+    });
+    await eventually(() => attempts.length === 2);
+    expect(attempts).toEqual([1, 2]);
+    expect(aborted).toBe(true);
+    await lost.close(0);
+  });
+
+  it('loses nothing when a worker is told to stop: what it cannot finish goes back', async () => {
+    const done: string[] = [];
+    await submit();
+    let started = 0;
+    const slow = consume(({ signal }) => {
+      started++;
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve('retry')));
+    });
+    await eventually(() => started === 1);
+    await slow.close(100);
+    await submit();
+    consume(({ task: { identifier } }) => {
+      done.push(identifier);
+      return Promise.resolve('done');
+    });
+    await eventually(() => done.length === 2);
+    expect([...done].sort()).toEqual([...submitted].sort());
+  });
+
+  it('lets a worker that is told to stop finish its task', async () => {
+    let finished = false;
+    await submit();
+    let started = false;
+    const worker = consume(async () => {
+      started = true;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      finished = true;
+      return 'done';
+    });
+    await eventually(() => started);
+    await worker.close(10_000);
+    expect(finished).toBe(true);
+    expect(await depth(test.broker.topology.taskQueue)).toBe(0);
+  });
+});
+
+describe('without a broker', () => {
+  it('a task is refused within 5 seconds', async () => {
+    const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const settings = { AMQP_URL: 'amqp://127.0.0.1:9', NAMESPACE: 'nowhere', WAITING_TASKS, REPLY_EXPIRY_MS: 1000 };
+    const nowhere = await connectBroker(settings, quiet);
+    const before = Date.now();
+    await expect(createTaskPublisher(nowhere).submit(task())).rejects.toBeInstanceOf(BrokerUnavailable);
+    expect(Date.now() - before).toBeLessThan(5000);
+    await nowhere.close();
+  });
+});

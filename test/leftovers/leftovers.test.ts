@@ -1,0 +1,97 @@
+/**
+ * The last of all tests, run when `npm test` has ended everything that it started but its use of
+ * the engine: is anything of this run still there?
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, test } from '@jest/globals';
+import { connect } from 'amqplib';
+import Docker from 'dockerode';
+
+import { commandOf, parentOf, processesWith } from '../../scripts/lib/processes.js';
+import { findTraces } from '../../scripts/lib/traces.js';
+
+const { RUN_ID: runId, NAMESPACE: namespace, AMQP_URL: amqpUrl, BROKER_DEFINITIONS: definitionsPath } = process.env;
+if (!runId || !namespace || !amqpUrl) throw new Error('RUN_ID, NAMESPACE and AMQP_URL are not set: run "npm test"');
+
+test('no process of this run is left', () => {
+  // This jest's own family is none: what it came from, and the helpers that it has started itself.
+  const family = ancestry(process.pid);
+  const left = processesWith(`RUN_ID=${runId}`).filter(
+    ({ pid }) => !family.includes(pid) && !ancestry(pid).includes(process.pid),
+  );
+  expect(left.map(({ pid }) => `${pid} ${commandOf(pid)}`)).toEqual([]);
+});
+
+test('no container, network, volume or image of this run is left', async () => {
+  // An engine that does not answer is an error: nothing would have been looked at.
+  const traces = await findTraces(new Docker(), runId);
+  expect(traces.map(({ title }) => title)).toEqual([]);
+});
+
+test('no folder of this run is left', () => {
+  const temporary = readdirSync(tmpdir()).filter((name) => name.startsWith(`code-widgets-${runId}`));
+  expect(temporary).toEqual([]);
+  expect(existsSync(join(import.meta.dirname, '..', '..', '.state', namespace))).toBe(false);
+});
+
+test('no queue or exchange of this run is left but those that expire', async () => {
+  const definitions = await readDefinitions(amqpUrl, definitionsPath);
+  // AMQP has no way to ask for names: a broker that is somebody else's, without its management
+  // plugin, can only be asked for the names that are known.
+  if (!definitions) return expect(await knownNamesLeft(amqpUrl, namespace)).toEqual([]);
+  const { queues, exchanges } = definitions;
+  const left = [...queues, ...exchanges].filter(
+    (declared) => declared.name.includes(runId) && declared.arguments['x-expires'] === undefined,
+  );
+  expect(left.map(({ name }) => name)).toEqual([]);
+});
+
+test('the broker of this run, if it had its own, is gone', async () => {
+  if (definitionsPath) await expect(connect(amqpUrl)).rejects.toThrow('ECONNREFUSED');
+});
+
+/** A process, its parent, and so on up to the first of all. */
+function ancestry(pid: number): number[] {
+  return pid > 0 ? [pid, ...ancestry(parentOf(pid))] : [];
+}
+
+interface Definitions {
+  readonly queues: readonly Declared[];
+  readonly exchanges: readonly Declared[];
+}
+
+interface Declared {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+/** What was declared in the run's own broker at its end, or is now in one with a management API. */
+async function readDefinitions(url: string, path: string | undefined): Promise<Definitions | undefined> {
+  if (path) return JSON.parse(readFileSync(path, 'utf8')) as Definitions;
+  const { hostname, username, password } = new URL(url);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const answer = await fetch(`http://${hostname}:15672/api/definitions`, {
+    headers: { authorization },
+    signal: AbortSignal.timeout(3_000),
+  }).catch(() => undefined);
+  return answer?.ok ? ((await answer.json()) as Definitions) : undefined;
+}
+
+async function knownNamesLeft(url: string, prefix: string): Promise<string[]> {
+  const connection = await connect(url);
+  const left: string[] = [];
+  for (const name of [`${prefix}.tasks`, `${prefix}.dead`]) {
+    // A name that is not there closes the channel: one for each question.
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    await channel.checkQueue(name).then(
+      () => left.push(name),
+      () => undefined,
+    );
+  }
+  await connection.close();
+  return left;
+}
