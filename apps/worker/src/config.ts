@@ -16,6 +16,9 @@ const Settings = Type.Object({
   /** How long a worker that is told to stop works on before it gives its tasks back. */
   SHUTDOWN_GRACE_MS: Type.Integer({ minimum: 0, default: 20 * SECOND_MS }),
 
+  /** Written every few seconds while broker and engine answer: its age tells a health check how the worker is. */
+  HEALTH_FILE: Type.Optional(Type.String()),
+
   /** The engine, as Docker's own clients take it; without it, the usual socket. */
   DOCKER_HOST: Type.Optional(Type.String()),
   DOCKER_CERT_PATH: Type.Optional(Type.String()),

@@ -8,6 +8,7 @@ import { createLog, onShutdown, reportReady } from '@code-widgets/service';
 import { readConfig, taskLimits } from './config.js';
 import { rememberGeneration } from './gnatprove.js';
 import { createTaskHandler } from './handle-task.js';
+import { showHealth } from './health.js';
 
 const config = readConfig(process.env);
 const log = createLog('worker', config.LOG_LEVEL);
@@ -31,7 +32,12 @@ const consumer = consumeTasks({
   concurrency: config.CONCURRENCY,
   handle: createTaskHandler({ sandbox, generation: rememberGeneration(sandbox), limits: taskLimits(config), log }),
 });
+const hideHealth = config.HEALTH_FILE
+  ? showHealth(config.HEALTH_FILE, () => sandbox.check().then(() => broker.connected))
+  : () => undefined;
+
 onShutdown(log, async () => {
+  hideHealth();
   await consumer.close(config.SHUTDOWN_GRACE_MS);
   await sandbox.close();
   await broker.close();

@@ -1,0 +1,180 @@
+/**
+ * Proving, to the statuses and words that a client sees. What a real gnatprove is needed for is
+ * shown with a stand-in for it (test/images/gnatprove-stand-in), which says what a real one said.
+ */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import type { Mode } from '@code-widgets/project';
+
+import { environment } from '../helpers/environment.js';
+import { otherRecordings, recordingOf, recordings, sourcesOf, textOf, type Recording } from '../images/gnatprove-stand-in/recordings.js';
+import { buildStandIn, removeStandIns } from '../images/gnatprove-stand-in/stand-in-images.js';
+import { containers, createProver, docker, namespace, type Prover } from './prove-harness.js';
+
+const BUILD_MS = 120_000;
+const TEST_MS = 60_000;
+/** Proofs at a time. */
+const HANDS = 4;
+
+const UP_TO_13 = 'gnatprove -P main.gpr --checks-as-errors --level=0 --no-axiom-guard';
+const FROM_14 = 'gnatprove -P main.gpr --checks-as-errors=on --level=0 --function-sandboxing=off';
+const MODES: readonly (readonly [Mode, string])[] = [
+  ['prove', ''],
+  ['prove_flow', ' --mode=flow'],
+  ['prove_report_all', ' --report=all'],
+  ['prove_flow_report_all', ' --mode=flow --report=all'],
+];
+const HELP = 'gnatprove --help';
+
+/** A project that the stand-in knows by the name of its source. */
+const special = (basename: string) => [{ basename, contents: 'procedure Special is null;\n' }];
+
+describe('with a stand-in for gnatprove', () => {
+  let prover13: Prover;
+  let prover14: Prover;
+
+  beforeAll(async () => {
+    const options = { base: environment('SANDBOX_IMAGE'), namespace };
+    prover13 = createProver(await buildStandIn(docker, 13, options));
+    prover14 = createProver(await buildStandIn(docker, 14, options));
+  }, BUILD_MS);
+
+  afterAll(async () => {
+    await Promise.all([prover13, prover14].map((prover) => prover?.close()));
+    await removeStandIns(docker, namespace);
+    expect(await containers()).toEqual([]);
+  }, BUILD_MS);
+
+  test('stand-in: its image is asked once for its generation, however many tasks there are', async () => {
+    const sources = sourcesOf(recordingOf('overflow', 'prove'));
+    await Promise.all([prover13.prove('prove', sources), prover13.prove('prove_flow', sources)]);
+    await prover13.prove('prove', sources);
+    expect(prover13.commands.map((words) => words.join(' '))).toEqual([HELP, UP_TO_13, `${UP_TO_13} --mode=flow`, UP_TO_13]);
+  }, TEST_MS);
+
+  test.each(MODES)('stand-in up to 13, %s: the announced command is its own and is what is run', async (mode, extra) => {
+    const recording = recordingOf('overflow', mode);
+    const { text, end } = await prover13.prove(mode, sourcesOf(recording));
+    expect(text('console')).toBe(UP_TO_13 + extra);
+    expect(prover13.commands.at(-1)?.join(' ')).toBe(UP_TO_13 + extra);
+    expect(end.status).toBe(recording.status);
+  }, TEST_MS);
+
+  test.each(MODES)('stand-in from 14, %s: the announced command is its own and is what is run', async (mode, extra) => {
+    const recording = recordingOf('overflow', mode);
+    const { text, end } = await prover14.prove(mode, sourcesOf(recording));
+    expect(text('console')).toBe(FROM_14 + extra);
+    expect(prover14.commands.at(-1)?.join(' ')).toBe(recording.argv.join(' '));
+    expect(end.status).toBe(recording.status);
+  }, TEST_MS);
+
+  test.each(MODES)('stand-in, %s: output and status of each project are as recorded', async (mode) => {
+    const waiting = recordings.filter((recording) => recording.mode === mode);
+    expect(waiting).toHaveLength(16);
+    const differences: unknown[] = [];
+    const work = async () => {
+      for (let next = waiting.pop(); next; next = waiting.pop()) {
+        const proof = await prover14.prove(mode, sourcesOf(next));
+        const seen = { stdout: proof.text('stdout'), stderr: proof.text('stderr'), status: proof.end.status };
+        const expected = { stdout: textOf(next, 'stdout'), stderr: textOf(next, 'stderr'), status: next.status };
+        if (JSON.stringify(seen) !== JSON.stringify(expected)) differences.push({ project: next.project.name, expected, seen });
+      }
+    };
+    await Promise.all(Array.from({ length: HANDS }, work));
+    expect(differences).toEqual([]);
+  }, TEST_MS);
+
+  test.each(otherRecordings.map((recording) => [recording.argv.slice(3).join(' '), recording] as const))(
+    'stand-in from 14: %s has the end that a real one gave it',
+    async (_, recording: Recording) => {
+      expect(await prover14.call(recording.argv, recording.project.files)).toEqual({
+        stdout: textOf(recording, 'stdout'),
+        stderr: textOf(recording, 'stderr'),
+        status: recording.status,
+      });
+    },
+    TEST_MS,
+  );
+
+  test('stand-in up to 13: the words of the newer generation are an error', async () => {
+    const { stderr, status } = await prover13.call(FROM_14.split(' '), recordingOf('overflow', 'prove').project.files);
+    expect(stderr).toMatch(/^gnatprove: unrecognized option/);
+    expect(status).toBe(1);
+  }, TEST_MS);
+
+  test('stand-in: what it says comes while it is at work', async () => {
+    const { beforeEndMs, items } = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
+    // The announcement, then the phases one by one; from the first of these to the last line it
+    // takes 0.7 s, a twentieth of what it took the real one.
+    expect(items[0]?.msg.type).toBe('console');
+    expect(beforeEndMs.length).toBeGreaterThanOrEqual(4);
+    expect(beforeEndMs[1]).toBeGreaterThan(400);
+  }, TEST_MS);
+
+  test('stand-in that hangs: the limit of a proof ends it with 124 and words', async () => {
+    const { text, end } = await prover14.prove('prove', special('hang.adb'), { proveMs: 1_500 });
+    expect(text('stdout')).toMatch(/^Phase 1 of 3/);
+    expect(text('stderr')).toBe('<interrupted> : Maximum 1.5s proof limit reached.');
+    expect(end).toMatchObject({ state: 'SUCCESS', status: 124 });
+  }, TEST_MS);
+
+  test('stand-in whose helper is killed for want of memory: 137 and words, though it ends with 1 itself', async () => {
+    const { text, end } = await prover14.prove('prove', special('hog.adb'));
+    expect(text('stderr')).toMatch(/GNAT BUG DETECTED[^]*\n<interrupted> : Maximum 1024 MiB memory limit reached\.$/);
+    expect(end).toMatchObject({ state: 'SUCCESS', status: 137 });
+  }, TEST_MS);
+
+  test('stand-in that does not stop talking: what came before the limit, then 153 and words', async () => {
+    const { text, end } = await prover14.prove('prove', special('flood.adb'));
+    const words = '<interrupted> : Maximum 1 MiB output limit reached.';
+    expect(text('stderr').endsWith(words)).toBe(true);
+    expect(Buffer.byteLength(text('stdout') + text('stderr')) - words.length).toBe(1 << 20);
+    expect(end).toMatchObject({ state: 'SUCCESS', status: 153 });
+  }, TEST_MS);
+
+  test('stand-in: nothing that one proof leaves is there for the next', async () => {
+    const litter = await prover14.prove('prove', special('litter.adb'));
+    expect(litter.text('stdout')).toMatch(/left: a semaphore, a socket, a folder, processes\n$/);
+    expect(litter.end.status).toBe(0);
+    // It looks around before it begins, and says so where it is not the first.
+    const next = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
+    expect(next.text('stderr')).toBe('');
+    expect(next.end.status).toBe(0);
+  }, TEST_MS);
+});
+
+/**
+ * The run's own image, which may have a gnatprove: an installation has one where it could be
+ * fetched or was put in. Either way there is something to be held to.
+ */
+describe('with the image of this run', () => {
+  const prover = createProver(environment('SANDBOX_IMAGE'));
+  let hasGnatprove: boolean;
+
+  beforeAll(async () => {
+    // Asked in a shell's way, not in that of the code under test.
+    const found = await prover.call(['sh', '-c', 'command -v gnatprove'], []);
+    hasGnatprove = found.status === 0;
+  }, TEST_MS);
+
+  afterAll(async () => {
+    await prover.close();
+    expect(await containers()).toEqual([]);
+  }, TEST_MS);
+
+  test.each(MODES)('%s: it proves as recorded, or says that it has no gnatprove', async (mode, extra) => {
+    const recording = recordingOf('overflow', mode);
+    const { items, text, end } = await prover.prove(mode, sourcesOf(recording));
+    expect([UP_TO_13 + extra, FROM_14 + extra]).toContain(text('console'));
+    if (hasGnatprove) {
+      expect(text('stdout')).toContain('Summary logged in gnatprove/gnatprove.out\n');
+      const message = 'medium: overflow check might fail';
+      expect(text('stderr').includes(message)).toBe(textOf(recording, 'stderr').includes(message));
+      expect(end).toMatchObject({ state: 'SUCCESS', status: recording.status });
+    } else {
+      const words = 'This installation has no gnatprove: programs can be run here, but not proved.';
+      expect(items.slice(1)).toEqual([{ msg: { type: 'stderr', data: words } }]);
+      expect(end).toMatchObject({ state: 'SUCCESS', status: 127 });
+    }
+  }, TEST_MS * 2);
+});

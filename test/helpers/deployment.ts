@@ -1,0 +1,160 @@
+/**
+ * The service as an operator runs it: widget and worker processes of the build, the run's broker
+ * and engine, and a round robin in front. Each process ends with the deployment.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, request as httpRequest, type Server } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import { environment } from './environment.js';
+import { removeNamespace } from './broker.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const READY_MS = 20_000;
+
+export interface DeploymentOptions {
+  widgets?: number;
+  workers?: number;
+  /** Settings of every process, over those of the run. */
+  env?: Record<string, string>;
+}
+
+export interface Deployment {
+  /** Of the round robin over the widgets. */
+  base: string;
+  /** Of each widget. */
+  widgets: { base: string; process: ChildProcess }[];
+  workers: ChildProcess[];
+  namespace: string;
+  /** What the processes have logged so far, a JSON object a line. */
+  log: () => Record<string, unknown>[];
+  addWorker: () => Promise<ChildProcess>;
+  /** Ends all processes and removes the deployment's names from the broker. */
+  end: () => Promise<void>;
+}
+
+let deployments = 0;
+
+export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentOptions = {}): Promise<Deployment> {
+  const namespace = `${environment('NAMESPACE')}-d${process.pid}-${++deployments}`;
+  const AMQP_URL = environment('AMQP_URL');
+  const lines: string[] = [];
+  const children: ChildProcess[] = [];
+  const settings = { ...process.env, NAMESPACE: namespace, HOST: '127.0.0.1', ...env };
+  const start = async (app: 'widget' | 'worker', more: Record<string, string> = {}) => {
+    const child = spawn(process.execPath, [`apps/${app}/dist/main.js`], {
+      cwd: ROOT,
+      env: { ...settings, ...more },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    children.push(child);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
+    }
+    await ready(child, lines);
+    return child;
+  };
+
+  const endAll = () => Promise.all(children.map((child) => stop(child)));
+
+  const ports = await freePorts(widgets);
+  const starting = Promise.all([
+    Promise.all(ports.map(async (port) => ({ base: `http://127.0.0.1:${port}`, process: await start('widget', { PORT: String(port) }) }))),
+    Promise.all(Array.from({ length: workers }, () => start('worker'))),
+  ]);
+  const started = await starting.catch(async (error: unknown) => {
+    await endAll();
+    throw error;
+  });
+  const deployment = { widgets: started[0], workers: started[1] };
+  const roundRobin = await balance(() => deployment.widgets.filter(({ process: child }) => isRunning(child)).map(({ base }) => base));
+
+  return {
+    ...deployment,
+    base: `http://127.0.0.1:${(roundRobin.address() as AddressInfo).port}`,
+    namespace,
+    log: () => lines.map(parseLine),
+    async addWorker() {
+      const worker = await start('worker');
+      deployment.workers.push(worker);
+      return worker;
+    },
+    async end() {
+      roundRobin.close();
+      roundRobin.closeAllConnections();
+      await endAll();
+      await removeNamespace(AMQP_URL, namespace);
+    },
+  };
+}
+
+export const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;
+
+/** Sends `signal` and waits for the end; resolves with the exit code, or null if a signal was the end. */
+export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+  if (isRunning(child)) {
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+  return child.exitCode;
+}
+
+async function ready(child: ChildProcess, lines: string[]): Promise<void> {
+  const [first] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit'),
+    new Promise((resolve) => setTimeout(() => resolve(['late']), READY_MS).unref()),
+  ])) as unknown[];
+  if (typeof first === 'object' && first !== null) return;
+  child.kill('SIGKILL');
+  throw new Error(`a process did not get ready (${String(first)}):\n${lines.slice(-20).join('\n')}`);
+}
+
+function parseLine(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return { text: line };
+  }
+}
+
+/** All at once, so that the system gives none of them twice. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createTcpServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  return servers.map((server) => {
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    return port;
+  });
+}
+
+/** A proxy that hands each request to the next of `targets()`. */
+async function balance(targets: () => string[]): Promise<Server> {
+  let turn = 0;
+  const server = createServer((incoming, outgoing) => {
+    const all = targets();
+    const target = all[turn++ % all.length];
+    if (target === undefined) {
+      outgoing.writeHead(502).end();
+      return;
+    }
+    const { method, headers, url } = incoming;
+    const forwarded = httpRequest(`${target}${url ?? '/'}`, { ...(method && { method }), headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+      answer.pipe(outgoing);
+    });
+    forwarded.on('error', () => outgoing.destroy());
+    incoming.pipe(forwarded);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
