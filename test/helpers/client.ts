@@ -40,13 +40,13 @@ export async function poll(base: string, identifier: string, read?: number): Pro
   return body as CheckOutputAnswer;
 }
 
-/** Polls to the end, and tells `onAnswer` of each answer as it comes. */
+/** Polls to the end, after what was `seen` before, and tells `onAnswer` of each answer as it comes. */
 export async function collect(
   base: string,
   identifier: string,
-  { pollMs = 100, onAnswer }: { pollMs?: number; onAnswer?: (answer: CheckOutputAnswer) => void } = {},
+  { pollMs = 100, seen = [], onAnswer }: { pollMs?: number; seen?: OutputItem[]; onAnswer?: (answer: CheckOutputAnswer) => void } = {},
 ): Promise<RunResult> {
-  const output: OutputItem[] = [];
+  const output = [...seen];
   for (const deadline = Date.now() + RUN_MS; Date.now() < deadline; await sleep(pollMs)) {
     const answer = await poll(base, identifier, output.length);
     onAnswer?.(answer);

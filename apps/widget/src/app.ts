@@ -21,6 +21,7 @@ import { runProgramRoute } from './routes/run-program.js';
 
 /** The whole of a request must have come within this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
+const IDLE_CHECK_MS = 50;
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -44,6 +45,8 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // While it closes, what comes on a connection that is still open is answered like the rest.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
     // What does not fit is refused, never bent until it fits.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
@@ -64,6 +67,8 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
     preflightContinue: true,
   });
 
+  closeIdleConnections(app);
+
   healthRoute(app);
   runProgramRoute(app, tasks);
   checkOutputRoute(app, replies, pace);
@@ -72,6 +77,14 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
   for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);
   return app;
+}
+
+/** While the app closes: a client that keeps its connection for a next request must not hold it up. */
+function closeIdleConnections(app: App): void {
+  app.addHook('preClose', (done) => {
+    setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS).unref();
+    done();
+  });
 }
 
 /** OPTIONS (the preflight, whose headers are the CORS plugin's) and 405 for the methods that a path does not have. */

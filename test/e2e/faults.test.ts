@@ -1,0 +1,146 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { CheckOutputAnswer } from '@code-widgets/protocol';
+
+import { collect, poll, post, submit, text } from '../helpers/client.js';
+import { deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
+
+let service: Deployment;
+afterEach(() => service.end(), 60_000);
+const start = async (options: DeploymentOptions) => {
+  service = await deploy(options);
+};
+
+/** Prints a number every 0.1 s, `count` times. */
+const counter = (count: number) => ({
+  mode: 'run',
+  files: [
+    {
+      basename: 'main.c',
+      contents: `#include <stdio.h>\n#include <unistd.h>\nint main(void) { for (int i = 1; i <= ${count}; i++) { printf("%d\\n", i); fflush(stdout); usleep(100000); } return 0; }\n`,
+    },
+  ],
+});
+const counted = (count: number) => `Build completed successfully.${Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('')}`;
+const NOTICE = /started again/;
+
+/** Polls until the program's own output has begun. */
+async function begun(identifier: string): Promise<CheckOutputAnswer['output']> {
+  const output: CheckOutputAnswer['output'] = [];
+  while (!/\n/.test(text({ output }, 'stdout'))) {
+    output.push(...(await poll(service.base, identifier, output.length)).output);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return output;
+}
+
+/** The items before the notice, and the text of the program after it; without a notice, all is after it. */
+function split(output: CheckOutputAnswer['output']) {
+  const notices = output.flatMap(({ msg }, i) => (msg.type === 'stderr' && NOTICE.test(msg.data) ? [i] : []));
+  expect(notices.length).toBeLessThanOrEqual(1);
+  const at = notices[0] ?? -1;
+  return { before: output.slice(0, Math.max(0, at)), after: text({ output: output.slice(at + 1) }, 'stdout'), told: at >= 0 };
+}
+const firstWorker = () => service.workers[0] as (typeof service.workers)[0];
+
+describe('a worker that is told to stop', () => {
+  it('finishes its task first', async () => {
+    await start({ widgets: 1, workers: 1 });
+    const identifier = await submit(service.base, counter(15));
+    const seen = await begun(identifier);
+    const [code, { output }] = await Promise.all([stop(firstWorker()), collect(service.base, identifier, { seen })]);
+    expect(code).toBe(0);
+    expect(split(output)).toEqual({ before: [], after: counted(15), told: false });
+  }, 60_000);
+
+  it('gives back, after a bound, what it cannot finish; another begins it anew', async () => {
+    await start({ widgets: 1, workers: 1, env: { SHUTDOWN_GRACE_MS: '500' } });
+    const identifier = await submit(service.base, counter(40));
+    const seen = await begun(identifier);
+    expect(await stop(firstWorker())).toBe(0);
+    await service.addWorker();
+    const { before, after } = split((await collect(service.base, identifier, { seen })).output);
+    expect(before.slice(0, seen.length)).toEqual(seen);
+    expect(counted(40)).toContain(text({ output: before }, 'stdout'));
+    expect(after).toBe(counted(40));
+  }, 60_000);
+});
+
+describe('a worker that is killed', () => {
+  it('costs nothing but time: the task is run again and ends once', async () => {
+    await start({ widgets: 2, workers: 1 });
+    const identifier = await submit(service.base, counter(25));
+    const seen = await begun(identifier);
+    await stop(firstWorker(), 'SIGKILL');
+    await service.addWorker();
+    const { output } = await collect(service.base, identifier, { seen });
+    const { before, after } = split(output);
+    expect(before.slice(0, seen.length)).toEqual(seen);
+    expect(counted(25)).toContain(text({ output: before }, 'stdout'));
+    expect(after).toBe(counted(25));
+    expect(await poll(service.base, identifier, output.length)).toEqual({ output: [], completed: true, status: 0, message: 'SUCCESS' });
+  }, 60_000);
+
+  it('is not seen at all if the client had received nothing yet', async () => {
+    await start({ widgets: 1, workers: 1 });
+    const identifier = await submit(service.base, counter(30));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await stop(firstWorker(), 'SIGKILL');
+    await service.addWorker();
+    while (!service.log().some((line) => line.identifier === identifier && line.outcome === 'success')) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(service.log().find((line) => line.outcome === 'success')).toMatchObject({ identifier, attempt: 2 });
+    expect(split((await collect(service.base, identifier)).output)).toEqual({ before: [], after: counted(30), told: false });
+  }, 60_000);
+});
+
+describe('a widget', () => {
+  it('that is killed is replaced by any other', async () => {
+    await start({ widgets: 2, workers: 1 });
+    const identifier = await submit((service.widgets[0] as (typeof service.widgets)[0]).base, counter(10));
+    await stop((service.widgets[0] as (typeof service.widgets)[0]).process, 'SIGKILL');
+    const result = await collect((service.widgets[1] as (typeof service.widgets)[0]).base, identifier);
+    expect(text(result, 'stdout')).toBe(counted(10));
+  }, 60_000);
+
+  it('that is told to stop answers the requests that it has', async () => {
+    await start({ widgets: 1, workers: 1 });
+    const [widget] = service.widgets as [(typeof service.widgets)[0]];
+    const requests = Array.from({ length: 20 }, () => post(widget.base, '/run_program/', { ...counter(1), name: 'x', lab: false }));
+    await requests[0];
+    const code = stop(widget.process);
+    const settled = await Promise.allSettled(requests);
+    expect(await code).toBe(0);
+    // A connection that had not been taken yet may be refused; one that was taken is answered.
+    const answered = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value.status] : []));
+    expect(answered.length).toBeGreaterThan(0);
+    expect(new Set(answered)).toEqual(new Set([200]));
+  }, 60_000);
+
+  it('without its broker is up, and says 503 within 5 seconds', async () => {
+    await start({ widgets: 1, workers: 0, env: { AMQP_URL: 'amqp://127.0.0.1:9' } });
+    const before = Date.now();
+    const { status, headers } = await post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false });
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(Date.now() - before).toBeLessThan(5000);
+    expect((await fetch(`${service.base}/`)).status).toBe(200);
+  }, 30_000);
+
+  it('refuses more than may wait, and does what it accepted', async () => {
+    await start({ widgets: 1, workers: 0, env: { WAITING_TASKS: '3' } });
+    const answers = await Promise.all(Array.from({ length: 12 }, () => post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false })));
+    const accepted = answers.filter(({ status }) => status === 200);
+    const refused = answers.filter(({ status }) => status === 503);
+    expect(accepted.length + refused.length).toBe(12);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { headers, body } of refused) {
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(body).toMatchObject({ error: 'Service Unavailable' });
+    }
+    await service.addWorker();
+    for (const { body } of accepted) {
+      expect(text(await collect(service.base, (body as { identifier: string }).identifier), 'stdout')).toBe(counted(1));
+    }
+  }, 60_000);
+});
