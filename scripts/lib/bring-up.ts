@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+
+import { type Broker, findBroker, withoutPassword } from './broker.js';
+import { type Engine, engineNeeds } from './engine.js';
+import { ensureImages, imageNeeds, type Images } from './images.js';
+import type { Instance } from './instance.js';
+import { withLock } from './lock.js';
+import { install } from './packages.js';
+import { checkout, stateRoot } from './paths.js';
+import { rabbitmqNeed, startRabbitmq } from './rabbitmq.js';
+import { say, timed } from './report.js';
+
+/** What the apps, or the tests, need in their environment. */
+export type Settings = Readonly<Record<string, string>>;
+
+export interface Parts {
+  readonly settings: Settings;
+  readonly broker: Broker;
+}
+
+/**
+ * Finds or makes everything that the apps stand on: packages, broker, engine, images, the build.
+ * What does not need each other happens at once, the slowest first.
+ *
+ * @param abandoned namespaces of killed commands, whose containers may still be in the engine
+ */
+export async function bringUp(instance: Instance, engine: Engine, abandoned: readonly string[]): Promise<Parts> {
+  const foundBroker = await findBroker();
+  await installMissing(instance, engine, foundBroker === undefined);
+  const [broker, images] = await Promise.all([
+    openBroker(instance, foundBroker),
+    openEngine(instance, engine, abandoned),
+    build(instance),
+  ]);
+  const settings = {
+    AMQP_URL: broker.url,
+    DOCKER_HOST: engine.host,
+    SANDBOX_IMAGE: images.sandbox,
+    RUN_IMAGE: images.runner,
+    SECCOMP_PROFILE: join(checkout, 'docker', 'sandbox', 'seccomp.json'),
+    NAMESPACE: instance.namespace,
+  };
+  return { settings, broker };
+}
+
+/** All at once: one apt-get, or one complete answer to what has to be installed by hand. */
+async function installMissing(instance: Instance, engine: Engine, brokerIsMissing: boolean): Promise<void> {
+  const needs = brokerIsMissing ? [rabbitmqNeed] : [];
+  if (await engine.answers()) needs.push(...(await imageNeeds(engine.docker)));
+  else if (engineNeeds.some((need) => need.isMissing())) needs.push(...engineNeeds, ...(await imageNeeds(undefined)));
+  // Else the engine is only stopped: what images it has is known when it answers.
+  await install(instance, needs);
+}
+
+async function openBroker(instance: Instance, found: string | undefined): Promise<Broker> {
+  if (found === undefined) {
+    return timed('broker', () => startRabbitmq(instance), ({ url }) => `RabbitMQ started at ${withoutPassword(url)}`);
+  }
+  say('broker', `used at ${withoutPassword(found)}`);
+  return { url: found };
+}
+
+async function openEngine(instance: Instance, engine: Engine, abandoned: readonly string[]): Promise<Images> {
+  await timed('engine', () => engine.open(instance.signal), (text) => text);
+  await Promise.all(abandoned.map((namespace) => engine.removeTraces(namespace)));
+  return timed('image', () => ensureImages(instance, engine.docker), ({ sandbox, runner }) => `${sandbox} and ${runner}`);
+}
+
+/** A start and a test of one checkout may come together; they would write the same files. */
+function build(instance: Instance): Promise<void> {
+  const tsc = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
+  return timed(
+    'build',
+    () => withLock(join(stateRoot, 'build.lock'), () => instance.run('tsc.log', process.execPath, [tsc, '-b'])),
+    () => 'TypeScript compiled to dist folders',
+  );
+}

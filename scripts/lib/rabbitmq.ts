@@ -1,0 +1,98 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type Broker, brokerAnswers } from './broker.js';
+import { exitOf, type Instance, tail } from './instance.js';
+import { hasCommand, type Need, systemPath } from './packages.js';
+import { freePort } from './ports.js';
+import { Problem } from './report.js';
+
+/**
+ * The server itself. The command of the same name in /usr/sbin turns to the user rabbitmq and to
+ * the one home in /var/lib, which belongs to the machine's own broker.
+ */
+const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+const CONTROL = '/usr/lib/rabbitmq/bin/rabbitmqctl';
+const START_MS = 60_000;
+const POLL_MS = 100;
+
+export const rabbitmqNeed: Need = {
+  debianPackage: 'rabbitmq-server',
+  purpose: 'a message broker (or set AMQP_URL to one that runs elsewhere)',
+  isMissing: () => !existsSync(SERVER) || !hasCommand('epmd'),
+};
+
+/**
+ * Starts Debian's RabbitMQ for one instance: everything that it keeps is in the instance's folder,
+ * and all it listens on are free ports of 127.0.0.1. Resolves when it answers.
+ */
+export async function startRabbitmq(instance: Instance): Promise<Broker> {
+  const home = join(instance.folder, 'rabbitmq');
+  mkdirSync(home, { recursive: true });
+  const [amqpPort, distributionPort, epmdPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  writeSettings(home, amqpPort);
+  const env = environment(instance.folder, home, distributionPort, epmdPort);
+  const logPath = join(home, 'server.log');
+  const log = openSync(logPath, 'w');
+  const stdio = ['ignore', log, log] as const;
+  // Erlang would start epmd, its name service, as a daemon that outlives it. One that runs already
+  // is used instead, and this one is our child.
+  instance.start('epmd', 'epmd', ['-port', String(epmdPort), '-address', '127.0.0.1'], { env, stdio: [...stdio] });
+  const server = instance.start('broker', SERVER, [], { env, stdio: [...stdio] });
+  closeSync(log);
+  const ended = exitOf(server).then((status) => {
+    throw new Problem(`RabbitMQ has ended (${status}):\n${tail(logPath)}`);
+  });
+  ended.catch(() => {}); // Heard while starting; later its connections tell.
+  const url = `amqp://guest:guest@127.0.0.1:${amqpPort}`;
+  await Promise.race([untilItAnswers(url, logPath, instance.signal), ended]);
+  const exportDefinitions = (path: string) => instance.run('rabbitmqctl.log', CONTROL, ['export_definitions', path], { env });
+  return { url, exportDefinitions };
+}
+
+function writeSettings(home: string, amqpPort: number): void {
+  writeFileSync(
+    join(home, 'rabbitmq.conf'),
+    `listeners.tcp.local = 127.0.0.1:${amqpPort}\nlog.file = false\nlog.console = true\nlog.console.level = warning\n`,
+  );
+  writeFileSync(join(home, 'enabled_plugins'), '[].\n');
+  const cookie = join(home, '.erlang.cookie');
+  // Kept from run to run with the data; Erlang wants it unreadable for others.
+  if (!existsSync(cookie)) writeFileSync(cookie, randomBytes(20).toString('hex'), { mode: 0o400 });
+}
+
+function environment(folder: string, home: string, distributionPort: number, epmdPort: number): NodeJS.ProcessEnv {
+  // The data belongs to a node of this name, so it has to be the same each time.
+  const name = `code-widgets-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`;
+  return {
+    PATH: systemPath,
+    HOME: home,
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_EPMD_PORT: String(epmdPort),
+    RABBITMQ_NODENAME: `${name}@localhost`,
+    RABBITMQ_DIST_PORT: String(distributionPort),
+    // The distribution port would listen on all addresses.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_CONFIG_FILE: join(home, 'rabbitmq.conf'),
+    // Files that are not there, so that those of the machine's own broker in /etc do not count.
+    RABBITMQ_CONF_ENV_FILE: join(home, 'rabbitmq-env.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(home, 'advanced.config'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(home, 'enabled_plugins'),
+    RABBITMQ_MNESIA_BASE: join(home, 'data'),
+    RABBITMQ_LOG_BASE: join(home, 'log'),
+    RABBITMQ_SCHEMA_DIR: join(home, 'schema'),
+    RABBITMQ_PID_FILE: join(home, 'pid'),
+    // Makes the script become the server, not its parent: our signals reach the server itself.
+    RUNNING_UNDER_SYSTEMD: 'true',
+  };
+}
+
+async function untilItAnswers(url: string, logPath: string, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + START_MS;
+  while (!(await brokerAnswers(url))) {
+    if (performance.now() > deadline) throw new Problem(`RabbitMQ does not answer:\n${tail(logPath)}`);
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}

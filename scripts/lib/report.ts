@@ -1,0 +1,36 @@
+/** What went wrong, in words for the person at the terminal: printed as it stands, without a stack. */
+export class Problem extends Error {}
+
+const PART_WIDTH = 8;
+
+/** A terminal or pipe that has gone must not break the shutdown that its end began. */
+export function surviveLostOutput(): void {
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+}
+
+/** One line about one part of what is being started or stopped. */
+export function say(part: string, text: string): void {
+  console.log(`${part.padEnd(PART_WIDTH)}  ${text}`);
+}
+
+/** Does `work`, then says in one line what came of it and how long it took. */
+export async function timed<T>(part: string, work: () => Promise<T>, describe: (result: T) => string): Promise<T> {
+  const begin = performance.now();
+  const result = await work();
+  say(part, `${describe(result)}, ${seconds(performance.now() - begin)}`);
+  return result;
+}
+
+/** Milliseconds as a person reads them: "0.4 s", "41 s". */
+export function seconds(milliseconds: number): string {
+  const value = milliseconds / 1000;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} s`;
+}
+
+/** An error as one readable text: a Problem by its message, anything else with its stack. */
+export function explain(error: unknown): string {
+  if (error instanceof Problem) return error.message;
+  if (error instanceof Error) return error.stack ?? error.message;
+  return String(error);
+}
