@@ -18,13 +18,15 @@ installed() { [ node_modules/.package-lock.json -nt package-lock.json ]; }
 install() {
   installed && return
   begin=$(date +%s)
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+  # The versions of package-lock.json, which --no-save leaves alone. Not npm ci: it refuses a lock
+  # file without the optional packages of other platforms, which not every registry can give.
+  npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
   echo "packages  installed from package-lock.json, $(($(date +%s) - begin)) s"
 }
 
 if ! installed; then
   mkdir -p .state
-  # Two commands in one checkout take turns: npm ci begins with removing node_modules.
+  # Two commands in one checkout take turns.
   if command -v flock >/dev/null; then
     (flock 9 && install) 9>.state/npm.lock
   else

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CheckOutputAnswer } from '@code-widgets/protocol';
 
 import { collect, poll, post, submit, text } from '../helpers/client.js';
-import { deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
+import { containersOf, deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
 
 let service: Deployment;
 afterEach(() => service.end(), 60_000);
@@ -78,6 +78,18 @@ describe('a worker that is killed', () => {
     expect(counted(25)).toContain(text({ output: before }, 'stdout'));
     expect(after).toBe(counted(25));
     expect(await poll(service.base, identifier, output.length)).toEqual({ output: [], completed: true, status: 0, message: 'SUCCESS' });
+  }, 60_000);
+
+  it('leaves no container for long: another worker removes it', async () => {
+    await start({ widgets: 1, workers: 2, env: { SWEEP_INTERVAL_MS: '1000' } });
+    const identifier = await submit(service.base, counter(30));
+    await begun(identifier);
+    for (const worker of service.workers) worker.kill('SIGKILL');
+    await service.addWorker();
+    // Not before it can be no live worker's: an ended container is looked at for 10 s at most.
+    while (!service.log().some(({ leftovers }) => leftovers === 1)) await new Promise((resolve) => setTimeout(resolve, 200));
+    await collect(service.base, identifier);
+    expect(await containersOf(service.namespace)).toBe(0);
   }, 60_000);
 
   it('is not seen at all if the client had received nothing yet', async () => {

@@ -8,6 +8,8 @@ import { createServer, request as httpRequest, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
+import Docker from 'dockerode';
+
 import { environment } from './environment.js';
 import { removeNamespace } from './broker.js';
 
@@ -86,6 +88,9 @@ export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentO
       roundRobin.closeAllConnections();
       await endAll();
       await removeNamespace(AMQP_URL, namespace);
+      const left = await removeContainers(namespace);
+      // Who is killed leaves containers to the next worker's sweep; whoever is told to stop leaves none.
+      if (left > 0 && children.every(({ signalCode }) => signalCode !== 'SIGKILL')) throw new Error(`${left} containers were left`);
     },
   };
 }
@@ -119,6 +124,21 @@ function parseLine(line: string): Record<string, unknown> {
   } catch {
     return { text: line };
   }
+}
+
+/** How many containers a namespace has in the engine, running or not. */
+export async function containersOf(namespace: string): Promise<number> {
+  const filters = { label: [`code-widgets.namespace=${namespace}`] };
+  return (await new Docker().listContainers({ all: true, filters })).length;
+}
+
+/** Removes the containers of a namespace, and says how many there were. */
+async function removeContainers(namespace: string): Promise<number> {
+  const docker = new Docker();
+  const filters = { label: [`code-widgets.namespace=${namespace}`] };
+  const containers = await docker.listContainers({ all: true, filters });
+  await Promise.all(containers.map(({ Id }) => docker.getContainer(Id).remove({ force: true })));
+  return containers.length;
 }
 
 /** All at once, so that the system gives none of them twice. */

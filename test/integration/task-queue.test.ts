@@ -123,6 +123,22 @@ describe('the task queue', () => {
     expect(handled).toBe(0);
   });
 
+  it('counts one attempt for a worker that dies, however many slots it had', async () => {
+    const attempts: number[] = [];
+    const remember = ({ attempt, signal }: TaskDelivery) => {
+      attempts.push(attempt);
+      return new Promise<TaskOutcome>((resolve) => signal.addEventListener('abort', () => resolve('retry')));
+    };
+    await submit();
+    for (let expected = 1; expected <= 3; expected++) {
+      const dying = await connectTo(test.namespace, { WAITING_TASKS });
+      consume(remember, 8, dying);
+      await eventually(() => attempts.length === expected);
+      await dying.close();
+    }
+    expect(attempts).toEqual([1, 2, 3]);
+  });
+
   it('gives the tasks of a worker whose connection broke to another, and tells the first', async () => {
     const attempts: number[] = [];
     const first = await connectTo(test.namespace, { WAITING_TASKS });

@@ -16,6 +16,8 @@ const Settings = Type.Object({
   /** How long a worker that is told to stop works on before it gives its tasks back. */
   SHUTDOWN_GRACE_MS: Type.Integer({ minimum: 0, default: 20 * SECOND_MS }),
 
+  /** How often a worker looks for containers that a dead one left. */
+  SWEEP_INTERVAL_MS: Type.Integer({ minimum: 100, default: 30 * SECOND_MS }),
   /** Written every few seconds while broker and engine answer: its age tells a health check how the worker is. */
   HEALTH_FILE: Type.Optional(Type.String()),
 

@@ -10,8 +10,9 @@ import { Reporter } from './reporter.js';
 import { runTask, type TaskEnd } from './run-task.js';
 import { TaskBudget, type TaskLimits } from './task-limits.js';
 
-/** A task whose engine is in trouble is not handed to the next worker in the same moment. */
-const RETRY_DELAY_MS = 1000;
+/** While the engine is in trouble a task is kept for so long, rather than handed from one attempt to the next. */
+const ENGINE_PATIENCE_MS = 60_000;
+const ENGINE_RETRY_MS = 1000;
 const INVALID_PROJECT: TaskEnd = { status: 1, buildMs: 0, runMs: 0 };
 
 export interface HandlerDependencies {
@@ -51,10 +52,19 @@ export function createTaskHandler({ sandbox, generation, limits, log }: HandlerD
         return 'done';
       }
       log.warn({ ...about, outcome: 'retry', reason }, 'task given back');
-      if (!signal.aborted) await sleep(RETRY_DELAY_MS, undefined, { signal }).catch(() => undefined);
+      await engineAnswers(sandbox, signal);
       return 'retry';
     }
   };
+}
+
+/** Waits until the engine can be used again, the time is up, or the task is no longer ours. */
+async function engineAnswers(sandbox: Sandbox, signal: AbortSignal): Promise<void> {
+  for (const deadline = Date.now() + ENGINE_PATIENCE_MS; Date.now() < deadline && !signal.aborted; ) {
+    await sleep(ENGINE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+    const fault = await sandbox.check().catch((error: unknown) => error);
+    if (fault === undefined) return;
+  }
 }
 
 /** The project again, from the message: a worker trusts nobody. What is wrong with it is told to the user. */

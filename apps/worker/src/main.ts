@@ -23,8 +23,8 @@ const sandbox = createSandbox({
   log,
 });
 await sandbox.check();
-const leftovers = await sandbox.removeLeftovers();
-if (leftovers > 0) log.warn({ leftovers }, 'removed containers that a dead worker had left');
+await sweep();
+setInterval(() => void sweep(), config.SWEEP_INTERVAL_MS).unref();
 
 const broker = await connectBroker(config, log);
 const consumer = consumeTasks({
@@ -44,3 +44,13 @@ onShutdown(log, async () => {
 });
 log.info({ concurrency: config.CONCURRENCY }, 'worker ready');
 reportReady();
+
+/** Removes what dead workers left in the engine: it is not only found when a worker starts. */
+async function sweep(): Promise<void> {
+  try {
+    const leftovers = await sandbox.removeLeftovers();
+    if (leftovers > 0) log.warn({ leftovers }, 'removed containers that a dead worker had left');
+  } catch (error) {
+    log.warn({ reason: (error as Error).message }, 'could not look for containers that a dead worker had left');
+  }
+}

@@ -2,6 +2,8 @@
  * The worker's end of the task queue: a task is acknowledged after its final message is safe, and
  * goes to another worker if this one dies before.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 
@@ -35,103 +37,110 @@ export interface ConsumeOptions {
   handle: (delivery: TaskDelivery) => Promise<TaskOutcome>;
 }
 
-export function consumeTasks({ broker, concurrency, handle }: ConsumeOptions): TaskConsumer {
-  const slots = Array.from({ length: concurrency }, () => new Slot(broker, handle));
-  return {
-    async close(graceMs) {
-      await Promise.all(slots.map((slot) => slot.close(graceMs)));
-    },
-  };
+/** Starts consuming, and goes on whenever the connection has been lost and found again. */
+export function consumeTasks(options: ConsumeOptions): TaskConsumer {
+  const consumer = new Consumer(options);
+  return { close: (graceMs) => consumer.close(graceMs) };
 }
 
 /**
- * One consumer with one task at a time, on a channel of its own through which the task's replies
- * go as well. So a worker that has lost its hold on a task cannot publish for it any more: when
- * the broker gives the task to the next worker, the lost attempt has said its last.
+ * All consumers of a worker, and the replies of their tasks, share one channel. So a worker that
+ * has lost its hold on a task cannot publish for it any more: when the broker gives the task to
+ * the next worker, the lost attempt has said its last. And a worker that dies costs a task one
+ * attempt: with a channel for each consumer, the broker would hand the task from one of the dying
+ * channels to the next, and count each.
  */
-class Slot {
+class Consumer {
   private readonly closing = new AbortController();
+  private readonly tasks = new Set<Promise<void>>();
   private readonly running: Promise<void>;
+  private consumerTags: string[] = [];
   private channel: ConfirmChannel | undefined;
-  private consumerTag: string | undefined;
-  private task: Promise<void> = Promise.resolve();
-  private abortTask = new AbortController();
+  /** Aborted when the channel is lost, or when those who still work are to give up. */
+  private hold = new AbortController();
 
-  constructor(
-    private readonly broker: Broker,
-    private readonly handle: ConsumeOptions['handle'],
-  ) {
+  constructor(private readonly options: ConsumeOptions) {
     this.running = this.keepConsuming();
   }
 
   async close(graceMs: number): Promise<void> {
     this.closing.abort();
-    if (this.channel && this.consumerTag !== undefined) await this.channel.cancel(this.consumerTag).catch(() => undefined);
-    const timer = setTimeout(() => this.abortTask.abort(), graceMs);
-    await this.task;
+    const { channel } = this;
+    await Promise.all(this.consumerTags.map((tag) => channel?.cancel(tag).catch(() => undefined)));
+    const timer = setTimeout(() => this.hold.abort(), graceMs);
+    await Promise.all(this.tasks);
     clearTimeout(timer);
-    await this.channel?.close().catch(() => undefined);
+    await channel?.close().catch(() => undefined);
     await this.running;
   }
 
   /** Consumes until closed, on one channel after another. */
   private async keepConsuming(): Promise<void> {
+    const { broker } = this.options;
     while (!this.closing.signal.aborted) {
       try {
-        this.channel = await this.broker.openConfirmChannel();
+        this.channel = await broker.openConfirmChannel();
         await this.consumeOn(this.channel);
       } catch (error) {
-        if (!(error instanceof BrokerUnavailable)) {
-          this.broker.log.error({ reason: (error as Error).message }, 'cannot consume tasks');
-        }
+        if (!(error instanceof BrokerUnavailable)) broker.log.error({ reason: (error as Error).message }, 'cannot consume tasks');
       }
-      await Promise.race([aborted(this.closing.signal), delay(REOPEN_DELAY_MS)]);
+      await sleep(REOPEN_DELAY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);
     }
   }
 
-  /** Resolves when the channel has closed and the task that it carried has come to an end. */
+  /** Resolves when the channel has closed and the tasks that it carried have come to an end. */
   private async consumeOn(channel: ConfirmChannel): Promise<void> {
+    const { broker, concurrency } = this.options;
+    const hold = new AbortController();
+    this.hold = hold;
+    this.consumerTags = [];
     const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()));
-    void closed.then(() => this.abortTask.abort());
-    const replies = replyPublishers(channel, this.broker.topology);
-    await channel.prefetch(1);
+    void closed.then(() => hold.abort());
+
+    const replies = replyPublishers(channel, broker.topology);
     const onMessage = (message: ConsumeMessage | null) => {
       // The broker cancels a consumer whose queue it moved or deleted: begin anew.
       if (message === null) channel.close().catch(() => undefined);
-      else this.task = this.work(channel, message, replies);
+      else this.keep(this.work(channel, message, replies, hold.signal));
     };
-    const { consumerTag } = await channel.consume(this.broker.topology.taskQueue, onMessage);
-    this.consumerTag = consumerTag;
-    // close() may have come while the consumer was being set up, and found none to cancel.
+    await channel.prefetch(1); // for each consumer
+    for (let i = 0; i < concurrency; i++) {
+      this.consumerTags.push((await channel.consume(broker.topology.taskQueue, onMessage)).consumerTag);
+    }
+    // close() may have come while the consumers were being set up, and found some of them missing.
     if (this.closing.signal.aborted) await channel.close();
     await closed;
-    await this.task;
+    await Promise.all(this.tasks);
   }
 
-  private async work(channel: ConfirmChannel, message: ConsumeMessage, replies: ReplyPublishers): Promise<void> {
-    this.abortTask = new AbortController();
-    const outcome = await this.outcomeOf(message, replies, this.abortTask.signal);
+  private keep(task: Promise<void>): void {
+    this.tasks.add(task);
+    void task.finally(() => this.tasks.delete(task));
+  }
+
+  private async work(channel: ConfirmChannel, message: ConsumeMessage, replies: ReplyPublishers, signal: AbortSignal): Promise<void> {
+    const outcome = await this.outcomeOf(message, replies, signal);
     try {
       if (outcome === 'done') channel.ack(message);
       else channel.nack(message, false, outcome === 'retry');
     } catch (error) {
       // The channel is gone, and with it the hold on the task: the broker has given it on already.
-      this.broker.log.warn({ reason: (error as Error).message }, 'task could not be settled');
+      this.options.broker.log.warn({ reason: (error as Error).message }, 'task could not be settled');
     }
   }
 
   private async outcomeOf(message: ConsumeMessage, replies: ReplyPublishers, signal: AbortSignal): Promise<TaskOutcome> {
-    const { log } = this.broker;
+    const { broker, handle } = this.options;
     const task = decodeTaskMessage(message.content);
     if (!task) {
-      log.error({ bytes: message.content.length }, 'a message that is no task of this version was set aside');
+      broker.log.error({ bytes: message.content.length }, 'a message that is no task of this version was set aside');
       return 'dead';
     }
     const attempt = 1 + deliveryCount(message);
     try {
-      return await this.handle({ task, attempt, replies: replies.to(task.identifier), signal });
+      return await handle({ task, attempt, replies: replies.to(task.identifier), signal });
     } catch (error) {
-      log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');
+      broker.log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');
       return 'retry';
     }
   }
@@ -141,13 +150,4 @@ class Slot {
 function deliveryCount({ properties }: ConsumeMessage): number {
   const count: unknown = properties.headers?.['x-delivery-count'];
   return typeof count === 'number' ? count : 0;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
