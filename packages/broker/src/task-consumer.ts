@@ -66,7 +66,7 @@ class Consumer {
   async close(graceMs: number): Promise<void> {
     this.closing.abort();
     const { channel } = this;
-    await Promise.all(this.consumerTags.map((tag) => channel?.cancel(tag).catch(() => undefined)));
+    for (const tag of this.consumerTags) await channel?.cancel(tag).catch(() => undefined);
     const timer = setTimeout(() => this.hold.abort(), graceMs);
     await Promise.all(this.tasks);
     clearTimeout(timer);
