@@ -7,6 +7,7 @@ import { bringUp, type Parts } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
 import { Engine } from './lib/engine.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
+import { composeNeed } from './lib/compose.js';
 import { add, type Counts, runJest } from './lib/jest.js';
 import { kill, processesWith } from './lib/processes.js';
 import { explain, say, seconds, surviveLostOutput } from './lib/report.js';
@@ -28,7 +29,7 @@ async function main(): Promise<number> {
   const begin = performance.now();
   return untilStopped(
     async () => {
-      const parts = await bringUp(instance, engine, abandoned);
+      const parts = await bringUp(instance, engine, abandoned, [composeNeed]);
       const tests = await runTests(instance, parts, results);
       const leftovers = await lookForLeftovers(instance, parts, results);
       return conclude(add(tests, leftovers), performance.now() - begin);

@@ -5,7 +5,7 @@ import { type Engine, engineNeeds } from './engine.js';
 import { ensureImages, imageNeeds, type Images } from './images.js';
 import type { Instance } from './instance.js';
 import { withLock } from './lock.js';
-import { install } from './packages.js';
+import { install, type Need } from './packages.js';
 import { checkout, stateRoot } from './paths.js';
 import { rabbitmqNeed, startRabbitmq } from './rabbitmq.js';
 import { say, timed } from './report.js';
@@ -23,10 +23,16 @@ export interface Parts {
  * What does not need each other happens at once, the slowest first.
  *
  * @param abandoned namespaces of killed commands, whose containers may still be in the engine
+ * @param tools what has to be installed besides
  */
-export async function bringUp(instance: Instance, engine: Engine, abandoned: readonly string[]): Promise<Parts> {
+export async function bringUp(
+  instance: Instance,
+  engine: Engine,
+  abandoned: readonly string[],
+  tools: readonly Need[] = [],
+): Promise<Parts> {
   const foundBroker = await findBroker();
-  await installMissing(instance, engine, foundBroker === undefined);
+  await installMissing(instance, engine, [...tools, ...(foundBroker === undefined ? [rabbitmqNeed] : [])]);
   const [broker, images] = await Promise.all([
     openBroker(instance, foundBroker),
     openEngine(instance, engine, abandoned),
@@ -44,8 +50,8 @@ export async function bringUp(instance: Instance, engine: Engine, abandoned: rea
 }
 
 /** All at once: one apt-get, or one complete answer to what has to be installed by hand. */
-async function installMissing(instance: Instance, engine: Engine, brokerIsMissing: boolean): Promise<void> {
-  const needs = brokerIsMissing ? [rabbitmqNeed] : [];
+async function installMissing(instance: Instance, engine: Engine, others: readonly Need[]): Promise<void> {
+  const needs = [...others];
   if (await engine.answers()) needs.push(...(await imageNeeds(engine.docker)));
   else if (engineNeeds.some((need) => need.isMissing())) needs.push(...engineNeeds, ...(await imageNeeds(undefined)));
   // Else the engine is only stopped: what images it has is known when it answers.

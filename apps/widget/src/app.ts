@@ -2,16 +2,9 @@
 import cors from '@fastify/cors';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { ReplyReader, TaskPublisher } from '@code-widgets/broker';
-import fastify, {
-  LogController,
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type HTTPMethods,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type HTTPMethods } from 'fastify';
 
+import type { App } from './app-type.js';
 import { errorHandler } from './errors.js';
 import { Pace } from './pace.js';
 import { checkOutputRoute } from './routes/check-output.js';
@@ -22,14 +15,6 @@ import { runProgramRoute } from './routes/run-program.js';
 /** The whole of a request must have come within this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_CHECK_MS = 50;
-
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
 
 export interface AppDependencies {
   tasks: TaskPublisher;

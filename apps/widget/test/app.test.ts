@@ -4,7 +4,8 @@ import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 
-import { buildApp, type App, type AppDependencies } from '../src/app.js';
+import type { App } from '../src/app-type.js';
+import { buildApp, type AppDependencies } from '../src/app.js';
 
 const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
 const HELLO = { basename: 'hello.adb', contents: 'procedure Hello is null;' };

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeReplyMessage, encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
-import type { Broker } from './broker.js';
+import type { Broker } from './connection.js';
 import type { Topology } from './topology.js';
 
 /** How long a poll waits for another poll of the same task, in ms. */

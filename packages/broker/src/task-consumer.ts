@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 
-import { BrokerUnavailable, type Broker } from './broker.js';
+import { BrokerUnavailable, type Broker } from './connection.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 
 const REOPEN_DELAY_MS = 500;

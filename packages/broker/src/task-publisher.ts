@@ -2,7 +2,7 @@
 import type { ConfirmChannel } from 'amqplib';
 import { encodeMessage, type TaskMessage } from '@code-widgets/protocol';
 
-import { BrokerUnavailable, type Broker } from './broker.js';
+import { BrokerUnavailable, type Broker } from './connection.js';
 
 const CONFIRM_TIMEOUT_MS = 4000;
 
@@ -21,6 +21,7 @@ export interface TaskPublisher {
 export function createTaskPublisher(broker: Broker): TaskPublisher {
   const { topology } = broker;
   let opening: Promise<ConfirmChannel> | undefined;
+  let submitting = 0;
 
   /** The publisher's channel, opened at first use and again after it was lost. */
   function channel(): Promise<ConfirmChannel> {
@@ -35,14 +36,20 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
 
   return {
     async submit(task) {
-      await unavailableUnless(async () => {
+      submitting++;
+      const work = unavailableUnless(async () => {
         const open = await channel();
+        // The broker refuses what is over the limit as well, but says so a moment late: what comes
+        // in that moment it lets in.
+        const { messageCount } = await open.checkQueue(topology.taskQueue);
+        if (messageCount + submitting > topology.waitingTasks) throw new TaskQueueFull();
         await topology.declareReplyQueue(open, task.identifier);
         await publishTask(open, topology.taskExchange, topology.taskRoutingKey, task).catch(async (error: unknown) => {
           await open.deleteQueue(topology.replyQueue(task.identifier));
           throw error;
         });
       });
+      await work.finally(() => submitting--);
     },
     load: () =>
       unavailableUnless(async () => {

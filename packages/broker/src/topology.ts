@@ -32,6 +32,8 @@ export interface Topology {
   readonly taskExchange: string;
   readonly taskQueue: string;
   readonly taskRoutingKey: string;
+  /** Tasks that may wait. */
+  readonly waitingTasks: number;
   replyQueue(identifier: string): string;
   /** Declares what is shared by all tasks; repeating it changes nothing. */
   declareShared(channel: Channel): Promise<void>;
@@ -49,6 +51,7 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
     taskExchange: tasks,
     taskQueue: tasks,
     taskRoutingKey,
+    waitingTasks: WAITING_TASKS,
     replyQueue,
 
     async declareShared(channel) {

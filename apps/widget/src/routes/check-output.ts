@@ -2,7 +2,7 @@ import { CheckOutputAnswer, CheckOutputRequest, ErrorAnswer } from '@code-widget
 import { ReplyQueueBusy, ReplyQueueGone, type ReplyReader } from '@code-widgets/broker';
 import { validate as isUuid } from 'uuid';
 
-import type { App } from '../app.js';
+import type { App } from '../app-type.js';
 import { TaskFailed } from '../errors.js';
 import type { Pace } from '../pace.js';
 import { decidePoll } from '../poll.js';

@@ -1,7 +1,7 @@
 import { DownloadRequest } from '@code-widgets/protocol';
 import { archiveProject, contentDisposition, createProject } from '@code-widgets/project';
 
-import type { App } from '../app.js';
+import type { App } from '../app-type.js';
 
 /** The project as a run would have it, as a zip. */
 export function downloadRoute(app: App): void {

@@ -1,4 +1,4 @@
-import type { App } from '../app.js';
+import type { App } from '../app-type.js';
 
 /** The load balancer's health check. */
 export function healthRoute(app: App): void {

@@ -3,7 +3,7 @@ import { createProject } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
 import { v4 as uuid } from 'uuid';
 
-import type { App } from '../app.js';
+import type { App } from '../app-type.js';
 
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
 export function runProgramRoute(app: App, tasks: TaskPublisher): void {

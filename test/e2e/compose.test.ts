@@ -1,0 +1,105 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { post } from '../helpers/client.js';
+import { environment } from '../helpers/environment.js';
+import { differences } from '../helpers/golden-differences.js';
+import { loadFixtures, play } from '../helpers/golden.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+/** Building images on two cores takes its time. */
+const UP_MS = 10 * 60_000;
+const run = promisify(execFile);
+
+/** `docker compose` where the plugin is, else Debian's docker-compose. */
+const [command, ...words] = spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
+
+const project = environment('NAMESPACE').toLowerCase();
+let base: string;
+let folder: string;
+
+async function compose(...args: string[]): Promise<string> {
+  const { stdout } = await run(command, [...words, '--env-file', join(folder, 'env'), '-p', project, ...args], {
+    cwd: ROOT,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout;
+}
+
+const containersOf = async (service: string) => (await compose('ps', '-q', service)).split('\n').filter(Boolean);
+
+beforeAll(async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  base = `http://127.0.0.1:${port}`;
+  folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'compose'}-`));
+  const settings = {
+    BROKER_PASSWORD: 'of-a-test',
+    PORT: String(port),
+    IMAGES: project,
+    SANDBOX_IMAGE: environment('SANDBOX_IMAGE'),
+    RUN_IMAGE: environment('RUN_IMAGE'),
+  };
+  writeFileSync(join(folder, 'env'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
+  await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
+  // The proxy asks for the widgets' health itself, a moment after it has come up.
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
+    if ((await fetch(`${base}/`).catch(() => undefined))?.ok) return;
+  }
+  throw new Error(`the service does not answer:\n${await compose('logs', '--tail', '20')}`);
+}, UP_MS);
+
+afterAll(async () => {
+  await compose('down', '--volumes', '--rmi', 'all', '--remove-orphans', '--timeout', '20');
+  rmSync(folder, { recursive: true });
+}, UP_MS);
+
+describe('docker compose, with three workers and two widgets', () => {
+  it('has all of them healthy', async () => {
+    expect(await containersOf('widget')).toHaveLength(2);
+    expect(await containersOf('worker')).toHaveLength(3);
+    const names = ['widget', 'worker', 'broker'];
+    const healthy = async () => {
+      const ids = (await Promise.all(names.map(containersOf))).flat();
+      const { stdout } = await run('docker', ['inspect', '--format', '{{.State.Health.Status}}', ...ids]);
+      return stdout.trim().split('\n');
+    };
+    for (const deadline = Date.now() + 40_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 500))) {
+      if ((await healthy()).every((status) => status === 'healthy')) break;
+    }
+    expect(await healthy()).toEqual(Array(6).fill('healthy'));
+  }, 60_000);
+
+  it('gives Docker\'s socket to the workers alone', async () => {
+    for (const name of ['proxy', 'widget', 'worker', 'broker']) {
+      const { stdout } = await run('docker', ['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
+      expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'worker']);
+    }
+  });
+
+  it.each(loadFixtures().map((fixture) => [fixture.name, fixture] as const))(
+    'answers like any other deployment: %s',
+    async (_, fixture) => {
+      expect(differences(fixture.expected, await play(base, fixture))).toEqual([]);
+    },
+    60_000,
+  );
+
+  it('goes on when a widget and a worker are stopped', async () => {
+    const [widget] = await containersOf('widget');
+    const [worker] = await containersOf('worker');
+    await run('docker', ['stop', widget as string, worker as string]);
+    const [hello] = loadFixtures(/^run-hello$/);
+    for (let i = 0; i < 4; i++) expect(differences(hello?.expected as never, await play(base, hello as never))).toEqual([]);
+    expect((await post(base, '/check_output/', { identifier: 'x' })).status).toBe(404);
+  }, 60_000);
+});
