@@ -67,7 +67,7 @@ describe('docker compose, with three workers and two widgets', () => {
   it('has all of them healthy', async () => {
     expect(await containersOf('widget')).toHaveLength(2);
     expect(await containersOf('worker')).toHaveLength(3);
-    const names = ['widget', 'worker', 'broker'];
+    const names = ['proxy', 'widget', 'worker', 'broker'];
     const healthy = async () => {
       const ids = (await Promise.all(names.map(containersOf))).flat();
       const { stdout } = await run('docker', ['inspect', '--format', '{{.State.Health.Status}}', ...ids]);
@@ -76,7 +76,7 @@ describe('docker compose, with three workers and two widgets', () => {
     for (const deadline = Date.now() + 40_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 500))) {
       if ((await healthy()).every((status) => status === 'healthy')) break;
     }
-    expect(await healthy()).toEqual(Array(6).fill('healthy'));
+    expect(await healthy()).toEqual(Array(7).fill('healthy'));
   }, 60_000);
 
   it('gives Docker\'s socket to the workers alone', async () => {

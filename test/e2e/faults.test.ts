@@ -2,7 +2,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CheckOutputAnswer } from '@code-widgets/protocol';
 
 import { collect, poll, post, submit, text } from '../helpers/client.js';
+import { messagesIn } from '../helpers/broker.js';
 import { containersOf, deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
+import { environment } from '../helpers/environment.js';
+import { tcpProxy } from '../helpers/tcp-proxy.js';
 
 let service: Deployment;
 afterEach(() => service.end(), 60_000);
@@ -103,6 +106,58 @@ describe('a worker that is killed', () => {
     }
     expect(service.log().find((line) => line.outcome === 'success')).toMatchObject({ identifier, attempt: 2 });
     expect(split((await collect(service.base, identifier)).output)).toEqual({ before: [], after: counted(30), told: false });
+  }, 60_000);
+});
+
+describe('a task that each worker loses', () => {
+  it('is tried three times, then answers 500 for ever, and is kept for the operator', async () => {
+    await start({ widgets: 2, workers: 1 });
+    const identifier = await submit(service.base, counter(80));
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await begun(identifier);
+      await stop(service.workers.at(-1) as (typeof service.workers)[0], 'SIGKILL');
+      await service.addWorker();
+    }
+    const ended = () => service.log().find((line) => line.identifier === identifier && line.outcome === 'failure');
+    while (!ended()) await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(ended()).toMatchObject({ attempt: 4, mode: 'run' });
+    for (let i = 0; i < 3; i++) {
+      const { status, body } = await post(service.base, '/check_output/', { identifier, read: 0 });
+      expect([status, body]).toEqual([500, expect.objectContaining({ error: 'Internal Server Error' })]);
+    }
+    expect(await messagesIn(`${service.namespace}.dead`)).toBe(1);
+  }, 60_000);
+});
+
+describe('a connection to the broker that breaks', () => {
+  it('costs a run its attempt and nothing else, and both sides come back by themselves', async () => {
+    const { hostname, port } = new URL(environment('AMQP_URL'));
+    const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
+    const through = new URL(environment('AMQP_URL'));
+    [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
+    await start({ widgets: 2, workers: 2, env: { AMQP_URL: through.href } });
+
+    const identifier = await submit(service.base, counter(25));
+    const seen = await begun(identifier);
+    proxy.open = false;
+    proxy.cut();
+    // Nobody gets through: a poll and a run say so, and are not errors of the service's own.
+    const refused = await Promise.all([
+      post(service.base, '/check_output/', { identifier, read: 0 }),
+      post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false }),
+    ]);
+    expect(refused.map(({ status }) => status)).toEqual([503, 503]);
+    for (const { headers } of refused) expect(headers.get('retry-after')).toMatch(/^\d+$/);
+    proxy.open = true;
+
+    const outage = async () => (await post(service.base, '/check_output/', { identifier, read: seen.length })).status;
+    for (const deadline = Date.now() + 5000; (await outage()) !== 200; ) expect(Date.now()).toBeLessThan(deadline);
+    const { output } = await collect(service.base, identifier, { seen });
+    const { before, after } = split(output);
+    expect(before.slice(0, seen.length)).toEqual(seen);
+    expect(after).toBe(counted(25));
+    expect(text(await collect(service.base, await submit(service.base, counter(2))), 'stdout')).toBe(counted(2));
+    proxy.close();
   }, 60_000);
 });
 

@@ -58,3 +58,12 @@ export async function removeNamespace(amqpUrl: string, namespace: string): Promi
   }
   await connection.close();
 }
+
+/** How many messages wait in a queue of the run's broker. */
+export async function messagesIn(queue: string): Promise<number> {
+  const connection = await connect(environment('AMQP_URL'));
+  const channel = await connection.createChannel();
+  const { messageCount } = await channel.checkQueue(queue);
+  await connection.close();
+  return messageCount;
+}

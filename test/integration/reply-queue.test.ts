@@ -65,6 +65,42 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
+  it('sees a backlog whole, however long it is', async () => {
+    await openQueue();
+    const count = 3000;
+    const line = `${'x'.repeat(2000)}\n`;
+    await Promise.all(Array.from({ length: count }, (_, i) => publish(output(i + 1, line))));
+    const reader = createReplyReader(broker);
+    for (let i = 0; i < 3; i++) {
+      expect(await reader.poll(identifier, (messages) => ({ remove: [], result: messages.length }))).toBe(count);
+    }
+    await removeQueue();
+  }, 30_000);
+
+  it('of a crowd of them is refused or answered whole, and leaves other tasks alone', async () => {
+    await openQueue();
+    for (let first = 1; first <= 20; first++) await publish(output(first, 'x\n'));
+    const reader = createReplyReader(broker);
+    const polls = Array.from({ length: 500 }, () => reader.poll(identifier, (m) => ({ remove: [], result: m.length })));
+    const before = Date.now();
+    await expect(reader.poll(uuid(), peek)).rejects.toBeInstanceOf(ReplyQueueGone);
+    expect(Date.now() - before).toBeLessThan(2000);
+    const settled = await Promise.allSettled(polls);
+    const answers = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const refusals = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+    expect(answers.length).toBeGreaterThanOrEqual(8);
+    expect(new Set(answers)).toEqual(new Set([20]));
+    for (const refusal of refusals) expect(refusal).toBeInstanceOf(ReplyQueueBusy);
+    await removeQueue();
+  }, 30_000);
+
+  it('refuses a message that would cost the channel', async () => {
+    await openQueue();
+    await expect(publish(output(1, 'x'.repeat(13 * 1024 * 1024)))).rejects.toThrow('too large');
+    await publish(output(1, 'the channel is still there\n'));
+    await removeQueue();
+  });
+
   it('gives up after a bound while another holds the queue', async () => {
     await openQueue();
     const holder = await broker.openChannel();

@@ -131,7 +131,10 @@ describe('the task queue', () => {
     const channel = await test.broker.openConfirmChannel();
     channel.sendToQueue(test.broker.topology.taskQueue, Buffer.from('{"version":1}'));
     let handled = 0;
-    consume(() => Promise.resolve(++handled ? 'done' : 'done'));
+    consume(() => {
+      handled++;
+      return Promise.resolve('done');
+    });
     await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
     expect(handled).toBe(0);
   });

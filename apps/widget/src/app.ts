@@ -14,6 +14,8 @@ import { runProgramRoute } from './routes/run-program.js';
 
 /** The whole of a request must have come within this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A client that neither sends nor reads for so long is cut off: what it does not take is held in memory. */
+const CONNECTION_TIMEOUT_MS = 60_000;
 const IDLE_CHECK_MS = 50;
 
 export interface AppDependencies {
@@ -30,6 +32,7 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
     // While it closes, what comes on a connection that is still open is answered like the rest.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
@@ -42,8 +45,6 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
 
   const pace = new Pace();
   app.setErrorHandler(errorHandler(async () => pace.retryAfterSeconds(await tasks.load())));
-  app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' }));
-
   await app.register(cors, {
     // Open to every origin; named back, as the pages have always seen it.
     origin: (origin, done) => done(null, origin ?? '*'),
@@ -52,6 +53,10 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
     preflightContinue: true,
   });
 
+  // Before the body is read, which may be of any kind; after the CORS headers are there.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) await reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' });
+  });
   closeIdleConnections(app);
 
   healthRoute(app);
@@ -67,7 +72,8 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
 /** While the app closes: a client that keeps its connection for a next request must not hold it up. */
 function closeIdleConnections(app: App): void {
   app.addHook('preClose', (done) => {
-    setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS).unref();
+    const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+    app.server.once('close', () => clearInterval(timer));
     done();
   });
 }
@@ -79,7 +85,11 @@ function answerOtherMethods(app: App, url: string, allowed: HTTPMethods[]): void
   app.route({
     method: (['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((method) => !allowed.includes(method)),
     url,
-    handler: (_, reply) =>
-      reply.code(405).header('allow', allow).send({ error: 'Method Not Allowed', message: `This address takes ${allow}.` }),
+    // Before the body is read, which may be of any kind.
+    onRequest: async (_, reply) => {
+      reply.code(405).header('allow', allow);
+      await reply.send({ error: 'Method Not Allowed', message: `This address takes ${allow}.` });
+    },
+    handler: () => undefined,
   });
 }

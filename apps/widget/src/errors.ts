@@ -5,12 +5,15 @@
 import { STATUS_CODES } from 'node:http';
 
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { BrokerUnavailable, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
+import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
 import { ProjectError } from '@code-widgets/project';
 import type { ErrorAnswer } from '@code-widgets/protocol';
 
 /** Seconds after which a broker that was out of reach is worth another try. */
 const BROKER_RETRY_S = 5;
+
+/** What is said of where a mistake is; a client's own names may be long. */
+const LONGEST_PATH = 200;
 
 /** The task ended for the service's own reasons. */
 export class TaskFailed extends Error {
@@ -33,6 +36,10 @@ export function errorHandler(retryAfter: RetryAfter) {
       request.log.error({ reason: error.message }, 'the broker is out of reach');
       reply.header('retry-after', BROKER_RETRY_S);
       return answer(reply, 503, 'The service cannot take requests at the moment. Try again later.');
+    }
+    if (error instanceof ReplyQueueBusy) {
+      reply.header('retry-after', 1);
+      return answer(reply, 503, 'Another request for this task is being answered. Try again in a moment.');
     }
     if (error instanceof ReplyQueueGone) {
       return answer(reply, 404, 'No task has this identifier, or its answer has expired. Run the program again.');
@@ -61,7 +68,8 @@ function describeValidation({ validation }: FastifyError): [message: string, pat
   if (!first) return ['The request does not fit the schema.'];
   const missing = first.keyword === 'required' ? `/${String(first.params.missingProperty)}` : '';
   const path = `${first.instancePath}${missing}`.slice(1).replace(/\/(\d+)/g, '[$1]').replaceAll('/', '.');
+  const shown = path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}...` : path;
   const allowed = first.keyword === 'enum' ? `: ${(first.params.allowedValues as string[]).join(', ')}` : '';
   const what = missing ? 'is missing' : `${first.message ?? 'is wrong'}${allowed}`;
-  return path ? [`${path} ${what}`, path] : [`The body ${what}`];
+  return path ? [`${shown} ${what}`, shown] : [`The body ${what}`];
 }

@@ -5,12 +5,17 @@ const FIRST_GUESS_MS = 2000;
 /** The weight of the newest task in the mean. */
 const NEWEST = 0.1;
 const LONGEST_RETRY_S = 60;
+/** Tasks whose end may be polled again. */
+const REMEMBERED = 200;
 
 export class Pace {
   private meanMs = FIRST_GUESS_MS;
+  private readonly recent: string[] = [];
 
-  /** A task kept a worker busy for `workMs`. */
-  record(workMs: number): void {
+  /** A task kept a worker busy for `workMs`; it counts once, however often its end is polled. */
+  record(identifier: string, workMs: number): void {
+    if (this.recent.includes(identifier)) return;
+    if (this.recent.push(identifier) > REMEMBERED) this.recent.shift();
     this.meanMs += NEWEST * (workMs - this.meanMs);
   }
 

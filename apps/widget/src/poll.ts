@@ -39,7 +39,7 @@ export interface PollDecision {
  * how many items the client has, or undefined for a client that takes each item once.
  */
 export function decidePoll(messages: (ReplyMessage | undefined)[], read: number | undefined): PollDecision {
-  const kept = lastOf(messages, (message): message is RestartMessage => message?.kind === 'restart');
+  const kept = messages.findLast((message): message is RestartMessage => message?.kind === 'restart');
   // The first end is the end, but for one of an attempt that this client was told is lost.
   const final = messages.find(
     (message): message is FinalMessage => message?.kind === 'final' && message.attempt >= (kept?.attempt ?? 1),
@@ -53,18 +53,18 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
   if (offset > 0 && (read === undefined ? isNew : read < offset)) output.push(RESTART_NOTICE);
 
   const remove: number[] = [];
-  messages.forEach((message, index) => {
-    if (message === undefined) remove.push(index);
-    else if (message.kind === 'restart' && message !== kept) remove.push(index);
-    else if (message === kept && isNew) remove.push(index);
-    else if (message.kind === 'output') {
-      if (message.attempt !== attempt) return remove.push(index);
-      const unread = message.items.slice(Math.max(0, (read ?? 0) - offset - message.first + 1));
-      if (read === undefined || unread.length === 0) remove.push(index);
-      output.push(...(read === undefined ? message.items : unread));
+  for (const [index, message] of messages.entries()) {
+    if (message?.kind === 'final') continue;
+    if (message?.kind === 'output' && message.attempt === attempt) {
+      const had = read === undefined ? 0 : Math.max(0, read - offset - message.first + 1);
+      // One by one: a spread puts all of them on the stack.
+      for (const item of message.items.slice(had)) output.push(item);
+      if (read === undefined || had >= message.items.length) remove.push(index);
+    } else if (message === undefined || message !== kept || isNew) {
+      // Of a lost attempt, a mark that another takes the place of, or of another version.
+      remove.push(index);
     }
-    return undefined;
-  });
+  }
 
   return {
     remove,
@@ -105,8 +105,4 @@ function drained(messages: (ReplyMessage | undefined)[], attempt: number, kept: 
   );
   // With nothing left of a lost attempt, what it had sent was taken.
   return left ? before + left.first - 1 : before + 1;
-}
-
-function lastOf<T, S extends T>(values: T[], matches: (value: T) => value is S): S | undefined {
-  return values.findLast(matches);
 }

@@ -63,6 +63,9 @@ describe('run_program', () => {
     ['a mode that is none', { ...RUN, mode: 'debug' }, 'mode', /run, submit, compile, prove/],
     ['contents that are a number', { ...RUN, files: [{ basename: 'a.adb', contents: 7 }] }, 'files[0].contents', /must be string/],
     ['a main that is null', { ...RUN, main: null }, 'main', /must be string/],
+    ['switches under a name with a line end', { ...RUN, switches: { 'a\nb': 5 } }, undefined, /must be array/],
+    ['switches under a name with a separator', { ...RUN, switches: { '\u2028': [1] } }, undefined, /must be string/],
+    ['a name of switches without end', { ...RUN, switches: { ['k'.repeat(10_000)]: 5 } }, undefined, /^.{1,250}$/],
     ['switches that are a list', { ...RUN, switches: ['-g'] }, 'switches', /must be object/],
     ['a file name with a path', { ...RUN, files: [HELLO, { basename: '../x', contents: '' }] }, 'files[1].basename', /./],
     ['a main that was not sent', { ...RUN, main: 'other.adb' }, 'main', /main/],
@@ -148,10 +151,11 @@ describe('check_output', () => {
     expect(answer.json()).toEqual({ output: [], status: 0, completed: false, message: 'PENDING' });
   });
 
-  it('has nothing new to say while another poll of the task is under way', async () => {
+  it('answers 503 if another poll of the task does not come to its end', async () => {
     const { app } = await appWith(failing(new ReplyQueueBusy('q')));
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
-    expect(answer.json()).toEqual({ output: [], status: 0, completed: false, message: 'PENDING' });
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers['retry-after']).toBe('1');
   });
 
   it('answers 500 for a task that failed for the service\'s own reasons', async () => {
@@ -242,6 +246,9 @@ describe('every answer', () => {
       expect(answer.headers.allow).toBe('OPTIONS, POST');
     }
     expect((await app.inject({ method: 'POST', url: '/' })).statusCode).toBe(405);
+    const bad = { headers: { 'content-type': 'application/json' }, payload: '{' };
+    expect((await app.inject({ method: 'PUT', url: '/run_program/', ...bad })).statusCode).toBe(405);
+    expect((await app.inject({ method: 'POST', url: '/nowhere/', ...bad })).statusCode).toBe(404);
   });
 
   it('to an unknown path is 404 as JSON', async () => {

@@ -42,6 +42,7 @@ onShutdown(log, async () => {
   await sandbox.close();
   await broker.close();
 });
+await broker.ready();
 log.info({ concurrency: config.CONCURRENCY }, 'worker ready');
 reportReady();
 

@@ -8,6 +8,10 @@ import type { ReplyPublisher } from '@code-widgets/broker';
 /** About how many UTF-16 units one item, and one message, may hold. */
 const ITEM_SIZE = 64 * 1024;
 const MESSAGE_SIZE = 256 * 1024;
+/** What an item takes beside its text. */
+const ITEM_OVERHEAD = 64;
+/** With so many waiting, lines of stdout and stderr are no longer kept in their mutual order, but joined. */
+const CROWD = 100;
 
 /** How long an item waits for company, in ms: less than a reader notices, more than between two lines of a loop. */
 const GATHER_MS = 20;
@@ -35,8 +39,8 @@ export class Reporter {
 
   /** One item, or more lines of the last one if they belong together. */
   text(type: TextType, data: string, ref?: string): void {
-    const last = this.waiting.at(-1);
-    if (last && last.ref === ref && type !== 'console' && joins(last.msg, type, data)) last.msg.data += data;
+    const open = type === 'console' ? undefined : this.openItem(type, data, ref);
+    if (open) open.data += data;
     else this.waiting.push({ msg: { type, data }, ...(ref !== undefined && { ref }) });
     this.gather();
   }
@@ -53,6 +57,17 @@ export class Reporter {
     if (this.broken) throw this.broken;
     const { attempt, sent: items } = this;
     await this.replies.publish({ version: MESSAGE_VERSION, kind: 'final', attempt, items, ...end });
+  }
+
+  /** The waiting item that `data` can be a part of: the last one, or in a crowd the last of its stream. */
+  private openItem(type: TextType, data: string, ref: string | undefined): { data: string } | undefined {
+    const nearest = this.waiting.length < CROWD ? this.waiting.length - 1 : this.waiting.length - CROWD;
+    for (let i = this.waiting.length - 1; i >= Math.max(0, nearest); i--) {
+      const { msg, ref: of } = this.waiting[i] as OutputItem;
+      if (msg.type === 'console' || msg.type === 'lab' || of !== ref) return undefined;
+      if (msg.type === type) return joins(msg, data) ? msg : undefined;
+    }
+    return undefined;
   }
 
   private gather(): void {
@@ -81,14 +96,14 @@ export class Reporter {
   private nextBatch(): OutputItem[] {
     let end = 0;
     for (let size = 0; end < this.waiting.length && size < MESSAGE_SIZE; end++) {
-      const data = this.waiting[end]?.msg.data;
-      size += typeof data === 'string' ? data.length : 0;
+      const { msg, ref } = this.waiting[end] as OutputItem;
+      size += ITEM_OVERHEAD + (ref?.length ?? 0) + (msg.type === 'lab' ? 0 : msg.data.length);
     }
     return this.waiting.splice(0, end);
   }
 }
 
-/** Whether whole lines of one stream can be one item. */
-function joins(msg: OutputItem['msg'], type: TextType, data: string): msg is { type: 'stdout' | 'stderr'; data: string } {
-  return msg.type !== 'lab' && msg.type === type && msg.data.endsWith('\n') && msg.data.length + data.length <= ITEM_SIZE;
+/** Whether `data` can follow in the same item: behind a whole line, and not without end. */
+function joins(msg: { data: string }, data: string): boolean {
+  return msg.data.endsWith('\n') && msg.data.length + data.length <= ITEM_SIZE;
 }

@@ -79,7 +79,7 @@ async function build({ files, languages, main }: Project, context: TaskContext) 
 
 async function run(project: Project, executable: Buffer | undefined, context: TaskContext) {
   const { main } = project;
-  if (!main || !executable) return mistake(context, NO_MAIN);
+  if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : NO_MAIN);
   const command = runCommand(main.executable, project.arguments);
   const { end } = await runStep(context, {
     kind: 'run',
@@ -91,7 +91,7 @@ async function run(project: Project, executable: Buffer | undefined, context: Ta
 
 async function judgeCases(project: Project, executable: Buffer | undefined, context: TaskContext) {
   const { main, labCases } = project;
-  if (!main || !executable) return mistake(context, NO_MAIN);
+  if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : NO_MAIN);
   if (!labCases) return mistake(context, 'There is nothing to submit to: the project has no lab_io.txt.');
 
   const outputs = new Map<string, string>();
@@ -129,6 +129,8 @@ async function prove({ files }: Project, switches: readonly string[], context: T
 const NO_MAIN =
   'There is no main program to run: the project needs one procedure that is no part of a package, ' +
   'or one that is called main.adb, or the name of the one to run.';
+
+const NO_EXECUTABLE = 'The build left no program of at most 64 MiB to run.';
 
 function mistake({ reporter }: TaskContext, words: string) {
   reporter.text('stderr', words);

@@ -89,6 +89,24 @@ describe('a reporter', () => {
     expect(queue.published).toHaveLength(1);
   });
 
+  it('does not let alternating lines become an item each without end', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    for (let i = 0; i < 200_000; i++) reporter.text(i % 2 === 0 ? 'stdout' : 'stderr', `${i}\n`, '1');
+    const finished = reporter.finish(END);
+    for (let i = 0; i < 20; i++) {
+      await queue.settle();
+      queue.confirms[i]?.resolve();
+    }
+    await finished;
+    const items = queue.published.flatMap((message) => (message.kind === 'output' ? message.items : []));
+    expect(items.length).toBeLessThan(300);
+    for (const [type, rest] of [['stdout', 0], ['stderr', 1]] as const) {
+      const shown = items.map(({ msg }) => (msg.type === type ? msg.data : '')).join('');
+      expect(shown).toBe(Array.from({ length: 100_000 }, (_, i) => `${2 * i + rest}\n`).join(''));
+    }
+  }, 20_000);
+
   it('keeps messages and items of a bounded size', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);

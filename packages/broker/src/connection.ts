@@ -8,13 +8,20 @@ import { connect, type Channel, type ChannelModel, type ConfirmChannel, type Rec
 import { createTopology, type Topology, type TopologySettings } from './topology.js';
 
 /** A broker that has not answered a request for so long is taken to be out of reach. */
-const CHANNEL_TIMEOUT_MS = 4000;
+const ANSWER_TIMEOUT_MS = 4000;
 const HEARTBEAT_S = 10;
 /** Reconnecting soon after a restart matters more than sparing a broker on the same network. */
 const RECONNECT_MAX_DELAY_MS = 1000;
 
+/** What this package throws: an error whose kind says what the caller can do. */
+export class BrokerError extends Error {}
+
+const REDECLARED =
+  'a queue is there with other arguments than this version or these settings have: ' +
+  'set WAITING_TASKS as it was, or delete the queue when it is empty';
+
 /** The broker cannot be reached now: the caller's request may be tried again later. */
-export class BrokerUnavailable extends Error {
+export class BrokerUnavailable extends BrokerError {
   override name = 'BrokerUnavailable';
 }
 
@@ -35,6 +42,8 @@ export interface Broker {
   readonly log: Log;
   /** Whether the connection is up at this moment. */
   readonly connected: boolean;
+  /** Resolves when the connection has been up for the first time, and what is shared is declared. */
+  ready(): Promise<void>;
   /** A new channel; throws BrokerUnavailable if none can be had within 4 s. */
   openChannel(): Promise<Channel>;
   /** The same with publisher confirms. */
@@ -47,7 +56,7 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
   const topology = createTopology(settings);
   const connection = await connect(withHeartbeat(settings.AMQP_URL), {
     noDelay: true,
-    timeout: CHANNEL_TIMEOUT_MS,
+    timeout: ANSWER_TIMEOUT_MS,
     recovery: {
       waitForConnect: false,
       maxDelay: RECONNECT_MAX_DELAY_MS,
@@ -62,16 +71,15 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
   });
   const state = watch(connection, log);
 
-  const within = <T extends Channel>(open: Promise<T>) =>
-    withTimeout(open, CHANNEL_TIMEOUT_MS, () => new BrokerUnavailable(`no channel within ${CHANNEL_TIMEOUT_MS} ms`));
   return {
     topology,
     log,
     get connected() {
       return state.connected;
     },
-    openChannel: () => within(connection.createChannel()),
-    openConfirmChannel: () => within(connection.createConfirmChannel()),
+    ready: async () => void (await connection.waitForConnect()),
+    openChannel: () => openWithin(connection.createChannel()),
+    openConfirmChannel: () => openWithin(connection.createConfirmChannel()),
     close: () => connection.close(),
   };
 }
@@ -93,34 +101,47 @@ function watch(connection: RecoveringChannelModel, log: Log): { connected: boole
     state.connected = false;
     log.warn({ reason: error.message }, 'broker connection lost, reconnecting');
   });
-  connection.on('connect-failed', (error) => log.warn({ reason: error.message }, 'broker cannot be reached'));
+  connection.on('connect-failed', (error) => {
+    if (/PRECONDITION_FAILED/.test(error.message)) log.error({ reason: error.message }, REDECLARED);
+    else log.warn({ reason: error.message }, 'broker cannot be reached');
+  });
   connection.on('error', (error) => log.warn({ reason: error.message }, 'broker connection error'));
   connection.on('blocked', (reason) => log.warn({ reason }, 'broker takes no messages'));
   return state;
 }
 
-/** `promise`, or the error of `late` after `ms`; a channel that comes after that is closed again. */
-async function withTimeout<T extends Channel>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let expired = false;
-  promise.then(
+/** A channel that comes too late is closed again. */
+async function openWithin<T extends Channel>(opening: Promise<T>): Promise<T> {
+  let late = false;
+  opening.then(
     (channel) => {
       // An 'error' event without a listener would end the process; 'close' follows it and is what owners watch.
       channel.on('error', () => undefined);
-      if (expired) channel.close().catch(() => undefined);
+      if (late) channel.close().catch(() => undefined);
     },
     () => undefined,
   );
+  try {
+    return await brokerCall(() => opening);
+  } catch (error) {
+    late = true;
+    throw error;
+  }
+}
+
+/**
+ * What the broker has to answer within 4 s. Whatever goes wrong is BrokerUnavailable, but for the
+ * errors of this package, which say more.
+ */
+export async function brokerCall<T>(call: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      expired = true;
-      reject(late());
-    }, ms);
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS);
   });
   try {
-    return await Promise.race([promise, timeout]);
+    return await Promise.race([call(), timeout]);
   } catch (error) {
-    throw error instanceof BrokerUnavailable ? error : new BrokerUnavailable((error as Error).message);
+    throw error instanceof BrokerError ? error : new BrokerUnavailable((error as Error).message);
   } finally {
     clearTimeout(timer);
   }

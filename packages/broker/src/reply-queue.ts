@@ -8,24 +8,33 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeReplyMessage, encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
-import type { Broker } from './connection.js';
+import { brokerCall, BrokerError, type Broker } from './connection.js';
 import type { Topology } from './topology.js';
+import { Turns } from './turns.js';
 
 /** How long a poll waits for another poll of the same task, in ms. */
 const HOLD_TIMEOUT_MS = 3000;
 const HOLD_RETRY_MS = 15;
+
+/** Each holds a channel, of which a connection has about 2,000. */
+const POLLS_AT_A_TIME = 64;
+/** A page polls once at a time; more are several windows, or somebody who wants to be in the way. */
+const POLLS_OF_ONE_TASK = 16;
+
+/** Below what every broker takes: RabbitMQ 4 has a limit of 16 MiB by default. */
+const LARGEST_MESSAGE_BYTES = 12 * 1024 * 1024;
 
 /** AMQP's reply codes for a queue that another consumer holds exclusively, and for none of that name. */
 const ACCESS_REFUSED = 403;
 const NOT_FOUND = 404;
 
 /** The reply queue is not there: never opened, or expired since nobody polled it any more. */
-export class ReplyQueueGone extends Error {
+export class ReplyQueueGone extends BrokerError {
   override name = 'ReplyQueueGone';
 }
 
 /** Another poll of the same task, or one whose connection died in silence, holds the queue. */
-export class ReplyQueueBusy extends Error {
+export class ReplyQueueBusy extends BrokerError {
   override name = 'ReplyQueueBusy';
 }
 
@@ -48,22 +57,32 @@ export interface ReplyReader {
 }
 
 export function createReplyReader(broker: Broker): ReplyReader {
+  // Between processes the broker arbitrates; within this one, whoever waits takes no channel for it.
+  const turns = new Turns(POLLS_AT_A_TIME, POLLS_OF_ONE_TASK);
   return {
-    async poll(identifier, read) {
-      const queue = broker.topology.replyQueue(identifier);
-      const { channel, deliveries } = await holdQueue(broker, queue);
-      try {
-        const { remove, append, result } = read(deliveries.map(({ content }) => decodeReplyMessage(content)));
-        if (append !== undefined) await appendReply(broker, identifier, append);
-        for (const index of remove) channel.ack(deliveries[index] as ConsumeMessage);
-        return result;
-      } finally {
-        // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
-        // in one step: between a cancel and a requeue another poll would see half of it.
-        await channel.close().catch(() => undefined);
-      }
-    },
+    poll: (identifier, read) =>
+      turns.take(identifier, () => pollOnce(broker, identifier, read), () => new ReplyQueueBusy(identifier)),
   };
+}
+
+async function pollOnce<Result>(
+  broker: Broker,
+  identifier: string,
+  read: (messages: (ReplyMessage | undefined)[]) => Reading<Result>,
+): Promise<Result> {
+  const { channel, deliveries } = await holdQueue(broker, broker.topology.replyQueue(identifier));
+  try {
+    const { remove, append, result } = read(deliveries.map(({ content }) => decodeReplyMessage(content)));
+    return await brokerCall(async () => {
+      if (append !== undefined) await appendReply(broker, identifier, append);
+      for (const index of remove) channel.ack(deliveries[index] as ConsumeMessage);
+      return result;
+    });
+  } finally {
+    // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
+    // in one step: between a cancel and a requeue another poll would see half of it.
+    await brokerCall(() => channel.close()).catch(() => undefined);
+  }
 }
 
 /**
@@ -76,20 +95,31 @@ async function holdQueue(broker: Broker, queue: string): Promise<{ channel: Chan
     const channel = await broker.openChannel();
     const deliveries: ConsumeMessage[] = [];
     try {
-      await channel.consume(queue, (message) => message && deliveries.push(message), { exclusive: true });
-      // The queue hands its messages to the channel before it answers the first request; the channel
-      // passes them on before it answers the second. After that, everything is here.
-      await channel.checkQueue(queue);
-      await channel.checkQueue(queue);
-      return { channel, deliveries };
-    } catch (error) {
-      await channel.close().catch(() => undefined);
-      const { code } = error as { code?: number };
-      if (code === NOT_FOUND) throw new ReplyQueueGone(queue);
-      if (code !== ACCESS_REFUSED) throw error;
+      const held = await brokerCall(() => takeAll(channel, queue, deliveries));
+      if (held) return { channel, deliveries };
       if (Date.now() > deadline) throw new ReplyQueueBusy(queue);
+    } catch (error) {
+      await brokerCall(() => channel.close()).catch(() => undefined);
+      throw error;
     }
     await sleep(HOLD_RETRY_MS * (0.5 + Math.random()));
+  }
+}
+
+/** Fills `deliveries`, or resolves to false if another consumer has the queue; the channel is closed then. */
+async function takeAll(channel: Channel, queue: string, deliveries: ConsumeMessage[]): Promise<boolean> {
+  try {
+    await channel.consume(queue, (message) => message && deliveries.push(message), { exclusive: true });
+    // A queue hands out many messages bit by bit. Once it says that it has none left, the last are on
+    // their way through the channel, which passes them on before it answers another request.
+    while ((await channel.checkQueue(queue)).messageCount > 0) continue;
+    await channel.checkQueue(queue);
+    return true;
+  } catch (error) {
+    const { code } = error as { code?: number };
+    if (code === ACCESS_REFUSED) return false;
+    if (code === NOT_FOUND) throw new ReplyQueueGone(queue);
+    throw error;
   }
 }
 
@@ -123,10 +153,15 @@ export function replyPublishers(channel: ConfirmChannel, topology: Topology): Re
       const queue = topology.replyQueue(identifier);
       return {
         publish(message) {
+          const body = encodeMessage(message);
+          // A broker closes the channel over a message that is too large, and with it all tasks of a worker.
+          if (body.length > LARGEST_MESSAGE_BYTES) {
+            return Promise.reject(new BrokerError(`a reply of ${body.length} bytes is too large`));
+          }
           const messageId = String(++published);
           const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json' };
           return new Promise((resolve, reject) => {
-            channel.sendToQueue(queue, encodeMessage(message), options, (error: unknown) => {
+            channel.sendToQueue(queue, body, options, (error: unknown) => {
               if (returned.delete(messageId)) reject(new ReplyQueueGone(queue));
               else if (error) reject(new Error(`the reply queue ${queue} refused a message`));
               else resolve();

@@ -122,7 +122,8 @@ class Consumer {
     const outcome = await this.outcomeOf(message, replies, signal);
     try {
       if (outcome === 'done') channel.ack(message);
-      else channel.nack(message, false, outcome === 'retry');
+      // Not nack, by which newer brokers do not count an attempt.
+      else channel.reject(message, outcome === 'retry');
     } catch (error) {
       // The channel is gone, and with it the hold on the task: the broker has given it on already.
       this.options.broker.log.warn({ reason: (error as Error).message }, 'task could not be settled');
@@ -136,7 +137,7 @@ class Consumer {
       broker.log.error({ bytes: message.content.length }, 'a message that is no task of this version was set aside');
       return 'dead';
     }
-    const attempt = 1 + deliveryCount(message);
+    const attempt = attemptOf(message.properties.headers);
     try {
       return await handle({ task, attempt, replies: replies.to(task.identifier), signal });
     } catch (error) {
@@ -146,8 +147,11 @@ class Consumer {
   }
 }
 
-/** A quorum queue counts in this header how often a message came back. */
-function deliveryCount({ properties }: ConsumeMessage): number {
-  const count: unknown = properties.headers?.['x-delivery-count'];
-  return typeof count === 'number' ? count : 0;
+/**
+ * 1, or one more than how often the message was handed out before. A quorum queue counts in a
+ * header: every hand-out in x-acquired-count, from RabbitMQ 4.3 on; before, what came back.
+ */
+export function attemptOf(headers: Record<string, unknown> | undefined): number {
+  const count = headers?.['x-acquired-count'] ?? headers?.['x-delivery-count'];
+  return 1 + (typeof count === 'number' ? count : 0);
 }

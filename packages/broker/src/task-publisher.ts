@@ -2,12 +2,10 @@
 import type { ConfirmChannel } from 'amqplib';
 import { encodeMessage, type TaskMessage } from '@code-widgets/protocol';
 
-import { BrokerUnavailable, type Broker } from './connection.js';
-
-const CONFIRM_TIMEOUT_MS = 4000;
+import { brokerCall, BrokerError, type Broker } from './connection.js';
 
 /** The queue is at its limit: the task was not accepted. */
-export class TaskQueueFull extends Error {
+export class TaskQueueFull extends BrokerError {
   override name = 'TaskQueueFull';
 }
 
@@ -21,7 +19,8 @@ export interface TaskPublisher {
 export function createTaskPublisher(broker: Broker): TaskPublisher {
   const { topology } = broker;
   let opening: Promise<ConfirmChannel> | undefined;
-  let submitting = 0;
+  /** Let in, and perhaps not yet counted by the broker. */
+  let admitted = 0;
 
   /** The publisher's channel, opened at first use and again after it was lost. */
   function channel(): Promise<ConfirmChannel> {
@@ -36,42 +35,30 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
 
   return {
     async submit(task) {
-      submitting++;
-      const work = unavailableUnless(async () => {
+      await brokerCall(async () => {
         const open = await channel();
         // The broker refuses what is over the limit as well, but says so a moment late: what comes
         // in that moment it lets in.
         const { messageCount } = await open.checkQueue(topology.taskQueue);
-        if (messageCount + submitting > topology.waitingTasks) throw new TaskQueueFull();
-        await topology.declareReplyQueue(open, task.identifier);
-        await publishTask(open, topology.taskExchange, topology.taskRoutingKey, task).catch(async (error: unknown) => {
+        if (messageCount + admitted >= topology.waitingTasks) throw new TaskQueueFull();
+        admitted++;
+        try {
+          await topology.declareReplyQueue(open, task.identifier);
+          await publishTask(open, topology.taskExchange, topology.taskRoutingKey, task);
+        } catch (error) {
           await open.deleteQueue(topology.replyQueue(task.identifier));
           throw error;
-        });
+        } finally {
+          admitted--;
+        }
       });
-      await work.finally(() => submitting--);
     },
     load: () =>
-      unavailableUnless(async () => {
+      brokerCall(async () => {
         const { messageCount, consumerCount } = await (await channel()).checkQueue(topology.taskQueue);
         return { waiting: messageCount, slots: consumerCount };
       }),
   };
-}
-
-/** Runs `work` within a bound; whatever goes wrong but TaskQueueFull is the broker's. */
-async function unavailableUnless<T>(work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no confirm within ${CONFIRM_TIMEOUT_MS} ms`)), CONFIRM_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([work(), timeout]);
-  } catch (error) {
-    throw error instanceof TaskQueueFull ? error : new BrokerUnavailable((error as Error).message);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function publishTask(channel: ConfirmChannel, exchange: string, key: string, task: TaskMessage): Promise<void> {

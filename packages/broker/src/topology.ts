@@ -10,8 +10,10 @@
  */
 import type { Channel } from 'amqplib';
 
-/** A worker may die this many times over one task before the task is given up. */
+/** A task is tried so often; then a worker ends it as a failure and sets it aside. */
 export const MAX_ATTEMPTS = 3;
+/** What the broker itself sets aside: a task with which even that kills the worker. */
+const DELIVERY_LIMIT = 10;
 
 const MIB = 1024 * 1024;
 /** Tasks are up to 4 MiB each; a queue full of the largest must not fill the broker's disk. */
@@ -64,7 +66,7 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
         durable: true,
         arguments: {
           'x-queue-type': 'quorum',
-          'x-delivery-limit': MAX_ATTEMPTS,
+          'x-delivery-limit': DELIVERY_LIMIT,
           'x-dead-letter-exchange': dead,
           'x-max-length': WAITING_TASKS,
           'x-max-length-bytes': TASK_QUEUE_BYTES,

@@ -10,6 +10,8 @@ export interface RequestLimits {
   readonly projectNameCodePoints: number;
   /** Cases in lab_io.txt. */
   readonly labCases: number;
+  /** Digits of a case's key, which every item of its output bears. */
+  readonly labKeyDigits: number;
   /** Bytes of one argument in UTF-8. */
   readonly argumentBytes: number;
 }
@@ -21,6 +23,7 @@ export const REQUEST_LIMITS: RequestLimits = Object.freeze({
   fileCodePoints: 50_000,
   projectNameCodePoints: 200,
   labCases: 50,
+  labKeyDigits: 20,
   // Linux refuses to execute with a longer one (MAX_ARG_STRLEN, its closing NUL counted).
   argumentBytes: 131_071,
 });

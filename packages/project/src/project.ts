@@ -161,6 +161,11 @@ function readLab(
     const excess = `${LAB_FILE} has ${cases.length} cases, and at most ${limits.labCases} are allowed`;
     throw new ProjectError(`${excess}; split the lab`, path);
   }
+  const long = cases.find(({ key }) => key.length > limits.labKeyDigits);
+  if (long) {
+    const start = long.key.slice(0, limits.labKeyDigits);
+    throw new ProjectError(`The key ${start}... of ${LAB_FILE} has more than ${limits.labKeyDigits} digits; shorten it`, path);
+  }
   for (const each of cases) checkArguments(each.in ?? [], path, limits.argumentBytes);
   return Object.freeze(cases);
 }

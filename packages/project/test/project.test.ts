@@ -37,6 +37,13 @@ describe('a project', () => {
     expect(createProject(runRequest({ 'a.adb': '' }, { mode: 'submit' })).labCases).toBeUndefined();
   });
 
+  it('has no lab case whose key is long enough to weigh down its output', () => {
+    const lab = (digits: number) => () =>
+      createProject(runRequest({ 'a.adb': '', 'lab_io.txt': `in ${'1'.repeat(digits)}: a\n` }, { mode: 'submit' }));
+    expect(lab(20)).not.toThrow();
+    expect(lab(21)).toThrow('more than 20 digits');
+  });
+
   it('asks for SPARK in the prove modes alone, and never in a download', () => {
     const spark = MODES.filter((mode) =>
       createProject(runRequest({}, { mode })).files[1]?.contents.includes('SPARK_Mode'),

@@ -13,7 +13,8 @@ export const MODES = [
 export type Mode = (typeof MODES)[number];
 
 const SourceFile = Type.Object({ basename: Type.String(), contents: Type.String() });
-const Switches = Type.Record(Type.String(), Type.Array(Type.String()));
+/** The pattern says any name: that of a plain string misses names with a line end, whose values nobody would check. */
+const Switches = Type.Record(Type.String({ pattern: '^[\\s\\S]*$' }), Type.Array(Type.String()));
 
 export const RunProgramRequest = Type.Object({
   files: Type.Array(SourceFile),

@@ -73,9 +73,13 @@ export async function runStep(
   const encoded = encodeRequest(request);
   // Named here, so that it can be removed even when the engine's answer to its creation is lost.
   const name = `code-widgets-${randomUUID()}`;
+  const create = { ...containerOptions(request, context), name };
+  // Not ended by the signal: a creation that is under way goes on in the engine, and would come
+  // after the removal.
+  const creating = engineCall('create a container', (abortSignal) => docker.createContainer({ ...create, abortSignal }));
   try {
-    const create = { ...containerOptions(request, context), name };
-    await engineCall('create a container', (abortSignal) => docker.createContainer({ ...create, abortSignal }), signal);
+    await creating;
+    signal?.throwIfAborted();
     return await converse(workshop, docker.getContainer(name), encoded, request, options);
   } finally {
     void removals.remove(name);
