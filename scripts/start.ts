@@ -8,9 +8,6 @@ import { isFree } from './lib/ports.js';
 import { explain, Problem, say, seconds, surviveLostOutput, timed } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
 
-/** Patience with an idle engine, which stops in half a second. */
-const ENGINE_MS = 2_500;
-
 interface Options {
   readonly host: string;
   readonly port: number;
@@ -118,7 +115,7 @@ async function stopAtOnce(instance: Instance, engine: Engine): Promise<void> {
 /** Workers remove their containers; those of one that had to be killed are still there. */
 async function leaveEngine(instance: Instance, engine: Engine): Promise<void> {
   await engine.removeTraces(instance.namespace);
-  if ((await engine.close(ENGINE_MS)) === 'stopped') say('engine', 'dockerd stopped');
+  if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
 }
 
 main().then(

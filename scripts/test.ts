@@ -1,19 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bringUp, type Parts } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
+import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
-import { composeNeed } from './lib/compose.js';
 import { add, type Counts, runJest } from './lib/jest.js';
-import { kill, processesWith } from './lib/processes.js';
 import { explain, say, seconds, surviveLostOutput } from './lib/report.js';
+import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
-
-const ENGINE_MS = 2_500;
 
 /**
  * `npm test [-- arguments for jest]`: brings up what the tests need under a name of this run, runs
@@ -21,24 +18,23 @@ const ENGINE_MS = 2_500;
  */
 async function main(): Promise<number> {
   surviveLostOutput();
-  const runId = randomBytes(4).toString('hex');
+  const run = new TestRun(randomBytes(4).toString('hex'));
   const engine = new Engine();
-  const { instance, abandoned } = await claim(`test-${runId}`, `test-${runId}`, { RUN_ID: runId });
-  // Not named after the run: whatever is, has to be gone when the last tests look.
-  const results = mkdtempSync(join(tmpdir(), 'code-widgets-results-'));
+  const { instance, abandoned } = await claim(run.name, run.name, run.mark);
+  mkdirSync(run.resultsFolder);
   const begin = performance.now();
   return untilStopped(
     async () => {
       const parts = await bringUp(instance, engine, abandoned, [composeNeed]);
-      const tests = await runTests(instance, parts, results);
-      const leftovers = await lookForLeftovers(instance, parts, results);
+      const tests = await runTests(instance, parts, run.resultsFolder);
+      const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
       return conclude(add(tests, leftovers), performance.now() - begin);
     },
     {
-      stop: () => stop(instance, engine, runId, results),
+      stop: () => stop(instance, engine, run),
       stopAtOnce: async () => {
         await instance.kill();
-        await stop(instance, engine, runId, results);
+        await stop(instance, engine, run);
       },
     },
     1,
@@ -75,16 +71,14 @@ function conclude({ passed, failed }: Counts, milliseconds: number): number {
 }
 
 /** Ends and removes all that can be of this run, whether its tests were allowed to end or not. */
-async function stop(instance: Instance, engine: Engine, runId: string, results: string): Promise<void> {
+async function stop(instance: Instance, engine: Engine, run: TestRun): Promise<void> {
   instance.refuse();
   await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
-  // What tests had started that were interrupted, or that forgot about it and have failed for it.
-  await Promise.all(processesWith(`RUN_ID=${runId}`).map(kill));
-  await engine.removeTraces(runId);
-  if ((await engine.close(ENGINE_MS)) === 'stopped') say('engine', 'dockerd stopped');
   instance.close('remove folder');
-  const own = readdirSync(tmpdir()).filter((name) => name.startsWith(`code-widgets-${runId}`));
-  for (const path of [...own.map((name) => join(tmpdir(), name)), results]) rmSync(path, { recursive: true, force: true });
+  // What tests had started that were interrupted, or that forgot about it and have failed for it.
+  await run.remove();
+  await engine.removeTraces(run.id);
+  if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
 }
 
 main().then(

@@ -6,6 +6,7 @@ import { withLock } from './lock.js';
 import { stateRoot } from './paths.js';
 import { hasEnded, isAlive } from './processes.js';
 import { Problem, timed } from './report.js';
+import { testRunOf } from './test-run.js';
 
 /** In which a stop is over. */
 const STOP_MS = 15_000;
@@ -52,8 +53,9 @@ async function reclaim(): Promise<string[]> {
       () => endInOrder(alive, [...PROGRAM_STAGES, ...BROKER_STAGES]),
       () => `npm ${name} had been killed: ended ${alive.length} processes that it left`,
     );
-    // What `npm start` had in its broker is kept: those tasks were accepted.
-    rmSync(name === 'start' ? join(folder, 'processes.json') : folder, { recursive: true, force: true });
+    // Of `npm start`, what its broker holds is kept: those tasks were accepted.
+    await testRunOf(name)?.remove();
+    rmSync(join(folder, 'processes.json'), { force: true });
     abandoned.push(record.namespace);
   }
   return abandoned;

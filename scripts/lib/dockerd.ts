@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,7 +9,7 @@ import { tail } from './instance.js';
 import { Leases } from './leases.js';
 import { withLock } from './lock.js';
 import { machineFolder } from './paths.js';
-import { endGroup, identify, isAlive, type ProcessIdentity } from './processes.js';
+import { commandOf, endGroup, identify, isAlive, type ProcessIdentity } from './processes.js';
 import { systemPath } from './packages.js';
 import { Problem } from './report.js';
 
@@ -19,6 +19,7 @@ export interface DockerdPlace {
   readonly folder: string;
   readonly socket: string;
   readonly pidFile: string;
+  readonly containerdPidFile: string;
   readonly args: readonly string[];
 }
 
@@ -26,6 +27,7 @@ export const usualPlace: DockerdPlace = {
   folder: machineFolder,
   socket: '/var/run/docker.sock',
   pidFile: '/var/run/docker.pid',
+  containerdPidFile: '/var/run/docker/containerd/containerd.pid',
   args: [],
 };
 
@@ -86,7 +88,8 @@ export class SharedDockerd {
           'and this user be in the group docker, or set DOCKER_HOST.',
       );
     }
-    this.removeStalePidFile();
+    removeIfStale(this.place.pidFile, 'dockerd');
+    removeIfStale(this.place.containerdPidFile, 'containerd');
     const log = openSync(this.logPath, 'w');
     // In a session of its own, since it may outlive the terminal of who started it; with little of
     // the environment, since it belongs to no checkout and no test run.
@@ -112,17 +115,6 @@ export class SharedDockerd {
     }
   }
 
-  /** A pid file left by a dockerd that was killed: its number may be another process's by now. */
-  private removeStalePidFile(): void {
-    try {
-      const pid = readFileSync(this.place.pidFile, 'utf8').trim();
-      if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'dockerd') return;
-    } catch {
-      // No file, or no such process: nothing that is running can be meant.
-    }
-    rmSync(this.place.pidFile, { force: true });
-  }
-
   /** Whether containers run that none of the project's workers made: stopping would end them. */
   private async runsForOthers(): Promise<boolean> {
     const containers = await new Docker({ socketPath: this.place.socket }).listContainers().catch(() => []);
@@ -141,6 +133,17 @@ export class SharedDockerd {
   private get logPath(): string {
     return join(this.place.folder, 'dockerd.log');
   }
+}
+
+/**
+ * Removes the pid file of a daemon that was killed. dockerd only looks whether a process of that
+ * number is there, and by now it can be another's, or a zombie's: then it refuses to start, or
+ * waits for a containerd that will never answer.
+ */
+function removeIfStale(pidFile: string, command: string): void {
+  if (!existsSync(pidFile)) return;
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  if (!identify(pid) || !commandOf(pid).includes(command)) rmSync(pidFile);
 }
 
 const PING_MS = 10_000;

@@ -9,6 +9,8 @@ import { removeTraces } from './traces.js';
 
 const GIVEN_MS = 10_000;
 const REMOVE_MS = 3_000;
+/** An idle engine stops in half a second. */
+const STOP_MS = 2_500;
 
 /** The container engine: the one at DOCKER_HOST, else the one at the usual socket, started if need be. */
 export class Engine {
@@ -44,8 +46,8 @@ export class Engine {
   }
 
   /** Gives the engine up; stops it if the project started it and nobody else uses it. */
-  async close(patienceMs: number): Promise<'stopped' | 'left running'> {
-    return this.isShared ? this.dockerd.leave(patienceMs) : 'left running';
+  async close(): Promise<'stopped' | 'left running'> {
+    return this.isShared ? this.dockerd.leave(STOP_MS) : 'left running';
   }
 
   /** Removes everything that bears `mark`, which nobody may be using any more. */

@@ -19,4 +19,4 @@ export const checkoutId = createHash('sha256').update(checkout).digest('hex').sl
 export const machineFolder =
   process.getuid?.() === 0
     ? '/run/code-widgets'
-    : join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `code-widgets-${process.getuid?.() ?? 0}`);
+    : join(process.env.XDG_RUNTIME_DIR || tmpdir(), `code-widgets-${process.getuid?.() ?? 0}`);

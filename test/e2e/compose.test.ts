@@ -46,6 +46,7 @@ beforeAll(async () => {
     BROKER_PASSWORD: 'of-a-test',
     PORT: String(port),
     IMAGES: project,
+    NAMESPACE: project,
     SANDBOX_IMAGE: environment('SANDBOX_IMAGE'),
     RUN_IMAGE: environment('RUN_IMAGE'),
   };

@@ -48,10 +48,11 @@ export function connectTo(namespace: string, settings: TestSettings = {}): Promi
   );
 }
 
-/** Removes what the topology declares; reply queues go with their tests or expire. */
-export async function removeNamespace(amqpUrl: string, namespace: string): Promise<void> {
+/** Removes what the topology declares, and the reply queues of the given tasks. */
+export async function removeNamespace(amqpUrl: string, namespace: string, identifiers: string[] = []): Promise<void> {
   const connection = await connect(amqpUrl);
   const channel = await connection.createChannel();
+  for (const identifier of identifiers) await channel.deleteQueue(`${namespace}.reply.${identifier}`);
   for (const name of [`${namespace}.tasks`, `${namespace}.dead`]) {
     await channel.deleteQueue(name);
     await channel.deleteExchange(name);

@@ -87,7 +87,8 @@ export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentO
       roundRobin.close();
       roundRobin.closeAllConnections();
       await endAll();
-      await removeNamespace(AMQP_URL, namespace);
+      const accepted = lines.map(parseLine).filter(({ msg }) => msg === 'task accepted');
+      await removeNamespace(AMQP_URL, namespace, accepted.map(({ identifier }) => String(identifier)));
       const left = await removeContainers(namespace);
       // Who is killed leaves containers to the next worker's sweep; whoever is told to stop leaves none.
       if (left > 0 && children.every(({ signalCode }) => signalCode !== 'SIGKILL')) throw new Error(`${left} containers were left`);

@@ -15,7 +15,7 @@ function required(name: string): string {
 const dockerHost = process.env.DOCKER_HOST;
 export const address = dockerHost === undefined || dockerHost === '' ? {} : { dockerHost };
 export const docker = createEngine(address);
-export const namespace = `test-${randomUUID()}`;
+export const namespace = `${required('NAMESPACE')}-sandbox-${randomUUID()}`;
 export const warnings: string[] = [];
 
 export function createTestSandbox(engine: { dockerHost?: string } = address): Sandbox {
