@@ -14,7 +14,9 @@ import { Turns } from './turns.js';
 
 /** How long a poll waits for another poll of the same task, in ms. */
 const HOLD_TIMEOUT_MS = 3000;
+/** Between its tries, the first and the longest. */
 const HOLD_RETRY_MS = 15;
+const HOLD_RETRY_MAX_MS = 240;
 
 /** Each holds a channel, of which a connection has about 2,000. */
 const POLLS_AT_A_TIME = 64;
@@ -91,6 +93,7 @@ async function pollOnce<Result>(
  */
 async function holdQueue(broker: Broker, queue: string): Promise<{ channel: Channel; deliveries: ConsumeMessage[] }> {
   const deadline = Date.now() + HOLD_TIMEOUT_MS;
+  let retryMs = HOLD_RETRY_MS;
   for (;;) {
     const channel = await broker.openChannel();
     const deliveries: ConsumeMessage[] = [];
@@ -102,7 +105,8 @@ async function holdQueue(broker: Broker, queue: string): Promise<{ channel: Chan
       await brokerCall(() => channel.close()).catch(() => undefined);
       throw error;
     }
-    await sleep(HOLD_RETRY_MS * (0.5 + Math.random()));
+    await sleep(retryMs * (0.5 + Math.random()));
+    retryMs = Math.min(2 * retryMs, HOLD_RETRY_MAX_MS);
   }
 }
 

@@ -22,6 +22,8 @@ export function readSettings<P extends TProperties>(schema: TObject<P>, env: Nod
 
 /** JSON lines on stdout, or lines for people when that is a terminal. */
 export function createLog(name: string, level: string): Logger {
+  // A terminal that has gone away takes no lines any more; the process still has its shutdown to do.
+  process.stdout.on('error', () => undefined);
   return pino({ name, level }, process.stdout.isTTY ? pretty() : process.stdout);
 }
 
