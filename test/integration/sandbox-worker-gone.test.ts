@@ -37,7 +37,7 @@ describe('a worker that is gone', () => {
     await expect(step).rejects.toThrow(SandboxUnavailable);
 
     const states = async () => (await containers()).map(({ State }) => State);
-    for (let tries = 0; tries < 50 && (await states()).includes('running'); tries++) await delay(100);
+    for (let tries = 0; tries < 50 && !(await states()).includes('exited'); tries++) await delay(100);
     expect(await states()).toEqual(['exited']);
     expect(await sandbox.removeLeftovers()).toBe(0); // its worker might still want to look at it
     const [left] = await containers();
