@@ -52,8 +52,7 @@ export class Reporter {
 
   /** Publishes the one final message, behind all items. Rejects if any of them could not be sent. */
   async finish(end: Pick<FinalMessage, 'state' | 'status' | 'workMs'>): Promise<void> {
-    this.send();
-    while (this.sending) await this.sending;
+    for (this.send(); this.sending; this.send()) await this.sending;
     if (this.broken) throw this.broken;
     const { attempt, sent: items } = this;
     await this.replies.publish({ version: MESSAGE_VERSION, kind: 'final', attempt, items, ...end });
@@ -89,7 +88,7 @@ export class Reporter {
       })
       .finally(() => {
         this.sending = undefined;
-        this.send();
+        if (this.waiting.length > 0) this.gather();
       });
   }
 
