@@ -24,7 +24,7 @@ export function readSettings<P extends TProperties>(schema: TObject<P>, env: Nod
 export function createLog(name: string, level: string): Logger {
   // A terminal that has gone away takes no lines any more; the process still has its shutdown to do.
   process.stdout.on('error', () => undefined);
-  return pino({ name, level }, process.stdout.isTTY ? pretty() : process.stdout);
+  return pino({ name, level }, process.stdout.isTTY ? pretty({ singleLine: true }) : process.stdout);
 }
 
 /**
