@@ -1,7 +1,7 @@
 /** What each of our processes begins and ends with: its settings, its log, its shutdown. */
 import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import type { Static, TObject, TProperties } from 'typebox';
+import { Type, type Static, type TObject, type TProperties } from 'typebox';
 import { Value } from 'typebox/value';
 
 export type { Logger } from 'pino';
@@ -11,14 +11,20 @@ export type { Logger } from 'pino';
  * Throws an Error that names the variable and what it should be.
  */
 export function readSettings<P extends TProperties>(schema: TObject<P>, env: NodeJS.ProcessEnv): Readonly<Static<TObject<P>>> {
-  const given = Object.keys(schema.properties).flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
-  const settings = Value.Convert(schema, Value.Default(schema, Object.fromEntries(given)));
+  const given = Object.entries(schema.properties).flatMap(([name, property]) => {
+    const text = env[name];
+    return text ? [[name, Type.IsInteger(property) ? wholeNumber(text) : text] as const] : [];
+  });
+  const settings = Value.Default(schema, Object.fromEntries(given));
   for (const { instancePath, message } of Value.Errors(schema, settings)) {
     const name = instancePath.slice(1);
     throw new Error(`setting ${name} ${message} (it is ${JSON.stringify(env[name])})`);
   }
   return Object.freeze(settings as Static<TObject<P>>);
 }
+
+/** Not by TypeBox's conversion, which makes 1 of `1.5`; what is no number stays what it is, for the error. */
+const wholeNumber = (text: string): number | string => (/^-?\d+$/.test(text) ? Number(text) : text);
 
 /** JSON lines on stdout, or lines for people when that is a terminal. */
 export function createLog(name: string, level: string): Logger {

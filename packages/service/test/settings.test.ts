@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { Type } from 'typebox';
+
+import { readSettings } from '../src/service.js';
+
+const Schema = Type.Object({
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
+  NAME: Type.String({ pattern: '^[a-z]+$', default: 'widget' }),
+  FILE: Type.Optional(Type.String()),
+});
+
+describe('settings', () => {
+  it('are the defaults where the environment has nothing, or an empty variable', () => {
+    expect(readSettings(Schema, { PORT: '', OTHER: 'x' })).toEqual({ PORT: 8000, NAME: 'widget' });
+  });
+
+  it('are what the environment says, as the type that it should be, and cannot be changed', () => {
+    const settings = readSettings(Schema, { PORT: '80', NAME: 'a', FILE: '/x' });
+    expect(settings).toEqual({ PORT: 80, NAME: 'a', FILE: '/x' });
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  it.each([
+    ['PORT', '70000', 'PORT must be <= 65535'],
+    ['PORT', 'eighty', 'PORT must be integer'],
+    ['PORT', '1.5', 'PORT must be integer'],
+    ['NAME', 'a b', 'NAME must match'],
+  ])('that are wrong are named, with what they should be: %s=%s', (name, value, words) => {
+    expect(() => readSettings(Schema, { [name]: value })).toThrow(words);
+  });
+});
