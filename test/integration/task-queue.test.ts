@@ -203,6 +203,28 @@ describe('the task queue', () => {
     expect([...done].sort()).toEqual([...submitted].sort());
   });
 
+  it('counts as lost what a dead worker had, not what one gave back that was told to stop', async () => {
+    const seen: [attempt: number, lost: number][] = [];
+    const hold = ({ attempt, lost, signal }: TaskDelivery) => {
+      seen.push([attempt, lost]);
+      return new Promise<TaskOutcome>((resolve) => signal.addEventListener('abort', () => resolve('retry')));
+    };
+    await submit();
+    for (const end of ['stop', 'stop', 'die', 'stop', 'stop'] as const) {
+      const before = seen.length;
+      const broker = await connectTo(test.namespace, { WAITING_TASKS });
+      const worker = consumeTasks({ broker, concurrency: 1, handle: hold });
+      await eventually(() => seen.length > before);
+      if (end === 'stop') await worker.close(0);
+      await broker.close();
+      await worker.close(0);
+    }
+    consume(hold);
+    await eventually(() => seen.length === 6);
+    // Before the third, nobody could tell the difference by it, and nobody looked.
+    expect(seen).toEqual([[1, 0], [2, 1], [3, 2], [4, 1], [5, 1], [6, 1]]);
+  });
+
   it('lets a worker that is told to stop finish its task', async () => {
     let finished = false;
     await submit();

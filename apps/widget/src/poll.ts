@@ -54,7 +54,8 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
 
   const remove: number[] = [];
   for (const [index, message] of messages.entries()) {
-    if (message?.kind === 'final') continue;
+    // For later polls; and for the worker that has to tell a stopped worker from a lost one.
+    if (message?.kind === 'final' || message?.kind === 'returned') continue;
     if (message?.kind === 'output' && message.attempt === attempt) {
       const had = read === undefined ? 0 : Math.max(0, read - offset - message.first + 1);
       // One by one: a spread puts all of them on the stack.

@@ -35,6 +35,7 @@ class Queue {
   }
 }
 const PENDING = { completed: false, status: 0, message: 'PENDING' };
+const returned = (attempt: number): ReplyMessage => ({ version: 1, kind: 'returned', attempt });
 const NOTICE = expect.stringMatching(/started again/) as unknown as string;
 
 describe('a poll with `read`', () => {
@@ -51,6 +52,15 @@ describe('a poll with `read`', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b'));
     queue.poll(1);
     expect(queue.poll(0).output).toEqual(['b']);
+  });
+
+  it('leaves the word of a worker that gave the task back to the next one', () => {
+    const queue = new Queue().push(output(1, 1, 'a'), returned(1));
+    queue.poll(1);
+    expect(queue.messages).toEqual([returned(1)]);
+    queue.push(output(2, 1, 'b'), returned(2), output(3, 1, 'c'), end(3, 1));
+    expect(queue.poll(1).output).toEqual([NOTICE, 'c']);
+    expect(queue.messages.filter((message) => message?.kind === 'returned')).toEqual([returned(1), returned(2)]);
   });
 
   it('answers the completion any number of times', () => {

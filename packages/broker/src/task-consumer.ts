@@ -5,9 +5,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
-import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
+import { decodeTaskMessage, MESSAGE_VERSION, type TaskMessage } from '@code-widgets/protocol';
 
-import { BrokerUnavailable, type Broker } from './connection.js';
+import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
+import { lostAttempts } from './lost-attempts.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 
 const REOPEN_DELAY_MS = 500;
@@ -15,8 +16,10 @@ const REOPEN_DELAY_MS = 500;
 /** One task in a worker's hands. */
 export interface TaskDelivery {
   task: TaskMessage;
-  /** 1, or one more than the number of workers that lost this task. */
+  /** 1, or one more than how often the task came back to the queue. */
   attempt: number;
+  /** How many of the attempts before this one were lost, and not given back by a worker that was told to stop. */
+  lost: number;
   replies: ReplyPublisher;
   /** Aborted when the task is no longer this worker's: channel lost, or the consumer was closed. */
   signal: AbortSignal;
@@ -58,6 +61,7 @@ class Consumer {
   private channel: ConfirmChannel | undefined;
   /** Aborted when the channel is lost, or when those who still work are to give up. */
   private hold = new AbortController();
+  private givingUp = false;
 
   constructor(private readonly options: ConsumeOptions) {
     this.running = this.keepConsuming();
@@ -67,7 +71,10 @@ class Consumer {
     this.closing.abort();
     const { channel } = this;
     for (const tag of this.consumerTags) await channel?.cancel(tag).catch(() => undefined);
-    const timer = setTimeout(() => this.hold.abort(), graceMs);
+    const timer = setTimeout(() => {
+      this.givingUp = true;
+      this.hold.abort();
+    }, graceMs);
     await Promise.all(this.tasks);
     clearTimeout(timer);
     await channel?.close().catch(() => undefined);
@@ -138,8 +145,12 @@ class Consumer {
       return 'dead';
     }
     const attempt = attemptOf(message.properties.headers);
+    const mine = replies.to(task.identifier);
     try {
-      return await handle({ task, attempt, replies: replies.to(task.identifier), signal });
+      const lost = await lostAttempts(broker, task.identifier, attempt);
+      const outcome = await handle({ task, attempt, lost, replies: mine, signal });
+      if (outcome === 'retry' && this.givingUp) await noteReturn(mine, attempt);
+      return outcome;
     } catch (error) {
       broker.log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');
       return 'retry';
@@ -154,4 +165,9 @@ class Consumer {
 export function attemptOf(headers: Record<string, unknown> | undefined): number {
   const count = headers?.['x-acquired-count'] ?? headers?.['x-delivery-count'];
   return 1 + (typeof count === 'number' ? count : 0);
+}
+
+/** Without it, or on a channel that is lost as well, the attempt counts as lost. */
+async function noteReturn(replies: ReplyPublisher, attempt: number): Promise<void> {
+  await brokerCall(() => replies.publish({ version: MESSAGE_VERSION, kind: 'returned', attempt })).catch(() => undefined);
 }

@@ -10,10 +10,10 @@
  */
 import type { Channel } from 'amqplib';
 
-/** A task is tried so often; then a worker ends it as a failure and sets it aside. */
+/** A task that was lost so often is not tried again: a worker ends it as a failure and sets it aside. */
 export const MAX_ATTEMPTS = 3;
-/** What the broker itself sets aside: a task with which even that kills the worker. */
-const DELIVERY_LIMIT = 10;
+/** Whatever came back so often, for whatever reason, is handed out once more; then the broker sets it aside itself. */
+export const DELIVERY_LIMIT = 10;
 
 const MIB = 1024 * 1024;
 /** Tasks are up to 4 MiB each; a queue full of the largest must not fill the broker's disk. */

@@ -59,7 +59,11 @@ export const RestartMessage = Type.Object({
 });
 export type RestartMessage = Static<typeof RestartMessage>;
 
-export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage]);
+/** Left by a worker that gave the task back because it was told to stop: nothing was wrong with the task. */
+export const ReturnedMessage = Type.Object({ version: Version, kind: Type.Literal('returned'), attempt: Attempt });
+export type ReturnedMessage = Static<typeof ReturnedMessage>;
+
+export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage, ReturnedMessage]);
 export type ReplyMessage = Static<typeof ReplyMessage>;
 
 export function encodeMessage(message: TaskMessage | ReplyMessage): Buffer {

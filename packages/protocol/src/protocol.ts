@@ -17,6 +17,7 @@ export {
   OutputMessage,
   FinalMessage,
   RestartMessage,
+  ReturnedMessage,
   ReplyMessage,
   encodeMessage,
   decodeTaskMessage,
