@@ -10,14 +10,17 @@ export class TestRun {
   /** Of its instance, its queues and its containers. */
   readonly name: string;
   /** In the environment of everything that it starts, and of what that starts. */
-  readonly mark: { readonly RUN_ID: string };
+  readonly mark: { readonly RUN_ID: string; readonly NAMESPACES_FILE: string };
   /** For the results of jest; not in the instance's folder, which is gone when the last tests look. */
   readonly resultsFolder: string;
+  /** Where the tests write down the namespaces that they use, a line each, for the last test to look for. */
+  readonly namespacesFile: string;
 
   constructor(readonly id: string) {
     this.name = `test-${id}`;
-    this.mark = { RUN_ID: id };
     this.resultsFolder = `${instanceFolder(this.name)}.results`;
+    this.namespacesFile = join(this.resultsFolder, 'namespaces');
+    this.mark = { RUN_ID: id, NAMESPACES_FILE: this.namespacesFile };
   }
 
   /** Ends the processes and removes the folders that are left of it. */

@@ -3,6 +3,7 @@ import { connectBroker, type Broker } from '@code-widgets/broker';
 import { connect } from 'amqplib';
 
 import { environment } from './environment.js';
+import { newNamespace } from './namespace.js';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -18,11 +19,9 @@ export interface TestSettings {
   REPLY_EXPIRY_MS?: number;
 }
 
-let connections = 0;
-
 /** A namespace that nothing else uses. */
 export async function connectTestBroker(settings: TestSettings = {}): Promise<TestBroker> {
-  const namespace = `${environment('NAMESPACE')}-${process.pid}-${++connections}`;
+  const namespace = newNamespace('b');
   const broker = await connectTo(namespace, settings);
   return {
     broker,

@@ -12,6 +12,7 @@ import Docker from 'dockerode';
 
 import { environment } from './environment.js';
 import { removeNamespace } from './broker.js';
+import { newNamespace } from './namespace.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const READY_MS = 20_000;
@@ -37,10 +38,8 @@ export interface Deployment {
   end: () => Promise<void>;
 }
 
-let deployments = 0;
-
 export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentOptions = {}): Promise<Deployment> {
-  const namespace = `${environment('NAMESPACE')}-d${process.pid}-${++deployments}`;
+  const namespace = newNamespace('d');
   const AMQP_URL = environment('AMQP_URL');
   const lines: string[] = [];
   const children: ChildProcess[] = [];

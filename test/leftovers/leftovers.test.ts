@@ -14,8 +14,14 @@ import { brokerAnswers } from '../../scripts/lib/broker.js';
 import { commandOf, parentOf, processesWith } from '../../scripts/lib/processes.js';
 import { findTraces } from '../../scripts/lib/traces.js';
 
-const { RUN_ID: runId, NAMESPACE: namespace, AMQP_URL: amqpUrl, BROKER_DEFINITIONS: definitionsPath } = process.env;
-if (!runId || !namespace || !amqpUrl) throw new Error('RUN_ID, NAMESPACE and AMQP_URL are not set: run "npm test"');
+const {
+  RUN_ID: runId,
+  NAMESPACE: namespace,
+  NAMESPACES_FILE: namespacesFile,
+  AMQP_URL: amqpUrl,
+  BROKER_DEFINITIONS: definitionsPath,
+} = process.env;
+if (!runId || !namespace || !namespacesFile || !amqpUrl) throw new Error('RUN_ID and its like are not set: run "npm test"');
 
 test('no process of this run is left', () => {
   // This jest's own family is none: what it came from, and the helpers that it has started itself.
@@ -42,7 +48,7 @@ test('no queue or exchange of this run is left but those that expire', async () 
   const definitions = await readDefinitions(amqpUrl, definitionsPath);
   // AMQP has no way to ask for names: a broker that is somebody else's, without its management
   // plugin, can only be asked for the names that are known.
-  if (!definitions) return expect(await knownNamesLeft(amqpUrl, namespace)).toEqual([]);
+  if (!definitions) return expect(await knownNamesLeft(amqpUrl, namespacesFile)).toEqual([]);
   const { queues, exchanges } = definitions;
   const left = [...queues, ...exchanges].filter(
     (declared) => declared.name.includes(runId) && declared.arguments['x-expires'] === undefined,
@@ -81,10 +87,12 @@ async function readDefinitions(url: string, path: string | undefined): Promise<D
   return answer?.ok ? ((await answer.json()) as Definitions) : undefined;
 }
 
-async function knownNamesLeft(url: string, prefix: string): Promise<string[]> {
+/** `path`: the names' prefixes, as the tests have written them down; those of a part of the tests may have used none. */
+async function knownNamesLeft(url: string, path: string): Promise<string[]> {
+  const prefixes = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   const connection = await connect(url);
   const left: string[] = [];
-  for (const name of [`${prefix}.tasks`, `${prefix}.dead`]) {
+  for (const name of prefixes.flatMap((prefix) => [`${prefix}.tasks`, `${prefix}.dead`])) {
     // A name that is not there closes the channel: one for each question.
     const channel = await connection.createChannel();
     channel.on('error', () => {});
