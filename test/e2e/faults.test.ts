@@ -69,6 +69,27 @@ describe('a worker that is told to stop', () => {
   }, 60_000);
 });
 
+describe('workers that are told to stop, one after the other', () => {
+  it('lose no task, however many of them it meets', async () => {
+    await start({ widgets: 1, workers: 1, env: { SHUTDOWN_GRACE_MS: '100' } });
+    const identifier = await submit(service.base, counter(20));
+    for (let deploy = 1; deploy <= 4; deploy++) {
+      await begun(identifier);
+      expect(await stop(service.workers.at(-1) as (typeof service.workers)[0])).toBe(0);
+      await service.addWorker();
+    }
+    const { output, status, message } = await collect(service.base, identifier);
+    expect({ status, message }).toEqual({ status: 0, message: 'SUCCESS' });
+    expect(split(output).after).toBe(counted(20));
+    const given = service.log().filter(({ outcome }) => outcome === 'retry');
+    expect(given).toHaveLength(4);
+    for (const { buildMs, runMs, queuedMs } of given) {
+      expect(Number(buildMs) + Number(runMs)).toBeGreaterThan(0);
+      expect(Number(queuedMs)).toBeGreaterThanOrEqual(0);
+    }
+  }, 90_000);
+});
+
 describe('a worker that is killed', () => {
   it('costs nothing but time: the task is run again and ends once', async () => {
     await start({ widgets: 2, workers: 1 });
@@ -121,7 +142,8 @@ describe('a task that each worker loses', () => {
     }
     const ended = () => service.log().find((line) => line.identifier === identifier && line.outcome === 'failure');
     while (!ended()) await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(ended()).toMatchObject({ attempt: 4, mode: 'run' });
+    expect(ended()).toMatchObject({ attempt: 4, mode: 'run', buildMs: 0, runMs: 0 });
+    expect(Number(ended()?.queuedMs)).toBeGreaterThan(0);
     for (let i = 0; i < 3; i++) {
       const { status, body } = await post(service.base, '/check_output/', { identifier, read: 0 });
       expect([status, body]).toEqual([500, expect.objectContaining({ error: 'Internal Server Error' })]);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import type { TaskDelivery } from '@code-widgets/broker';
-import type { Mode, SourceFile } from '@code-widgets/project';
+import { REQUEST_LIMITS, type Mode, type SourceFile } from '@code-widgets/project';
 import { MESSAGE_VERSION, type FinalMessage, type OutputItem, type ReplyMessage } from '@code-widgets/protocol';
 import { createSandbox, type ProveRequest, type Sandbox, type StepOptions } from '@code-widgets/sandbox';
 import { createLog } from '@code-widgets/service';
@@ -90,7 +90,7 @@ export function createProver(image: string): Prover {
     async prove(mode, files, changes = {}) {
       const limits = { ...taskLimits(config), ...changes };
       const { delivery, received } = deliver(mode, files);
-      const outcome = await createTaskHandler({ sandbox, generation, limits, log })(delivery);
+      const outcome = await createTaskHandler({ sandbox, generation, limits, requestLimits: REQUEST_LIMITS, log })(delivery);
       if (outcome !== 'done') throw new Error(`the task's outcome is "${outcome}"; the log has the reason`);
       return proofOf(received);
     },
@@ -120,7 +120,7 @@ function deliver(mode: Mode, files: readonly SourceFile[]): { delivery: TaskDeli
       return Promise.resolve();
     },
   };
-  return { delivery: { task, attempt: 1, replies, signal: new AbortController().signal }, received };
+  return { delivery: { task, attempt: 1, lost: 0, replies, signal: new AbortController().signal }, received };
 }
 
 function proofOf(received: readonly Received[]): Proof {

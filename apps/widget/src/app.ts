@@ -2,6 +2,7 @@
 import cors from '@fastify/cors';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { ReplyReader, TaskPublisher } from '@code-widgets/broker';
+import type { RequestLimits } from '@code-widgets/project';
 import fastify, { LogController, type FastifyBaseLogger, type HTTPMethods } from 'fastify';
 
 import type { App } from './app-type.js';
@@ -23,9 +24,10 @@ export interface AppDependencies {
   replies: ReplyReader;
   log: FastifyBaseLogger;
   bodyLimitBytes: number;
+  limits: RequestLimits;
 }
 
-export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDependencies): Promise<App> {
+export async function buildApp({ tasks, replies, log, bodyLimitBytes, limits }: AppDependencies): Promise<App> {
   const app = fastify({
     loggerInstance: log,
     // A page polls four times a second: a line for each request would bury the others.
@@ -60,9 +62,9 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes }: AppDepen
   closeIdleConnections(app);
 
   healthRoute(app);
-  runProgramRoute(app, tasks);
+  runProgramRoute(app, tasks, limits);
   checkOutputRoute(app, replies, pace);
-  downloadRoute(app);
+  downloadRoute(app, limits);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
   for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);

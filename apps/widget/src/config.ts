@@ -1,5 +1,6 @@
 /** The widget's settings. README.md explains them to operators. */
 import { BROKER_SETTINGS } from '@code-widgets/broker';
+import { REQUEST_SETTINGS } from '@code-widgets/project';
 import { readSettings } from '@code-widgets/service';
 import { Type } from 'typebox';
 
@@ -7,6 +8,7 @@ const MIB = 1024 * 1024;
 
 const Settings = Type.Object({
   ...BROKER_SETTINGS,
+  ...REQUEST_SETTINGS,
   HOST: Type.String({ default: '0.0.0.0' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
   LOG_LEVEL: Type.String({ default: 'info' }),

@@ -1,5 +1,6 @@
 /** The widget process: reads the environment, wires, listens, and closes without losing a request. */
 import { connectBroker, createReplyReader, createTaskPublisher } from '@code-widgets/broker';
+import { requestLimits } from '@code-widgets/project';
 import { createLog, onShutdown, reportReady } from '@code-widgets/service';
 
 import { buildApp } from './app.js';
@@ -13,6 +14,7 @@ const app = await buildApp({
   replies: createReplyReader(broker),
   log,
   bodyLimitBytes: config.BODY_LIMIT_BYTES,
+  limits: requestLimits(config),
 });
 
 onShutdown(log, async () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull, type ReplyReader } from '@code-widgets/broker';
+import { REQUEST_LIMITS } from '@code-widgets/project';
 import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
@@ -27,6 +28,7 @@ async function appWith(dependencies: Partial<AppDependencies> = {}): Promise<{ a
     replies: repliesOf([]),
     log: pino({ level: 'silent' }),
     bodyLimitBytes: 4 * 1024 * 1024,
+    limits: REQUEST_LIMITS,
     ...dependencies,
   });
   apps.push(app);

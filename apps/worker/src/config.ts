@@ -1,15 +1,19 @@
 /** The worker's settings. README.md explains them to operators. */
 import { BROKER_SETTINGS } from '@code-widgets/broker';
-import { limits } from '@code-widgets/sandbox';
+import { REQUEST_SETTINGS } from '@code-widgets/project';
+import { CONTAINER_LIMITS, limits, type ContainerLimits } from '@code-widgets/sandbox';
 import { readSettings } from '@code-widgets/service';
 import { Type, type Static } from 'typebox';
 
+import { LONGEST_LINE_BYTES } from './line-buffer.js';
 import type { TaskLimits } from './task-limits.js';
 
 const SECOND_MS = 1000;
+const MIB = 1024 * 1024;
 
 const Settings = Type.Object({
   ...BROKER_SETTINGS,
+  ...REQUEST_SETTINGS,
   LOG_LEVEL: Type.String({ default: 'info' }),
   /** Tasks at a time. */
   CONCURRENCY: Type.Integer({ minimum: 1, maximum: 64, default: 2 }),
@@ -35,14 +39,32 @@ const Settings = Type.Object({
   PROVE_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.PROVE_TIME_MS }),
   /** A whole task, from its start in the worker. */
   TASK_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.TASK_TIME_MS }),
-  /** stdout and stderr of a task together. */
-  OUTPUT_LIMIT_BYTES: Type.Integer({ minimum: 1, default: limits.TASK_OUTPUT_BYTES }),
+  /** stdout and stderr of a task together; written as JSON escapes, a reply queue has room for this much. */
+  OUTPUT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: limits.TASK_OUTPUT_BYTES, default: limits.TASK_OUTPUT_BYTES }),
+  /** A line without an end is sent in parts of so many. */
+  LINE_LIMIT_BYTES: Type.Integer({ minimum: 16, maximum: MIB, default: LONGEST_LINE_BYTES }),
+  /** Of a container, its files included. */
+  MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: CONTAINER_LIMITS.memoryBytes }),
+  PROVE_MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: CONTAINER_LIMITS.proveMemoryBytes }),
+  /** Processes and threads of a container; gprbuild and its compilers need a few. */
+  PROCESS_LIMIT: Type.Integer({ minimum: 10, default: CONTAINER_LIMITS.processes }),
+  /** What a program may write into files, in all. */
+  WRITTEN_FILES_LIMIT_BYTES: Type.Integer({ minimum: 4096, default: CONTAINER_LIMITS.programFilesBytes }),
 });
 type Config = Readonly<Static<typeof Settings>>;
 
 export const readConfig = (env: NodeJS.ProcessEnv): Config => readSettings(Settings, env);
 
-/** The limits of a task, of these settings and of the sandbox. */
+export function containerLimits(config: Config): ContainerLimits {
+  return {
+    memoryBytes: config.MEMORY_LIMIT_BYTES,
+    proveMemoryBytes: config.PROVE_MEMORY_LIMIT_BYTES,
+    processes: config.PROCESS_LIMIT,
+    programFilesBytes: config.WRITTEN_FILES_LIMIT_BYTES,
+  };
+}
+
+/** What a task is held to, and what the user is told of it. */
 export function taskLimits(config: Config): TaskLimits {
   return {
     buildMs: config.BUILD_LIMIT_MS,
@@ -50,7 +72,8 @@ export function taskLimits(config: Config): TaskLimits {
     proveMs: config.PROVE_LIMIT_MS,
     taskMs: config.TASK_LIMIT_MS,
     outputBytes: config.OUTPUT_LIMIT_BYTES,
-    memoryBytes: limits.MEMORY_BYTES,
-    proveMemoryBytes: limits.PROVE_MEMORY_BYTES,
+    lineBytes: config.LINE_LIMIT_BYTES,
+    memoryBytes: config.MEMORY_LIMIT_BYTES,
+    proveMemoryBytes: config.PROVE_MEMORY_LIMIT_BYTES,
   };
 }

@@ -2,56 +2,70 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { MAX_ATTEMPTS, ReplyQueueGone, type TaskDelivery, type TaskOutcome } from '@code-widgets/broker';
-import { createProject, ProjectError, type GnatproveGeneration, type Mode, type Project } from '@code-widgets/project';
+import {
+  createProject,
+  ProjectError,
+  type GnatproveGeneration,
+  type Mode,
+  type Project,
+  type RequestLimits,
+} from '@code-widgets/project';
 import type { Sandbox } from '@code-widgets/sandbox';
 import type { Logger } from '@code-widgets/service';
 
 import { Reporter } from './reporter.js';
-import { runTask, type TaskEnd } from './run-task.js';
+import { runTask } from './run-task.js';
 import { TaskBudget, type TaskLimits } from './task-limits.js';
 
 /** While the engine is in trouble a task is kept for so long, rather than handed from one attempt to the next. */
 const ENGINE_PATIENCE_MS = 60_000;
 const ENGINE_RETRY_MS = 1000;
-const INVALID_PROJECT: TaskEnd = { status: 1, buildMs: 0, runMs: 0 };
+/** The exit status of a task that a worker did not find fit to be built. */
+const INVALID_PROJECT = 1;
 
 export interface HandlerDependencies {
   sandbox: Sandbox;
   generation: () => Promise<GnatproveGeneration>;
   limits: TaskLimits;
+  /** Those of the widgets. */
+  requestLimits: RequestLimits;
   log: Logger;
 }
 
 /** The handler that a worker consumes tasks with. */
-export function createTaskHandler({ sandbox, generation, limits, log }: HandlerDependencies) {
-  return async ({ task, attempt, replies, signal }: TaskDelivery): Promise<TaskOutcome> => {
+export function createTaskHandler({ sandbox, generation, limits, requestLimits, log }: HandlerDependencies) {
+  return async ({ task, attempt, lost, replies, signal }: TaskDelivery): Promise<TaskOutcome> => {
     const { identifier, request, submittedAt } = task;
     const started = performance.now();
-    const about = { identifier, mode: request.mode, attempt, queuedMs: Math.max(0, Date.now() - submittedAt) };
+    const spent = { buildMs: 0, runMs: 0 };
+    const queuedMs = Math.max(0, Date.now() - submittedAt);
+    /** What the line of a task's end has, whatever the outcome. */
+    const about = (outcome: string) => ({ identifier, mode: request.mode, attempt, queuedMs, outcome, ...spent });
     // Whoever asked may be gone, or the task may be somebody else's by now: then stop working.
     const stop = new AbortController();
     const reporter = new Reporter(replies, attempt, () => stop.abort());
-    const context = { sandbox, reporter, limits, budget: new TaskBudget(limits), signal: AbortSignal.any([signal, stop.signal]) };
+    const both = AbortSignal.any([signal, stop.signal]);
+    const context = { sandbox, reporter, limits, budget: new TaskBudget(limits), spent, signal: both };
     const workMs = () => Math.round(performance.now() - started);
 
     try {
-      if (attempt > MAX_ATTEMPTS) {
+      if (lost >= MAX_ATTEMPTS) {
         await reporter.finish({ state: 'FAILURE', status: 1, workMs: workMs() });
-        log.error({ ...about, outcome: 'failure' }, 'task given up: it was lost with each worker that took it');
+        log.error(about('failure'), 'task given up: it was lost with each worker that took it');
         return 'dead';
       }
-      const project = projectOf(task, reporter);
-      const end = project ? await runTask(project, context, generation) : INVALID_PROJECT;
-      await reporter.finish({ state: 'SUCCESS', status: end.status, workMs: workMs() });
-      log.info({ ...about, outcome: 'success', ...end, buildMs: Math.round(end.buildMs), runMs: Math.round(end.runMs) }, 'task done');
+      const project = projectOf(task, requestLimits, reporter);
+      const status = project ? await runTask(project, context, generation) : INVALID_PROJECT;
+      await reporter.finish({ state: 'SUCCESS', status, workMs: workMs() });
+      log.info({ ...about('success'), status }, 'task done');
       return 'done';
     } catch (error) {
       const reason = (error as Error).message;
       if (reporter.failure instanceof ReplyQueueGone || error instanceof ReplyQueueGone) {
-        log.info({ ...about, outcome: 'abandoned' }, 'task dropped: nobody polls it any more');
+        log.info(about('abandoned'), 'task dropped: nobody polls it any more');
         return 'done';
       }
-      log.warn({ ...about, outcome: 'retry', reason }, 'task given back');
+      log.warn({ ...about('retry'), reason }, 'task given back');
       await engineAnswers(sandbox, signal);
       return 'retry';
     }
@@ -68,9 +82,13 @@ async function engineAnswers(sandbox: Sandbox, signal: AbortSignal): Promise<voi
 }
 
 /** The project again, from the message: a worker trusts nobody. What is wrong with it is told to the user. */
-function projectOf({ request }: TaskDelivery['task'], reporter: Reporter): (Project & { mode: Mode }) | undefined {
+function projectOf(
+  { request }: TaskDelivery['task'],
+  limits: RequestLimits,
+  reporter: Reporter,
+): (Project & { mode: Mode }) | undefined {
   try {
-    return { ...createProject(request), mode: request.mode };
+    return { ...createProject(request, limits), mode: request.mode };
   } catch (error) {
     if (!(error instanceof ProjectError)) throw error;
     reporter.text('stderr', error.message);

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 
 import { connectBroker, consumeTasks } from '@code-widgets/broker';
+import { requestLimits } from '@code-widgets/project';
 import { createSandbox } from '@code-widgets/sandbox';
 import { createLog, onShutdown, reportReady } from '@code-widgets/service';
 
-import { readConfig, taskLimits } from './config.js';
+import { containerLimits, readConfig, taskLimits } from './config.js';
 import { rememberGeneration } from './gnatprove.js';
 import { createTaskHandler } from './handle-task.js';
 import { showHealth } from './health.js';
@@ -20,6 +21,7 @@ const sandbox = createSandbox({
   runImage: config.RUN_IMAGE,
   seccompProfile: readFileSync(config.SECCOMP_PROFILE, 'utf8'),
   namespace: config.NAMESPACE,
+  limits: containerLimits(config),
   log,
 });
 await sandbox.check();
@@ -30,7 +32,13 @@ const broker = await connectBroker(config, log);
 const consumer = consumeTasks({
   broker,
   concurrency: config.CONCURRENCY,
-  handle: createTaskHandler({ sandbox, generation: rememberGeneration(sandbox), limits: taskLimits(config), log }),
+  handle: createTaskHandler({
+    sandbox,
+    generation: rememberGeneration(sandbox),
+    limits: taskLimits(config),
+    requestLimits: requestLimits(config),
+    log,
+  }),
 });
 const hideHealth = config.HEALTH_FILE
   ? showHealth(config.HEALTH_FILE, () => sandbox.check().then(() => broker.connected))

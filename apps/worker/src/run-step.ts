@@ -5,11 +5,19 @@ import { LineBuffer } from './line-buffer.js';
 import type { Reporter } from './reporter.js';
 import { limitWords, stepTimeMs, type StepKind, type TaskBudget, type TaskLimits } from './task-limits.js';
 
+/** `runMs`: of the program, of all lab cases, or of the proof. */
+export interface TaskTimes {
+  buildMs: number;
+  runMs: number;
+}
+
 export interface TaskContext {
   readonly sandbox: Sandbox;
   readonly reporter: Reporter;
   readonly limits: TaskLimits;
   readonly budget: TaskBudget;
+  /** How long its steps have taken so far, in ms, however the task will end. */
+  readonly spent: TaskTimes;
   readonly signal: AbortSignal;
 }
 
@@ -34,11 +42,11 @@ const WORKSPACE = '/workspace/sessions';
 
 /** Throws what the sandbox throws; whatever the user's program does is in the result. */
 export async function runStep<End extends StepEnd>(context: TaskContext, step: StepRequest<End>): Promise<StepResult<End>> {
-  const { reporter, limits, budget, signal } = context;
+  const { reporter, limits, budget, spent, signal } = context;
   const { kind, ref } = step;
   reporter.text('console', step.announcement, ref);
 
-  const lines = { stdout: new LineBuffer(), stderr: new LineBuffer() };
+  const lines = { stdout: new LineBuffer(limits.lineBytes), stderr: new LineBuffer(limits.lineBytes) };
   let stdout = '';
   const report = (stream: 'stdout' | 'stderr', text: string) => {
     const shown = withoutWorkspace(text);
@@ -47,16 +55,24 @@ export async function runStep<End extends StepEnd>(context: TaskContext, step: S
     reporter.text(stream, shown, ref);
   };
 
-  const timeLimitMs = stepTimeMs(kind, limits, budget);
-  const end = await step.start({
-    timeLimitMs,
-    outputLimitBytes: budget.outputBytesLeft,
-    signal,
-    onOutput(stream, bytes) {
-      budget.spendOutput(bytes.length);
-      for (const line of lines[stream].push(bytes)) report(stream, line);
-    },
-  });
+  const begin = performance.now();
+  let ms: number | undefined;
+  let end: End;
+  try {
+    end = await step.start({
+      timeLimitMs: stepTimeMs(kind, limits, budget),
+      outputLimitBytes: budget.outputBytesLeft,
+      signal,
+      onOutput(stream, bytes) {
+        budget.spendOutput(bytes.length);
+        for (const line of lines[stream].push(bytes)) report(stream, line);
+      },
+    });
+    ms = end.ms;
+  } finally {
+    // Of a step that was broken off, the time that it has cost.
+    spent[kind === 'build' ? 'buildMs' : 'runMs'] += Math.round(ms ?? performance.now() - begin);
+  }
   for (const stream of ['stdout', 'stderr'] as const) for (const line of lines[stream].end()) report(stream, line);
 
   const wholeTask = end.limit === 'time' && budget.msLeft === 0;

@@ -15,49 +15,40 @@ import { runStep, type TaskContext } from './run-step.js';
 /** The exit status of a task that the user has to mend before anything can run. */
 const MISTAKE = 1;
 
-/** What a task ended with; times in ms. */
-export interface TaskEnd {
-  status: number;
-  buildMs: number;
-  /** Of the program, of all lab cases, or of the proof. */
-  runMs: number;
-}
-
 /**
  * Runs the steps of the project's mode, each in a container of its own, and reports what they put
- * out. A user's mistake is told in the output and ends with a status that is not 0; an exception
- * is the service's own trouble.
+ * out; resolves with the exit status of the one that decided. A user's mistake is told in the
+ * output and ends with a status that is not 0; an exception is the service's own trouble.
  */
 export async function runTask(
   project: Project & { mode: Mode },
   context: TaskContext,
   generation: () => Promise<GnatproveGeneration>,
-): Promise<TaskEnd> {
-  const end: TaskEnd = { status: 0, buildMs: 0, runMs: 0 };
+): Promise<number> {
+  let status = 0;
   let executable: Buffer | undefined;
 
   for (const step of stepsOf(project.mode)) {
     switch (step.kind) {
       case 'build': {
         const built = await build(project, context);
-        end.buildMs = built.ms;
-        end.status = built.status;
+        status = built.status;
         executable = built.executable;
-        if (built.status !== 0) return end;
+        if (status !== 0) return status;
         break;
       }
       case 'run':
-        Object.assign(end, await run(project, executable, context));
+        status = await run(project, executable, context);
         break;
       case 'judge':
-        Object.assign(end, await judgeCases(project, executable, context));
+        status = await judgeCases(project, executable, context);
         break;
       case 'prove':
-        Object.assign(end, await prove(project, step.switches, context, await generation()));
+        status = await prove(project, step.switches, context, await generation());
         break;
     }
   }
-  return end;
+  return status;
 }
 
 async function build({ files, languages, main }: Project, context: TaskContext) {
@@ -86,7 +77,7 @@ async function run(project: Project, executable: Buffer | undefined, context: Ta
     announcement: command.announcement,
     start: (options) => context.sandbox.run({ executable, command: [...command.argv], files: [...project.files] }, options),
   });
-  return { status: end.status, runMs: end.ms };
+  return end.status;
 }
 
 async function judgeCases(project: Project, executable: Buffer | undefined, context: TaskContext) {
@@ -95,7 +86,7 @@ async function judgeCases(project: Project, executable: Buffer | undefined, cont
   if (!labCases) return mistake(context, 'There is nothing to submit to: the project has no lab_io.txt.');
 
   const outputs = new Map<string, string>();
-  let [status, runMs] = [0, 0];
+  let status = 0;
   for (const { key, arguments: words } of labCases) {
     const command = runCommand(main.executable, words);
     const { end, stdout, endsTask } = await runStep(context, {
@@ -105,14 +96,13 @@ async function judgeCases(project: Project, executable: Buffer | undefined, cont
       start: (options) => context.sandbox.run({ executable, command: [...command.argv], files: [...project.files] }, options),
     });
     outputs.set(key, stdout);
-    runMs += end.ms;
     if (endsTask) {
       status = end.status;
       break;
     }
   }
   context.reporter.lab(judge(labCases, outputs));
-  return { status, runMs };
+  return status;
 }
 
 async function prove({ files }: Project, switches: readonly string[], context: TaskContext, generation: GnatproveGeneration) {
@@ -123,7 +113,7 @@ async function prove({ files }: Project, switches: readonly string[], context: T
     start: (options) => context.sandbox.prove({ command: [...command.argv], files: [...files] }, options),
   });
   if (end.commandMissing) context.reporter.text('stderr', 'This installation has no gnatprove: programs can be run here, but not proved.');
-  return { status: end.status, runMs: end.ms };
+  return end.status;
 }
 
 const NO_MAIN =
@@ -132,7 +122,7 @@ const NO_MAIN =
 
 const NO_EXECUTABLE = 'The build left no program of at most 64 MiB to run.';
 
-function mistake({ reporter }: TaskContext, words: string) {
+function mistake({ reporter }: TaskContext, words: string): number {
   reporter.text('stderr', words);
-  return { status: MISTAKE, runMs: 0 };
+  return MISTAKE;
 }

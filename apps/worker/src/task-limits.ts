@@ -1,7 +1,8 @@
 /** What is left of a task's time and output, and the words that a user reads when a limit is hit. */
 import type { LimitName } from '@code-widgets/sandbox';
 
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 /** Times in ms, sizes in bytes. */
 export interface TaskLimits {
@@ -10,6 +11,8 @@ export interface TaskLimits {
   proveMs: number;
   taskMs: number;
   outputBytes: number;
+  /** Of one line of output. */
+  lineBytes: number;
   memoryBytes: number;
   proveMemoryBytes: number;
 }
@@ -56,10 +59,16 @@ export function limitWords(limit: LimitName, kind: StepKind, limits: TaskLimits,
       return interrupted(`${ms / 1000}s ${TIME_WORDS[wholeTask ? 'task' : kind]}`);
     }
     case 'memory':
-      return interrupted(`${(kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes) / MIB} MiB memory`);
+      return interrupted(`${size(kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes)} memory`);
     case 'output':
-      return interrupted(`${limits.outputBytes / MIB} MiB output`);
+      return interrupted(`${size(limits.outputBytes)} output`);
   }
 }
 
 const interrupted = (limit: string) => `<interrupted> : Maximum ${limit} limit reached.`;
+
+/** In the largest unit that needs no fraction. */
+function size(bytes: number): string {
+  if (bytes % MIB === 0) return `${bytes / MIB} MiB`;
+  return bytes % KIB === 0 ? `${bytes / KIB} KiB` : `${bytes} bytes`;
+}

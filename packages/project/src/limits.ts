@@ -1,4 +1,6 @@
-/** What a request may ask for at most. */
+/** What a request may ask for, and the settings that say so. */
+import { Type } from 'typebox';
+
 export interface RequestLimits {
   /** Files in one request, the special ones included. */
   readonly files: number;
@@ -27,3 +29,29 @@ export const REQUEST_LIMITS: RequestLimits = Object.freeze({
   // Linux refuses to execute with a longer one (MAX_ARG_STRLEN, its closing NUL counted).
   argumentBytes: 131_071,
 });
+
+/** A file's name may have 255 bytes, and the tools add prefixes and suffixes of their own. */
+const LONGEST_FILE_NAME_BYTES = 240;
+
+const limit = (standard: number, maximum?: number) =>
+  Type.Integer({ minimum: 1, default: standard, ...(maximum !== undefined && { maximum }) });
+
+/** The same for widgets, which refuse by them, and workers, which trust no message. */
+export const REQUEST_SETTINGS = {
+  REQUEST_LIMIT_FILES: limit(REQUEST_LIMITS.files),
+  FILE_NAME_LIMIT_BYTES: limit(REQUEST_LIMITS.fileNameBytes, LONGEST_FILE_NAME_BYTES),
+  FILE_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.fileCodePoints),
+  PROJECT_NAME_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.projectNameCodePoints),
+  LAB_LIMIT_CASES: limit(REQUEST_LIMITS.labCases),
+};
+
+export function requestLimits(settings: Readonly<Record<keyof typeof REQUEST_SETTINGS, number>>): RequestLimits {
+  return Object.freeze({
+    ...REQUEST_LIMITS,
+    files: settings.REQUEST_LIMIT_FILES,
+    fileNameBytes: settings.FILE_NAME_LIMIT_BYTES,
+    fileCodePoints: settings.FILE_LIMIT_CODE_POINTS,
+    projectNameCodePoints: settings.PROJECT_NAME_LIMIT_CODE_POINTS,
+    labCases: settings.LAB_LIMIT_CASES,
+  });
+}

@@ -16,7 +16,7 @@ import { hasControlCharacter, hasLoneSurrogate, isLongerThan } from './text.js';
 export type { Mode };
 export { archiveProject, contentDisposition } from './archive.js';
 export { judge, type LabCase } from './labs.js';
-export { REQUEST_LIMITS, type RequestLimits } from './limits.js';
+export { REQUEST_LIMITS, REQUEST_SETTINGS, requestLimits, type RequestLimits } from './limits.js';
 export type { Main } from './mains.js';
 export { ProjectError } from './project-error.js';
 export type { SourceFile } from './source-file.js';

@@ -6,14 +6,11 @@ import {
   CPUS,
   ENGINE_CALL_MS,
   INODES,
-  MEMORY_BYTES,
   OPEN_FILES,
-  PROCESSES,
-  PROGRAM_FILES_BYTES,
-  PROVE_MEMORY_BYTES,
   SHARED_MEMORY_BYTES,
   STEP_SLACK_MS,
   TOOL_FILES_BYTES,
+  type ContainerLimits,
 } from './limits.js';
 
 export const NAMESPACE_LABEL = 'code-widgets.namespace';
@@ -28,11 +25,11 @@ function pageRounded(bytes: number): number {
 }
 
 /** The tmpfs that holds all files: for a program, what it may write on top of what is sent to it. */
-export function workspaceBytes(request: LauncherRequest): number {
+export function workspaceBytes(request: LauncherRequest, { programFilesBytes }: ContainerLimits): number {
   if (request.kind !== 'run') return TOOL_FILES_BYTES;
   const sent = filesToSend(request).map(({ contents }) => Buffer.byteLength(contents));
   if (request.executable !== undefined) sent.push(request.executable.bytes.length);
-  return sent.reduce((sum, bytes) => sum + pageRounded(bytes), PROGRAM_FILES_BYTES);
+  return sent.reduce((sum, bytes) => sum + pageRounded(bytes), programFilesBytes);
 }
 
 /** From the command's start to where the worker no longer waits for the launcher's word, in ms. */
@@ -45,14 +42,14 @@ function lifetimeSeconds(timeLimitMs: number): number {
   return Math.ceil((outerTimeLimitMs(timeLimitMs) + 4 * ENGINE_CALL_MS) / 1000);
 }
 
-function hostConfig(request: LauncherRequest, seccompProfile: string): HostConfig {
+function hostConfig(request: LauncherRequest, { seccompProfile, limits }: ContainerContext): HostConfig {
   const proving = request.kind === 'prove';
-  const memory = proving ? PROVE_MEMORY_BYTES : MEMORY_BYTES;
+  const memory = proving ? limits.proveMemoryBytes : limits.memoryBytes;
   return {
     ReadonlyRootfs: true,
     Tmpfs: {
       // exec, since the program is there; a tmpfs has noexec otherwise.
-      '/workspace': `rw,exec,nosuid,nodev,size=${workspaceBytes(request)},nr_inodes=${INODES}`,
+      '/workspace': `rw,exec,nosuid,nodev,size=${workspaceBytes(request, limits)},nr_inodes=${INODES}`,
     },
     CapDrop: ['ALL'],
     // The launcher becomes the command's user, and then has none left either.
@@ -64,7 +61,7 @@ function hostConfig(request: LauncherRequest, seccompProfile: string): HostConfi
     ...(proving ? { ShmSize: SHARED_MEMORY_BYTES } : {}),
     Memory: memory,
     MemorySwap: memory,
-    PidsLimit: PROCESSES,
+    PidsLimit: limits.processes,
     NanoCpus: CPUS * NANO,
     Ulimits: [
       { Name: 'nofile', Soft: OPEN_FILES, Hard: OPEN_FILES },
@@ -79,6 +76,7 @@ export interface ContainerContext {
   images: Record<StepKind, string>;
   seccompProfile: string;
   namespace: string;
+  limits: ContainerLimits;
 }
 
 export function containerOptions(request: LauncherRequest, context: ContainerContext): ContainerCreateOptions {
@@ -96,6 +94,6 @@ export function containerOptions(request: LauncherRequest, context: ContainerCon
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
-    HostConfig: hostConfig(request, context.seccompProfile),
+    HostConfig: hostConfig(request, context),
   };
 }

@@ -11,13 +11,22 @@ export const TASK_TIME_MS = 120_000;
 /** stdout and stderr of a whole task together. */
 export const TASK_OUTPUT_BYTES = MIB;
 
-/** Of a container, its tmpfs included. */
-export const MEMORY_BYTES = 256 * MIB;
-export const PROVE_MEMORY_BYTES = 1024 * MIB;
-/** Processes and threads of a container, the launcher included. */
-export const PROCESSES = 100;
-/** What a program may write, in all; what is sent to it comes on top. */
-export const PROGRAM_FILES_BYTES = 32 * MIB;
+/** What an operator may set of a container. */
+export interface ContainerLimits {
+  /** Its tmpfs included. */
+  readonly memoryBytes: number;
+  readonly proveMemoryBytes: number;
+  /** Processes and threads, the launcher included. */
+  readonly processes: number;
+  /** What a program may write, in all; what is sent to it comes on top. */
+  readonly programFilesBytes: number;
+}
+export const CONTAINER_LIMITS: ContainerLimits = Object.freeze({
+  memoryBytes: 256 * MIB,
+  proveMemoryBytes: 1024 * MIB,
+  processes: 100,
+  programFilesBytes: 32 * MIB,
+});
 /** What a build or a proof may write, the sources included. */
 export const TOOL_FILES_BYTES = 128 * MIB;
 /** Files and folders in a workspace: each takes kernel memory even when it is empty. */

@@ -3,11 +3,13 @@ import type { ContainerContext } from './container-options.js';
 import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
 import type { SourceFile } from './launcher-request.js';
 import { findLeftovers } from './leftovers.js';
+import { CONTAINER_LIMITS, type ContainerLimits } from './limits.js';
 import type { Log } from './log.js';
 import { Removals } from './removals.js';
 import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
 
 export * as limits from './limits.js';
+export { CONTAINER_LIMITS, type ContainerLimits } from './limits.js';
 export { SandboxUnavailable } from './engine.js';
 export type { OutputListener } from './conversation.js';
 export type { SourceFile } from './launcher-request.js';
@@ -26,6 +28,8 @@ export interface SandboxOptions {
   seccompProfile: string;
   /** The label of every container; leftovers are looked for within it. */
   namespace: string;
+  /** The contract's without it. */
+  limits?: ContainerLimits;
   log: Log;
 }
 
@@ -72,11 +76,11 @@ export interface Sandbox {
 
 /** @throws {RangeError} a `dockerHost` that is no engine's address. */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const { buildImage, runImage, seccompProfile, namespace, log } = options;
+  const { buildImage, runImage, seccompProfile, namespace, limits = CONTAINER_LIMITS, log } = options;
   const docker = createEngine(options);
   const removals = new Removals(docker, log);
   const images = { build: buildImage, prove: buildImage, run: runImage };
-  const context: ContainerContext = { images, seccompProfile, namespace };
+  const context: ContainerContext = { images, seccompProfile, namespace, limits };
   const workshop: Workshop = { docker, context, removals, log };
 
   return {

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, workspaceBytes } from '../src/container-options.js';
 import type { LauncherRequest, StepKind } from '../src/launcher-request.js';
-import { MEMORY_BYTES, PROGRAM_FILES_BYTES, PROVE_MEMORY_BYTES } from '../src/limits.js';
+import { CONTAINER_LIMITS } from '../src/limits.js';
 
 const images = { build: 'tools', prove: 'tools', run: 'program' };
-const context = { images, seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here' };
+const context = { images, seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here', limits: CONTAINER_LIMITS };
 
 function request(kind: StepKind): LauncherRequest {
   return { kind, timeLimitMs: 10_000, outputLimitBytes: 1, command: ['x'], files: [] };
@@ -32,7 +32,7 @@ describe('the container of every step', () => {
 
   it.each<StepKind>(['build', 'run', 'prove'])('cannot swap its way around the memory limit: %s', (kind) => {
     const { Memory, MemorySwap } = hostConfig(kind);
-    expect(Memory).toBe(kind === 'prove' ? PROVE_MEMORY_BYTES : MEMORY_BYTES);
+    expect(Memory).toBe(kind === 'prove' ? CONTAINER_LIMITS.proveMemoryBytes : CONTAINER_LIMITS.memoryBytes);
     expect(MemorySwap).toBe(Memory);
   });
 
@@ -58,7 +58,7 @@ describe('the space of a program', () => {
   it('is what it may write on top of what is sent to it, in whole pages', () => {
     const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
     const executable = { basename: 'main', bytes: Buffer.alloc(4097) };
-    expect(workspaceBytes({ ...request('run'), files, executable })).toBe(PROGRAM_FILES_BYTES + 3 * 4096);
+    expect(workspaceBytes({ ...request('run'), files, executable }, CONTAINER_LIMITS)).toBe(CONTAINER_LIMITS.programFilesBytes + 3 * 4096);
   });
 });
 

@@ -1,13 +1,13 @@
 import { DownloadRequest } from '@code-widgets/protocol';
-import { archiveProject, contentDisposition, createProject } from '@code-widgets/project';
+import { archiveProject, contentDisposition, createProject, type RequestLimits } from '@code-widgets/project';
 
 import type { App } from '../app-type.js';
 
 /** The project as a run would have it, as a zip. */
-export function downloadRoute(app: App): void {
+export function downloadRoute(app: App, limits: RequestLimits): void {
   app.post('/download/', { schema: { body: DownloadRequest } }, ({ body }, reply) => {
     const { files, switches, name } = body;
-    const project = createProject({ files, name, ...(switches && { switches }) });
+    const project = createProject({ files, name, ...(switches && { switches }) }, limits);
     return reply
       .header('content-type', 'application/zip')
       .header('content-disposition', contentDisposition(name))

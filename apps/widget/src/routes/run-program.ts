@@ -1,12 +1,12 @@
 import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest } from '@code-widgets/protocol';
-import { createProject } from '@code-widgets/project';
+import { createProject, type RequestLimits } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
 import { v4 as uuid } from 'uuid';
 
 import type { App } from '../app-type.js';
 
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
-export function runProgramRoute(app: App, tasks: TaskPublisher): void {
+export function runProgramRoute(app: App, tasks: TaskPublisher, limits: RequestLimits): void {
   app.post(
     '/run_program/',
     {
@@ -17,7 +17,7 @@ export function runProgramRoute(app: App, tasks: TaskPublisher): void {
     },
     async ({ body, log }) => {
       const { files, mode, main, switches, name, lab } = body;
-      const { droppedSwitches } = createProject(body);
+      const { droppedSwitches } = createProject(body, limits);
       const identifier = uuid();
       if (droppedSwitches.length > 0) log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
 
