@@ -5,7 +5,7 @@ import { Engine } from './lib/engine.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES, WORKER_GRACE_MS } from './lib/instance.js';
 import { checkoutId } from './lib/paths.js';
 import { isFree } from './lib/ports.js';
-import { explain, Problem, say, seconds, surviveLostOutput, timed } from './lib/report.js';
+import { Problem, runToExit, say, seconds, surviveLostOutput, timed } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 interface Options {
@@ -118,10 +118,4 @@ async function leaveEngine(instance: Instance, engine: Engine): Promise<void> {
   if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
 }
 
-main().then(
-  (status) => process.exit(status),
-  (error: unknown) => {
-    console.error(explain(error));
-    process.exit(1);
-  },
-);
+runToExit(main);

@@ -8,7 +8,7 @@ import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest } from './lib/jest.js';
-import { explain, say, seconds, surviveLostOutput } from './lib/report.js';
+import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
 
@@ -81,10 +81,4 @@ async function stop(instance: Instance, engine: Engine, run: TestRun): Promise<v
   if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
 }
 
-main().then(
-  (status) => process.exit(status),
-  (error: unknown) => {
-    console.error(explain(error));
-    process.exit(1);
-  },
-);
+runToExit(main);

@@ -34,3 +34,14 @@ export function explain(error: unknown): string {
   if (error instanceof Error) return error.stack ?? error.message;
   return String(error);
 }
+
+/** Exits with the status that a command's `main` resolves with, or with 1 and an explanation. */
+export function runToExit(main: () => Promise<number>): void {
+  main().then(
+    (status) => process.exit(status),
+    (error: unknown) => {
+      console.error(explain(error));
+      process.exit(1);
+    },
+  );
+}

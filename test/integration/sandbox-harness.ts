@@ -4,25 +4,19 @@ import { readFileSync } from 'node:fs';
 import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
 import { createEngine } from '../../packages/sandbox/src/engine.js';
 import { createSandbox, type Sandbox, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
-
-/** What is not named is not tested by something else instead: the test fails. */
-function required(name: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === '') throw new Error(`the environment does not have ${name}`);
-  return value;
-}
+import { environment } from '../helpers/environment.js';
 
 const dockerHost = process.env.DOCKER_HOST;
 export const address = dockerHost === undefined || dockerHost === '' ? {} : { dockerHost };
 export const docker = createEngine(address);
-export const namespace = `${required('NAMESPACE')}-sandbox-${randomUUID()}`;
+export const namespace = `${environment('NAMESPACE')}-sandbox-${randomUUID()}`;
 export const warnings: string[] = [];
 
 export function createTestSandbox(engine: { dockerHost?: string } = address): Sandbox {
   return createSandbox({
     ...engine,
-    buildImage: required('SANDBOX_IMAGE'),
-    runImage: required('RUN_IMAGE'),
+    buildImage: environment('SANDBOX_IMAGE'),
+    runImage: environment('RUN_IMAGE'),
     seccompProfile: readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8'),
     namespace,
     log: { warn: (_, message) => warnings.push(message) },
