@@ -43,7 +43,8 @@ export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentO
   const AMQP_URL = environment('AMQP_URL');
   const lines: string[] = [];
   const children: ChildProcess[] = [];
-  const settings = { ...process.env, NAMESPACE: namespace, HOST: '127.0.0.1', ...env };
+  // The tests are one client, and many at a time.
+  const settings = { ...process.env, NAMESPACE: namespace, HOST: '127.0.0.1', RUNS_PER_MINUTE: '0', ...env };
   const start = async (app: 'widget' | 'worker', more: Record<string, string> = {}) => {
     const child = spawn(process.execPath, [`apps/${app}/dist/main.js`], {
       cwd: ROOT,

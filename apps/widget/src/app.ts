@@ -8,15 +8,12 @@ import fastify, { LogController, type FastifyBaseLogger, type HTTPMethods } from
 import type { App } from './app-type.js';
 import { errorHandler } from './errors.js';
 import { Pace } from './pace.js';
+import { limitedRuns, PATIENCE, protect, serverOptions, type Patience } from './protection.js';
 import { checkOutputRoute } from './routes/check-output.js';
 import { downloadRoute } from './routes/download.js';
 import { healthRoute } from './routes/health.js';
 import { runProgramRoute } from './routes/run-program.js';
 
-/** The whole of a request must have come within this time. */
-const REQUEST_TIMEOUT_MS = 30_000;
-/** A client that neither sends nor reads for so long is cut off: what it does not take is held in memory. */
-const CONNECTION_TIMEOUT_MS = 60_000;
 const IDLE_CHECK_MS = 50;
 
 export interface AppDependencies {
@@ -25,16 +22,22 @@ export interface AppDependencies {
   log: FastifyBaseLogger;
   bodyLimitBytes: number;
   limits: RequestLimits;
+  /** From one client; 0: no limit. */
+  runsPerMinute: number;
+  /** Proxies in front whose word on the client's address is taken. */
+  trustedProxies: number;
+  patience?: Patience;
 }
 
-export async function buildApp({ tasks, replies, log, bodyLimitBytes, limits }: AppDependencies): Promise<App> {
+export async function buildApp(dependencies: AppDependencies): Promise<App> {
+  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, trustedProxies, patience = PATIENCE } = dependencies;
   const app = fastify({
     loggerInstance: log,
     // A page polls four times a second: a line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    ...serverOptions(patience),
+    trustProxy: (_, hop) => hop < trustedProxies,
     // While it closes, what comes on a connection that is still open is answered like the rest.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
@@ -55,6 +58,8 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes, limits }: 
     preflightContinue: true,
   });
 
+  await protect(app, { runsPerMinute });
+
   // Before the body is read, which may be of any kind; after the CORS headers are there.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) await reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' });
@@ -62,9 +67,10 @@ export async function buildApp({ tasks, replies, log, bodyLimitBytes, limits }: 
   closeIdleConnections(app);
 
   healthRoute(app);
-  runProgramRoute(app, tasks, limits);
+  const config = limitedRuns(runsPerMinute);
+  runProgramRoute(app, { tasks, limits, config });
   checkOutputRoute(app, replies, pace);
-  downloadRoute(app, limits);
+  downloadRoute(app, { limits, config });
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
   for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);

@@ -1,5 +1,5 @@
 /**
- * Errors by what the caller must do: mend the request (400, 413), come back later (503), start
+ * Errors by what the caller must do: mend the request (400, 413), come back later (429, 503), start
  * anew (404), or nothing (500, of which no more than that is said).
  */
 import { STATUS_CODES } from 'node:http';
@@ -23,6 +23,15 @@ export class TaskFailed extends Error {
   }
 }
 
+/** One client has asked for more runs than are its share. */
+export class TooManyRuns extends Error {
+  override name = 'TooManyRuns';
+  /** `seconds`: until it may go on. */
+  constructor(readonly seconds: number) {
+    super(`too many runs, for ${seconds} s`);
+  }
+}
+
 export type RetryAfter = () => Promise<number>;
 
 /** Answers an error as JSON; `retryAfter` says when a full queue is worth another try, in seconds. */
@@ -31,6 +40,10 @@ export function errorHandler(retryAfter: RetryAfter) {
     if (error instanceof TaskQueueFull) {
       reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
       return answer(reply, 503, 'Too many programs are waiting. Try again later.');
+    }
+    if (error instanceof TooManyRuns) {
+      // The header is the limiter's.
+      return answer(reply, 429, `Too many programs have come from your address. Try again in ${error.seconds} seconds.`);
     }
     if (error instanceof BrokerUnavailable) {
       request.log.error({ reason: error.message }, 'the broker is out of reach');

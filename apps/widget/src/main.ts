@@ -15,6 +15,8 @@ const app = await buildApp({
   log,
   bodyLimitBytes: config.BODY_LIMIT_BYTES,
   limits: requestLimits(config),
+  runsPerMinute: config.RUNS_PER_MINUTE,
+  trustedProxies: config.TRUSTED_PROXIES,
 });
 
 onShutdown(log, async () => {

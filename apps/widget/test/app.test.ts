@@ -1,40 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull, type ReplyReader } from '@code-widgets/broker';
-import { REQUEST_LIMITS } from '@code-widgets/project';
-import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
+import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
+import type { ReplyMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
-import { pino } from 'pino';
 
 import type { App } from '../src/app-type.js';
-import { buildApp, type AppDependencies } from '../src/app.js';
+import type { AppDependencies } from '../src/app.js';
+import { appWith, closeApps, HELLO, repliesOf, RUN } from './app-with.js';
 
 const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
-const HELLO = { basename: 'hello.adb', contents: 'procedure Hello is null;' };
-const RUN = { files: [HELLO], mode: 'run', main: '', switches: {}, name: 'Demo', lab: false };
+afterEach(closeApps);
 
-const apps: App[] = [];
-afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
-});
-
-/** An app whose broker is what the test says: routes alone are tried here, the broker is in test/integration. */
-async function appWith(dependencies: Partial<AppDependencies> = {}): Promise<{ app: App; submitted: TaskMessage[] }> {
-  const submitted: TaskMessage[] = [];
-  const app = await buildApp({
-    tasks: {
-      submit: (task) => Promise.resolve(void submitted.push(task)),
-      load: () => Promise.resolve({ waiting: 0, slots: 0 }),
-    },
-    replies: repliesOf([]),
-    log: pino({ level: 'silent' }),
-    bodyLimitBytes: 4 * 1024 * 1024,
-    limits: REQUEST_LIMITS,
-    ...dependencies,
-  });
-  apps.push(app);
-  return { app, submitted };
-}
-const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({ poll: (_, read) => Promise.resolve(read(messages).result) });
 const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
   tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },
   replies: { poll: () => Promise.reject(error) },

@@ -31,7 +31,7 @@ export const RunProgramAnswer = Type.Object({ identifier: Type.String(), message
 export const CheckOutputRequest = Type.Object({
   identifier: Type.String(),
   /** How many output items this client has processed; without it the queue is drained. */
-  read: Type.Optional(Type.Integer({ minimum: 0 })),
+  read: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
 });
 export type CheckOutputRequest = Static<typeof CheckOutputRequest>;
 

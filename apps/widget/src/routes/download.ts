@@ -1,11 +1,12 @@
 import { DownloadRequest } from '@code-widgets/protocol';
 import { archiveProject, contentDisposition, createProject, type RequestLimits } from '@code-widgets/project';
+import type { FastifyContextConfig } from 'fastify';
 
 import type { App } from '../app-type.js';
 
 /** The project as a run would have it, as a zip. */
-export function downloadRoute(app: App, limits: RequestLimits): void {
-  app.post('/download/', { schema: { body: DownloadRequest } }, ({ body }, reply) => {
+export function downloadRoute(app: App, { limits, config }: { limits: RequestLimits; config: FastifyContextConfig }): void {
+  app.post('/download/', { config, schema: { body: DownloadRequest } }, ({ body }, reply) => {
     const { files, switches, name } = body;
     const project = createProject({ files, name, ...(switches && { switches }) }, limits);
     return reply

@@ -1,18 +1,26 @@
 import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest } from '@code-widgets/protocol';
 import { createProject, type RequestLimits } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
+import type { FastifyContextConfig } from 'fastify';
 import { v4 as uuid } from 'uuid';
 
 import type { App } from '../app-type.js';
 
+export interface RunProgramDependencies {
+  tasks: TaskPublisher;
+  limits: RequestLimits;
+  config: FastifyContextConfig;
+}
+
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
-export function runProgramRoute(app: App, tasks: TaskPublisher, limits: RequestLimits): void {
+export function runProgramRoute(app: App, { tasks, limits, config }: RunProgramDependencies): void {
   app.post(
     '/run_program/',
     {
+      config,
       schema: {
         body: RunProgramRequest,
-        response: { 200: RunProgramAnswer, 400: ErrorAnswer, 503: ErrorAnswer },
+        response: { 200: RunProgramAnswer, 400: ErrorAnswer, 429: ErrorAnswer, 503: ErrorAnswer },
       },
     },
     async ({ body, log }) => {
