@@ -1,11 +1,53 @@
 #!/bin/sh
-# Puts the password from the environment into the definitions, then becomes the broker.
+# Writes the definitions with the names, limits and passwords of this installation, then becomes
+# the broker. No secret is in a command's arguments, where every process could read it.
 set -eu
-: "${BROKER_PASSWORD:?is not set}"
-case $BROKER_PASSWORD in
-  *[!A-Za-z0-9_-]*) echo "BROKER_PASSWORD may hold letters, digits, - and _ alone" >&2; exit 1 ;;
-esac
 umask 077
-sed "s/@BROKER_PASSWORD@/$BROKER_PASSWORD/" /etc/rabbitmq/definitions.json > /run/rabbitmq/definitions.json
-unset BROKER_PASSWORD
+
+die() {
+  echo "$1" >&2
+  exit 1
+}
+
+# Prints the password of $1: the text of the file that $1_FILE names, else the value of $1.
+password() {
+  eval "value=\${$1:-} file=\${$1_FILE:-}"
+  if [ -n "$file" ]; then
+    text=$(cat "$file") || die "$1_FILE cannot be read"
+    if [ -n "$text" ]; then
+      printf %s "$text"
+      return
+    fi
+  fi
+  [ -n "$value" ] || die "$1 is not set, and there is no file with a password that $1_FILE names"
+  case $value in
+    # It is a part of a URL as well; what comes from a file is not.
+    *[!A-Za-z0-9_-]*) die "$1 may hold letters, digits, - and _ alone (a file may hold any password)" ;;
+  esac
+  printf %s "$value"
+}
+
+# RabbitMQ's own form: a salt of 4 bytes, and the SHA-256 of it and the password.
+hash() {
+  salt=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n' | tr a-f A-F)
+  sum=$({ printf %s "$salt" | basenc --base16 -d; printf %s "$1"; } | sha256sum | cut -c1-64 | tr a-f A-F)
+  printf %s "$salt$sum" | basenc --base16 -d | base64 -w0
+}
+
+NAMESPACE=${NAMESPACE:-widget} WAITING_TASKS=${WAITING_TASKS:-200} REPLY_EXPIRY_MS=${REPLY_EXPIRY_MS:-900000}
+case $NAMESPACE in *[!A-Za-z0-9_-]*) die "NAMESPACE may hold letters, digits, - and _ alone" ;; esac
+case $WAITING_TASKS$REPLY_EXPIRY_MS in *[!0-9]*) die "WAITING_TASKS and REPLY_EXPIRY_MS are whole numbers" ;; esac
+
+widget=$(password WIDGET_BROKER_PASSWORD)
+worker=$(password WORKER_BROKER_PASSWORD)
+[ "$widget" != "$worker" ] || die "WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ"
+
+sed -f - /etc/rabbitmq/definitions.json > /run/rabbitmq/definitions.json <<SCRIPT
+s|@WIDGET_PASSWORD_HASH@|$(hash "$widget")|
+s|@WORKER_PASSWORD_HASH@|$(hash "$worker")|
+s|@NAMESPACE@|$NAMESPACE|g
+s|"@WAITING_TASKS@"|$WAITING_TASKS|
+s|"@REPLY_EXPIRY_MS@"|$REPLY_EXPIRY_MS|
+SCRIPT
+unset WIDGET_BROKER_PASSWORD WORKER_BROKER_PASSWORD widget worker
 exec /usr/lib/rabbitmq/bin/rabbitmq-server

@@ -43,13 +43,17 @@ beforeAll(async () => {
   base = `http://127.0.0.1:${port}`;
   folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'compose'}-`));
   const settings = {
-    BROKER_PASSWORD: 'of-a-test',
+    WIDGET_BROKER_PASSWORD: 'of-a-test',
+    // As an operator has it who keeps secrets in files.
+    WORKER_BROKER_PASSWORD: '',
+    WORKER_BROKER_PASSWORD_FILE: join(folder, 'worker-password'),
     PORT: String(port),
     IMAGES: project,
     NAMESPACE: project,
     SANDBOX_IMAGE: environment('SANDBOX_IMAGE'),
     RUN_IMAGE: environment('RUN_IMAGE'),
   };
+  writeFileSync(join(folder, 'worker-password'), 'of a/test, too\n');
   writeFileSync(join(folder, 'env'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
   await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
   // The proxy asks for the widgets' health itself, a moment after it has come up.

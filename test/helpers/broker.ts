@@ -52,10 +52,8 @@ export async function removeNamespace(amqpUrl: string, namespace: string, identi
   const connection = await connect(amqpUrl);
   const channel = await connection.createChannel();
   for (const identifier of identifiers) await channel.deleteQueue(`${namespace}.reply.${identifier}`);
-  for (const name of [`${namespace}.tasks`, `${namespace}.dead`]) {
-    await channel.deleteQueue(name);
-    await channel.deleteExchange(name);
-  }
+  for (const name of ['tasks', 'dead']) await channel.deleteQueue(`${namespace}.${name}`);
+  for (const name of ['submit', 'dead', 'replies']) await channel.deleteExchange(`${namespace}.${name}`);
   await connection.close();
 }
 

@@ -22,6 +22,10 @@ export interface DeploymentOptions {
   workers?: number;
   /** Settings of every process, over those of the run. */
   env?: Record<string, string>;
+  /** Settings of the processes of one app, over those. */
+  envOf?: Partial<Record<'widget' | 'worker', Record<string, string>>>;
+  /** One that nothing else uses, if it is not given. */
+  namespace?: string;
 }
 
 export interface Deployment {
@@ -38,8 +42,13 @@ export interface Deployment {
   end: () => Promise<void>;
 }
 
-export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentOptions = {}): Promise<Deployment> {
-  const namespace = newNamespace('d');
+export async function deploy({
+  widgets = 2,
+  workers = 2,
+  env = {},
+  envOf = {},
+  namespace = newNamespace('d'),
+}: DeploymentOptions = {}): Promise<Deployment> {
   const AMQP_URL = environment('AMQP_URL');
   const lines: string[] = [];
   const children: ChildProcess[] = [];
@@ -48,7 +57,7 @@ export async function deploy({ widgets = 2, workers = 2, env = {} }: DeploymentO
   const start = async (app: 'widget' | 'worker', more: Record<string, string> = {}) => {
     const child = spawn(process.execPath, [`apps/${app}/dist/main.js`], {
       cwd: ROOT,
-      env: { ...settings, ...more },
+      env: { ...settings, ...envOf[app], ...more },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     children.push(child);

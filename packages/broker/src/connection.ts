@@ -3,7 +3,9 @@
  * channel and gets one, or BrokerUnavailable within a bound; a channel is not recovered, its owner
  * opens another.
  */
-import { connect, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel } from 'amqplib';
+import { readFileSync } from 'node:fs';
+
+import { connect, credentials, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel } from 'amqplib';
 
 import { createTopology, type Topology, type TopologySettings } from './topology.js';
 
@@ -19,6 +21,12 @@ export class BrokerError extends Error {}
 const REDECLARED =
   'a queue is there with other arguments than this version or these settings have: ' +
   'set WAITING_TASKS as it was, or delete the queue when it is empty';
+const MISSING =
+  'a queue or exchange is not there, and this user may not declare it: ' +
+  'import rabbitmq/definitions.json into the broker, for this NAMESPACE';
+
+/** AMQP's reply code for what a user has no right to. */
+const ACCESS_REFUSED = 403;
 
 /** The broker cannot be reached now: the caller's request may be tried again later. */
 export class BrokerUnavailable extends BrokerError {
@@ -35,6 +43,7 @@ export interface Log {
 /** The values of BROKER_SETTINGS. */
 export interface BrokerSettings extends TopologySettings {
   AMQP_URL: string;
+  AMQP_PASSWORD_FILE?: string;
 }
 
 export interface Broker {
@@ -42,7 +51,7 @@ export interface Broker {
   readonly log: Log;
   /** Whether the connection is up at this moment. */
   readonly connected: boolean;
-  /** Resolves when the connection has been up for the first time, and what is shared is declared. */
+  /** Resolves when the connection has been up for the first time, and what is shared is there. */
   ready(): Promise<void>;
   /** A new channel; throws BrokerUnavailable if none can be had within 4 s. */
   openChannel(): Promise<Channel>;
@@ -51,22 +60,20 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** Starts connecting and returns at once: an app must come up, and say 503, without its broker. */
+/**
+ * Starts connecting and returns at once: an app must come up, and say 503, without its broker.
+ * Throws if AMQP_PASSWORD_FILE cannot be read.
+ */
 export async function connectBroker(settings: BrokerSettings, log: Log): Promise<Broker> {
   const topology = createTopology(settings);
   const connection = await connect(withHeartbeat(settings.AMQP_URL), {
     noDelay: true,
     timeout: ANSWER_TIMEOUT_MS,
+    ...passwordFromFile(settings),
     recovery: {
       waitForConnect: false,
       maxDelay: RECONNECT_MAX_DELAY_MS,
-      async setup(model: ChannelModel) {
-        const channel = await model.createChannel();
-        // A refused declaration comes as a rejection and, again, as this event.
-        channel.on('error', () => undefined);
-        await topology.declareShared(channel);
-        await channel.close();
-      },
+      setup: (model: ChannelModel) => ensureShared(model, topology),
     },
   });
   const state = watch(connection, log);
@@ -91,6 +98,32 @@ function withHeartbeat(url: string): string {
   return address.href;
 }
 
+/** The credentials, where the password comes from a file: it need not be fit for a URL. */
+function passwordFromFile({ AMQP_URL, AMQP_PASSWORD_FILE }: BrokerSettings): { credentials?: ReturnType<typeof credentials.plain> } {
+  const password = AMQP_PASSWORD_FILE === undefined ? '' : readFileSync(AMQP_PASSWORD_FILE, 'utf8').replace(/\n+$/, '');
+  if (password === '') return {};
+  return { credentials: credentials.plain(decodeURIComponent(new URL(AMQP_URL).username), password) };
+}
+
+/** Declares what is shared; where this user has no right to, it has to be there already. */
+async function ensureShared(model: ChannelModel, topology: Topology): Promise<void> {
+  try {
+    await onChannelOfItsOwn(model, (channel) => topology.declareShared(channel));
+  } catch (error) {
+    if ((error as { code?: number }).code !== ACCESS_REFUSED) throw error;
+    await onChannelOfItsOwn(model, (channel) => topology.checkShared(channel));
+  }
+}
+
+/** What is refused costs the channel. */
+async function onChannelOfItsOwn(model: ChannelModel, use: (channel: Channel) => Promise<void>): Promise<void> {
+  const channel = await model.createChannel();
+  // A refusal comes as a rejection and, again, as this event.
+  channel.on('error', () => undefined);
+  await use(channel);
+  await channel.close();
+}
+
 function watch(connection: RecoveringChannelModel, log: Log): { connected: boolean } {
   const state = { connected: false };
   connection.on('connect', () => {
@@ -103,6 +136,7 @@ function watch(connection: RecoveringChannelModel, log: Log): { connected: boole
   });
   connection.on('connect-failed', (error) => {
     if (/PRECONDITION_FAILED/.test(error.message)) log.error({ reason: error.message }, REDECLARED);
+    else if (/NOT_FOUND/.test(error.message)) log.error({ reason: error.message }, MISSING);
     else log.warn({ reason: error.message }, 'broker cannot be reached');
   });
   connection.on('error', (error) => log.warn({ reason: error.message }, 'broker connection error'));

@@ -154,7 +154,6 @@ export function replyPublishers(channel: ConfirmChannel, topology: Topology): Re
 
   return {
     to(identifier) {
-      const queue = topology.replyQueue(identifier);
       return {
         publish(message) {
           const body = encodeMessage(message);
@@ -165,9 +164,9 @@ export function replyPublishers(channel: ConfirmChannel, topology: Topology): Re
           const messageId = String(++published);
           const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json' };
           return new Promise((resolve, reject) => {
-            channel.sendToQueue(queue, body, options, (error: unknown) => {
-              if (returned.delete(messageId)) reject(new ReplyQueueGone(queue));
-              else if (error) reject(new Error(`the reply queue ${queue} refused a message`));
+            channel.publish(topology.replyExchange, identifier, body, options, (error: unknown) => {
+              if (returned.delete(messageId)) reject(new ReplyQueueGone(identifier));
+              else if (error) reject(new Error(`the reply queue of ${identifier} refused a message`));
               else resolve();
             });
           });

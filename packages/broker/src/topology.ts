@@ -1,12 +1,17 @@
 /**
  * Every exchange, queue and binding by name, and the only place that declares one.
  *
- *   <ns>.tasks   direct exchange -> <ns>.tasks   quorum queue of waiting tasks
- *   <ns>.dead    fanout exchange -> <ns>.dead    tasks that nobody could run, for the operator
- *   (default)    exchange        -> <ns>.reply.<identifier>   one task's answer
+ *   <ns>.submit    direct exchange -> <ns>.tasks   quorum queue of waiting tasks
+ *   <ns>.dead      fanout exchange -> <ns>.dead    tasks that nobody could run, for the operator
+ *   <ns>.replies   direct exchange -> <ns>.reply.<identifier>   one task's answer, by its identifier
  *
- * rabbitmq/definitions.json has a policy for each of these queues, so that an operator can tighten
- * a limit without a deploy; what is declared here holds on a broker without those policies.
+ * Nothing goes through the default exchange: who may write to it may write to every queue. And since
+ * a user's rights are to names, whatever they may be names of, no exchange has the name of a queue
+ * to which another user has other rights.
+ *
+ * rabbitmq/definitions.json has the same, for a broker whose users may not declare it. It has a
+ * policy for each queue besides, so that an operator can tighten a limit without a deploy; what is
+ * declared here holds on a broker without those policies.
  */
 import type { Channel } from 'amqplib';
 
@@ -34,25 +39,32 @@ export interface Topology {
   readonly taskExchange: string;
   readonly taskQueue: string;
   readonly taskRoutingKey: string;
+  /** Takes a reply to the queue of the task whose identifier is its routing key. */
+  readonly replyExchange: string;
   /** Tasks that may wait. */
   readonly waitingTasks: number;
   replyQueue(identifier: string): string;
   /** Declares what is shared by all tasks; repeating it changes nothing. */
   declareShared(channel: Channel): Promise<void>;
-  /** Declares one task's reply queue. */
+  /** Rejects with the broker's NOT_FOUND, and costs the channel, if something shared is not there. */
+  checkShared(channel: Channel): Promise<void>;
+  /** Declares one task's reply queue and has its replies go there, in one round trip. */
   declareReplyQueue(channel: Channel, identifier: string): Promise<void>;
 }
 
 export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: TopologySettings): Topology {
+  const submit = `${NAMESPACE}.submit`;
   const tasks = `${NAMESPACE}.tasks`;
   const dead = `${NAMESPACE}.dead`;
+  const replies = `${NAMESPACE}.replies`;
   const taskRoutingKey = 'run';
   const replyQueue = (identifier: string) => `${NAMESPACE}.reply.${identifier}`;
 
   return {
-    taskExchange: tasks,
+    taskExchange: submit,
     taskQueue: tasks,
     taskRoutingKey,
+    replyExchange: replies,
     waitingTasks: WAITING_TASKS,
     replyQueue,
 
@@ -61,7 +73,7 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
       await channel.assertQueue(dead, { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-max-length': DEAD_LETTERS } });
       await channel.bindQueue(dead, dead, '');
 
-      await channel.assertExchange(tasks, 'direct', { durable: true });
+      await channel.assertExchange(submit, 'direct', { durable: true });
       await channel.assertQueue(tasks, {
         durable: true,
         arguments: {
@@ -73,11 +85,19 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
           'x-overflow': 'reject-publish',
         },
       });
-      await channel.bindQueue(tasks, tasks, taskRoutingKey);
+      await channel.bindQueue(tasks, submit, taskRoutingKey);
+
+      await channel.assertExchange(replies, 'direct', { durable: true });
+    },
+
+    async checkShared(channel) {
+      for (const exchange of [submit, dead, replies]) await channel.checkExchange(exchange);
+      for (const queue of [tasks, dead]) await channel.checkQueue(queue);
     },
 
     async declareReplyQueue(channel, identifier) {
-      await channel.assertQueue(replyQueue(identifier), {
+      const queue = replyQueue(identifier);
+      const declared = channel.assertQueue(queue, {
         durable: true,
         arguments: {
           'x-queue-type': 'classic',
@@ -87,6 +107,8 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
           'x-overflow': 'reject-publish',
         },
       });
+      // The binding goes when the queue goes.
+      await Promise.all([declared, channel.bindQueue(queue, replies, identifier)]);
     },
   };
 }

@@ -1,0 +1,101 @@
+/** The broker of the compose file in a container of a test's own, and its two users. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { connect, credentials, type ChannelModel } from 'amqplib';
+
+import { environment } from './environment.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const START_MS = 60_000;
+const REFUSAL_MS = 20_000;
+const run = promisify(execFile);
+
+/** The widget's password comes from the environment; the worker's, which is fit for no URL, from a file. */
+const PASSWORDS = { widget: 'of_a-test', worker: 'ä @:/%41 "$x"', guest: 'guest' };
+export type BrokerUser = keyof typeof PASSWORDS;
+
+export interface ComposeBroker {
+  readonly namespace: string;
+  /** The settings with which each app reaches it. */
+  readonly settings: Record<'widget' | 'worker', Record<string, string>>;
+  connect(user: BrokerUser): Promise<ChannelModel>;
+  /** What a command in the container prints. */
+  exec(...command: string[]): Promise<string>;
+  end(): Promise<void>;
+}
+
+/** Builds the image; resolves to its name. */
+export async function buildBrokerImage(): Promise<string> {
+  const image = `${environment('NAMESPACE')}-rights-broker`.toLowerCase();
+  await run('docker', ['build', '--quiet', '--tag', image, join(ROOT, 'rabbitmq')]);
+  return image;
+}
+
+export async function removeBrokerImage(image: string): Promise<void> {
+  await run('docker', ['rmi', image]);
+}
+
+export async function startComposeBroker(image: string): Promise<ComposeBroker> {
+  const name = environment('NAMESPACE');
+  const namespace = `${name}-rights`;
+  const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'rights'}-`));
+  const workerPasswordFile = join(folder, 'worker');
+  writeFileSync(workerPasswordFile, `${PASSWORDS.worker}\n`);
+  const env = {
+    NAMESPACE: namespace,
+    WAITING_TASKS: '150',
+    WIDGET_BROKER_PASSWORD: PASSWORDS.widget,
+    WORKER_BROKER_PASSWORD_FILE: '/run/secrets/worker',
+  };
+  const { stdout: container } = await run('docker', [
+    ...['run', '--detach', '--name', `${namespace}-broker`, '--hostname', 'broker', '--cap-drop', 'ALL'],
+    ...['--publish', '127.0.0.1::5672', '--volume', `${workerPasswordFile}:/run/secrets/worker:ro`],
+    ...options(env),
+    image,
+  ]);
+  const id = container.trim();
+  const { stdout: address } = await run('docker', ['port', id, '5672/tcp']);
+  const at = `${address.split('\n')[0]}/widgets`;
+  const settings = {
+    widget: { AMQP_URL: `amqp://widget:${PASSWORDS.widget}@${at}` },
+    worker: { AMQP_URL: `amqp://worker@${at}`, AMQP_PASSWORD_FILE: workerPasswordFile },
+  };
+  const connectAs = async (user: BrokerUser) => {
+    const connection = await connect(`amqp://${at}`, { credentials: credentials.plain(user, PASSWORDS[user]) });
+    connection.on('error', () => undefined); // Its closing follows, and fails what is done with it.
+    return connection;
+  };
+  const end = async () => {
+    await run('docker', ['rm', '--force', '--volumes', id]);
+    rmSync(folder, { recursive: true });
+  };
+  const answers = () => connectAs('widget').then((connection) => connection.close().then(() => true), () => false);
+  for (const deadline = Date.now() + START_MS; !(await answers()); await sleep(200)) {
+    if (Date.now() < deadline) continue;
+    const { stdout, stderr } = await run('docker', ['logs', '--tail', '20', id]);
+    await end();
+    throw new Error(`the broker does not answer:\n${stdout}${stderr}`);
+  }
+  const exec = async (...command: string[]) => (await run('docker', ['exec', id, ...command])).stdout;
+  return { namespace, settings, connect: connectAs, exec, end };
+}
+
+const options = (env: Record<string, string>) => Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+
+/** What the image says when it is run with this environment, and refuses to. */
+export async function refusalOf(image: string, env: Record<string, string>): Promise<string> {
+  const name = `${environment('NAMESPACE')}-refusal`;
+  try {
+    await run('docker', ['run', '--name', name, ...options(env), image], { timeout: REFUSAL_MS });
+    return 'it ended as if all were well';
+  } catch (error) {
+    return (error as { stderr: string }).stderr.trim();
+  } finally {
+    await run('docker', ['rm', '--force', '--volumes', name]);
+  }
+}
