@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   BrokerUnavailable,
   consumeTasks,
+  createReplyReader,
   connectBroker,
   createTaskPublisher,
   TaskQueueFull,
@@ -127,9 +128,21 @@ describe('the task queue', () => {
     await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
   });
 
-  it('sets aside what is no task', async () => {
+  /** Puts a body into the task queue as a publisher of another version would; its reply queue is open. */
+  async function submitRaw(body: object): Promise<string> {
+    const identifier = uuid();
+    submitted.push(identifier);
     const channel = await test.broker.openConfirmChannel();
-    channel.sendToQueue(test.broker.topology.taskQueue, Buffer.from('{"version":1}'));
+    await test.broker.topology.declareReplyQueue(channel, identifier);
+    channel.sendToQueue(test.broker.topology.taskQueue, Buffer.from(JSON.stringify(body)), { messageId: identifier, persistent: true });
+    await channel.waitForConfirms();
+    return identifier;
+  }
+  const repliesOf = (identifier: string) =>
+    createReplyReader(test.broker).poll(identifier, (messages) => ({ remove: [], result: messages }));
+
+  it('sets aside what is no task, and ends it for whoever polls', async () => {
+    const identifier = await submitRaw({ version: 1 });
     let handled = 0;
     consume(() => {
       handled++;
@@ -137,7 +150,23 @@ describe('the task queue', () => {
     });
     await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
     expect(handled).toBe(0);
+    expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
   });
+
+  it('leaves a task of a later version to a worker of that version, which does not count it as lost', async () => {
+    const identifier = await submitRaw({ version: 2, identifier: 'elsewhere' });
+    let handled = 0;
+    const older = consume(() => {
+      handled++;
+      return Promise.resolve('done');
+    });
+    await eventually(async () => (await repliesOf(identifier)).length === 1);
+    await older.close(0);
+    expect(handled).toBe(0);
+    expect(await repliesOf(identifier)).toMatchObject([{ kind: 'returned', attempt: 1 }, { kind: 'returned', attempt: 2 }]);
+    expect(await depth(test.broker.topology.taskQueue)).toBe(1);
+    expect(await depth(`${test.namespace}.dead`)).toBe(0);
+  }, 20_000);
 
   it('counts one attempt for a worker that dies, however many slots it had', async () => {
     const attempts: number[] = [];

@@ -35,7 +35,7 @@ export interface PollDecision {
 }
 
 /**
- * `messages` is all that is in the queue, oldest first (undefined: not of this version); `read` is
+ * `messages` is all that is in the queue, oldest first (undefined: of another version, for a widget of that version to answer); `read` is
  * how many items the client has, or undefined for a client that takes each item once.
  */
 export function decidePoll(messages: (ReplyMessage | undefined)[], read: number | undefined): PollDecision {
@@ -54,15 +54,15 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
 
   const remove: number[] = [];
   for (const [index, message] of messages.entries()) {
-    // For later polls; and for the worker that has to tell a stopped worker from a lost one.
-    if (message?.kind === 'final' || message?.kind === 'returned') continue;
-    if (message?.kind === 'output' && message.attempt === attempt) {
+    // For later polls, here or in a newer widget; and for the worker that has to tell a stopped worker from a lost one.
+    if (message === undefined || message.kind === 'final' || message.kind === 'returned') continue;
+    if (message.kind === 'output' && message.attempt === attempt) {
       const had = read === undefined ? 0 : Math.max(0, read - offset - message.first + 1);
       // One by one: a spread puts all of them on the stack.
       for (const item of message.items.slice(had)) output.push(item);
       if (read === undefined || had >= message.items.length) remove.push(index);
-    } else if (message === undefined || message !== kept || isNew) {
-      // Of a lost attempt, a mark that another takes the place of, or of another version.
+    } else if (message !== kept || isNew) {
+      // Of a lost attempt, or a mark that another takes the place of.
       remove.push(index);
     }
   }

@@ -10,8 +10,11 @@ import { decodeTaskMessage, MESSAGE_VERSION, type TaskMessage } from '@code-widg
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
 import { lostAttempts } from './lost-attempts.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
+import { DELIVERY_LIMIT } from './topology.js';
 
 const REOPEN_DELAY_MS = 500;
+/** How long a task of a later version is held before it is given back: newer workers are on their way. */
+const LATER_VERSION_MS = 5_000;
 
 /** One task in a worker's hands. */
 export interface TaskDelivery {
@@ -140,12 +143,20 @@ class Consumer {
   private async outcomeOf(message: ConsumeMessage, replies: ReplyPublishers, signal: AbortSignal): Promise<TaskOutcome> {
     const { broker, handle } = this.options;
     const task = decodeTaskMessage(message.content);
-    if (!task) {
-      broker.log.error({ bytes: message.content.length }, 'a message that is no task of this version was set aside');
+    const attempt = attemptOf(message.properties.headers);
+    // Its publisher names a task on the outside too, for whoever cannot read what is in it.
+    const mine = replies.to(String(message.properties.messageId));
+    if (task === 'newer' && attempt <= DELIVERY_LIMIT) {
+      broker.log.warn({ attempt }, 'a task of a later version was left to a worker of that version');
+      await sleep(LATER_VERSION_MS, undefined, { signal }).catch(() => undefined);
+      await noteReturn(mine, attempt);
+      return 'retry';
+    }
+    if (task === 'newer' || task === undefined) {
+      broker.log.error({ bytes: message.content.length }, 'a message that no worker understands was set aside');
+      await endUnread(mine, attempt);
       return 'dead';
     }
-    const attempt = attemptOf(message.properties.headers);
-    const mine = replies.to(task.identifier);
     try {
       const lost = await lostAttempts(broker, task.identifier, attempt);
       const outcome = await handle({ task, attempt, lost, replies: mine, signal });
@@ -170,4 +181,10 @@ export function attemptOf(headers: Record<string, unknown> | undefined): number 
 /** Without it, or on a channel that is lost as well, the attempt counts as lost. */
 async function noteReturn(replies: ReplyPublisher, attempt: number): Promise<void> {
   await brokerCall(() => replies.publish({ version: MESSAGE_VERSION, kind: 'returned', attempt })).catch(() => undefined);
+}
+
+/** Whoever polls for a task that cannot be read is told that it has failed. */
+async function endUnread(replies: ReplyPublisher, attempt: number): Promise<void> {
+  const end = { version: MESSAGE_VERSION, kind: 'final', attempt, items: 0, state: 'FAILURE', status: 1, workMs: 0 } as const;
+  await brokerCall(() => replies.publish(end)).catch(() => undefined);
 }

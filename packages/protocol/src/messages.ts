@@ -66,13 +66,15 @@ export type ReturnedMessage = Static<typeof ReturnedMessage>;
 export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage, ReturnedMessage]);
 export type ReplyMessage = Static<typeof ReplyMessage>;
 
+const OfLaterVersion = Type.Object({ version: Type.Integer({ minimum: MESSAGE_VERSION + 1 }) });
+
 export function encodeMessage(message: TaskMessage | ReplyMessage): Buffer {
   return Buffer.from(JSON.stringify(message));
 }
 
-/** The task in `body`, or undefined if it is none that this version understands. */
-export function decodeTaskMessage(body: Buffer): TaskMessage | undefined {
-  return decode(TaskMessage, body);
+/** The task in `body`; `newer` for one of a later version, undefined for what is no task at all. */
+export function decodeTaskMessage(body: Buffer): TaskMessage | 'newer' | undefined {
+  return decode(TaskMessage, body) ?? (decode(OfLaterVersion, body) && 'newer');
 }
 
 /** The reply in `body`, or undefined if it is none that this version understands. */
