@@ -31,6 +31,8 @@ const Settings = Type.Object({
   /** What builds and proves, and what runs. */
   SANDBOX_IMAGE: Type.String({ default: 'code-widgets-sandbox' }),
   RUN_IMAGE: Type.String({ default: 'code-widgets-runner' }),
+  /** What the engine runs the containers with, by the name that it has there: `runsc` for gVisor. */
+  SANDBOX_RUNTIME: Type.Optional(Type.String()),
   /** Path of the seccomp profile that every container gets. */
   SECCOMP_PROFILE: Type.String({ default: 'docker/sandbox/seccomp.json' }),
 

@@ -19,6 +19,7 @@ const sandbox = createSandbox({
   ...(config.DOCKER_CERT_PATH !== undefined && { dockerCertPath: config.DOCKER_CERT_PATH }),
   buildImage: config.SANDBOX_IMAGE,
   runImage: config.RUN_IMAGE,
+  ...(config.SANDBOX_RUNTIME !== undefined && { runtime: config.SANDBOX_RUNTIME }),
   seccompProfile: readFileSync(config.SECCOMP_PROFILE, 'utf8'),
   namespace: config.NAMESPACE,
   limits: containerLimits(config),

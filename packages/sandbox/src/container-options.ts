@@ -42,10 +42,11 @@ function lifetimeSeconds(timeLimitMs: number): number {
   return Math.ceil((outerTimeLimitMs(timeLimitMs) + 4 * ENGINE_CALL_MS) / 1000);
 }
 
-function hostConfig(request: LauncherRequest, { seccompProfile, limits }: ContainerContext): HostConfig {
+function hostConfig(request: LauncherRequest, { seccompProfile, limits, runtime }: ContainerContext): HostConfig {
   const proving = request.kind === 'prove';
   const memory = proving ? limits.proveMemoryBytes : limits.memoryBytes;
   return {
+    ...(runtime !== undefined && { Runtime: runtime }),
     ReadonlyRootfs: true,
     Tmpfs: {
       // exec, since the program is there; a tmpfs has noexec otherwise.
@@ -77,6 +78,8 @@ export interface ContainerContext {
   seccompProfile: string;
   namespace: string;
   limits: ContainerLimits;
+  /** One of the engine's runtimes; its default without it. */
+  runtime?: string;
 }
 
 export function containerOptions(request: LauncherRequest, context: ContainerContext): ContainerCreateOptions {

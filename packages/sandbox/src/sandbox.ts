@@ -28,6 +28,8 @@ export interface SandboxOptions {
   seccompProfile: string;
   /** The label of every container; leftovers are looked for within it. */
   namespace: string;
+  /** The name under which the engine knows the runtime, `runsc` say; the engine's default without it. */
+  runtime?: string;
   /** The contract's without it. */
   limits?: ContainerLimits;
   log: Log;
@@ -80,7 +82,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const docker = createEngine(options);
   const removals = new Removals(docker, log);
   const images = { build: buildImage, prove: buildImage, run: runImage };
-  const context: ContainerContext = { images, seccompProfile, namespace, limits };
+  const context: ContainerContext = { images, seccompProfile, namespace, limits, ...(options.runtime !== undefined && { runtime: options.runtime }) };
   const workshop: Workshop = { docker, context, removals, log };
 
   return {
