@@ -32,3 +32,8 @@ echo "$sha256  $archive" | sha256sum --check
 tar --extract --gzip --file "$archive" --directory /opt/gnatprove --strip-components 1 --no-same-owner
 rm "$archive"
 test -x /opt/gnatprove/bin/gnatprove
+# For the list of what is in the image.
+version=$(basename "$url" .tar.gz)
+cat > /opt/gnatprove/component.json <<EOF
+{"type":"application","name":"gnatprove","version":"${version##*-linux-}","hashes":[{"alg":"SHA-256","content":"$sha256"}],"externalReferences":[{"type":"distribution","url":"$url"}]}
+EOF

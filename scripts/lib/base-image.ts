@@ -1,4 +1,4 @@
-import { createWriteStream, openSync } from 'node:fs';
+import { createWriteStream, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 
@@ -7,10 +7,9 @@ import type Docker from 'dockerode';
 import { follow } from './image-stream.js';
 import { exitOf, type Instance, tail } from './instance.js';
 import { hasCommand, install, type Need } from './packages.js';
+import { checkout } from './paths.js';
 import { Problem, say, seconds, timed } from './report.js';
 
-const REGISTRY = 'https://registry-1.docker.io/v2/';
-const REGISTRY_MS = 3_000;
 /** How long a registry may take to begin an answer; from then on a pull takes as long as it takes. */
 const PULL_BEGINS_MS = 15_000;
 
@@ -19,14 +18,6 @@ export const mmdebstrapNeed: Need = {
   purpose: 'makes the base of the sandbox image where no image registry answers (or set SANDBOX_IMAGE and RUN_IMAGE)',
   isMissing: () => !hasCommand('mmdebstrap'),
 };
-
-/** Whether an image registry can be reached from here, as a guess before there is an engine to ask. */
-export async function registryAnswers(): Promise<boolean> {
-  return fetch(REGISTRY, { signal: AbortSignal.timeout(REGISTRY_MS) }).then(
-    () => true, // 401 is an answer as well.
-    () => false,
-  );
-}
 
 export async function hasImage(docker: Docker, name: string): Promise<boolean> {
   try {
@@ -54,23 +45,50 @@ export async function pull(docker: Docker, name: string): Promise<boolean> {
   }
 }
 
-/**
- * Makes sure that the engine has an image that a Dockerfile builds on: as it is there, else from a
- * registry, else Debian's own packages under the registry's name. So there is one Dockerfile for
- * everywhere, and it never notices.
- */
-export async function ensureBaseImage(instance: Instance, docker: Docker, name: string): Promise<void> {
-  if (await hasImage(docker, name)) return;
-  const begin = performance.now();
-  if (await pull(docker, name)) return say('base', `${name} pulled, ${seconds(performance.now() - begin)}`);
-  const suite = /^debian:([a-z]+)-slim$/.exec(name)?.[1];
-  if (suite === undefined) throw new Problem(`The image ${name} is neither here nor in a registry that answers.`);
-  await install(instance, [mmdebstrapNeed]);
-  say('base', `no registry has answered: making ${name} from Debian's packages with mmdebstrap ...`);
-  await timed('base', () => bootstrap(instance, docker, suite), () => `${name} made`);
+/** The image that all Dockerfiles build on, as they name it: a tag and its digest in the registry. */
+function pinnedBase(): string {
+  const dockerfile = readFileSync(join(checkout, 'docker', 'sandbox', 'Dockerfile'), 'utf8');
+  const pinned = /^ARG BASE=\$\{BASE_IMAGE:-(\S+@sha256:[0-9a-f]{64})\}$/m.exec(dockerfile)?.[1];
+  if (pinned === undefined) throw new Error('docker/sandbox/Dockerfile names no base with a digest');
+  return pinned;
 }
 
-async function bootstrap(instance: Instance, docker: Docker, suite: string): Promise<void> {
+/**
+ * What can be built on in this engine: the pinned image, as it is there or from a registry, else one
+ * that is there under the same tag, be it made here or pulled some time ago; undefined without any.
+ */
+export async function findBaseImage(docker: Docker): Promise<string | undefined> {
+  const pinned = pinnedBase();
+  const tag = tagOf(pinned);
+  if (await hasImage(docker, pinned)) return pinned;
+  const begin = performance.now();
+  if (await pull(docker, pinned)) {
+    say('base', `${tag} pulled, ${seconds(performance.now() - begin)}`);
+    return pinned;
+  }
+  return (await hasImage(docker, tag)) ? tag : undefined;
+}
+
+/**
+ * Makes sure that there is an image to build on, and says which: one that is found, else one made
+ * of Debian's own packages under the tag that the Dockerfiles name. So there is one recipe.
+ */
+export async function ensureBaseImage(instance: Instance, docker: Docker): Promise<string> {
+  const found = await findBaseImage(docker);
+  if (found !== undefined) return found;
+  const tag = tagOf(pinnedBase());
+  await install(instance, [mmdebstrapNeed]);
+  say('base', `no registry has answered: making ${tag} from Debian's packages with mmdebstrap ...`);
+  await timed('base', () => bootstrap(instance, docker, tag), () => `${tag} made`);
+  return tag;
+}
+
+function tagOf(pinned: string): string {
+  return pinned.replace(/@.*/, '');
+}
+
+async function bootstrap(instance: Instance, docker: Docker, tag: string): Promise<void> {
+  const suite = tag.replace(/^debian:|-slim$/g, '');
   const logPath = join(instance.folder, 'mmdebstrap.log');
   const log = openSync(logPath, 'w');
   const child = instance.start('tool', 'mmdebstrap', ['--variant=minbase', ...slim(), suite, '-'], {

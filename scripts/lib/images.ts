@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 
 import type Docker from 'dockerode';
 
-import { ensureBaseImage, hasImage, mmdebstrapNeed, pull, registryAnswers } from './base-image.js';
+import { ensureBaseImage, findBaseImage, hasImage, mmdebstrapNeed, pull } from './base-image.js';
 import { follow } from './image-stream.js';
 import { exitOf, type Instance, tail } from './instance.js';
 import { withLock } from './lock.js';
@@ -38,10 +38,9 @@ export async function imageNeeds(docker: Docker | undefined): Promise<Need[]> {
   if (!mmdebstrapNeed.isMissing() || own.length === 0) return [];
   if (docker) {
     const missing = await missingImages(docker, own);
-    const bases = await Promise.all(baseImages().map((name) => hasImage(docker, name)));
-    if (missing.length === 0 || bases.every(Boolean)) return [];
+    if (missing.length === 0 || (await findBaseImage(docker)) !== undefined) return [];
   }
-  return (await registryAnswers()) ? [] : [mmdebstrapNeed];
+  return [mmdebstrapNeed];
 }
 
 /** Makes sure that the engine has the images: those that are given by name, else the project's own. */
@@ -63,15 +62,15 @@ export async function ensureImages(instance: Instance, docker: Docker): Promise<
 async function buildMissing(instance: Instance, docker: Docker, own: readonly OwnImage[]): Promise<void> {
   const missing = await missingImages(docker, own); // Another checkout may have been first.
   if (missing.length === 0) return;
-  for (const base of baseImages()) await ensureBaseImage(instance, docker, base);
+  const base = await ensureBaseImage(instance, docker);
   // One after the other: they share stages, which the second then takes from the engine's cache.
   for (const image of missing) {
     say('image', `building ${image.name} from docker/sandbox ...`);
-    await timed('image', () => build(instance, docker, image), () => `${image.name} built`);
+    await timed('image', () => build(instance, docker, image, base), () => `${image.name} built`);
   }
 }
 
-async function build(instance: Instance, docker: Docker, { name, target }: OwnImage): Promise<void> {
+async function build(instance: Instance, docker: Docker, { name, target }: OwnImage, base: string): Promise<void> {
   const logPath = join(instance.folder, `image-${target}.log`);
   // Nobody's names and times: what decides on the engine's cache is the files alone.
   const args = ['--create', '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '-C', SOURCE, '.'];
@@ -80,7 +79,7 @@ async function build(instance: Instance, docker: Docker, { name, target }: OwnIm
   const packed = exitOf(context);
   const log = createWriteStream(logPath);
   try {
-    const answer = await docker.buildImage(context.stdout, { t: name, target, forcerm: true });
+    const answer = await docker.buildImage(context.stdout, { t: name, target, buildargs: { BASE_IMAGE: base }, forcerm: true });
     await follow(answer, log);
   } catch (error) {
     instance.signal.throwIfAborted();
@@ -110,17 +109,6 @@ function chooseImages(): { images: Images; given: string[]; own: OwnImage[] } {
 async function missingImages(docker: Docker, own: readonly OwnImage[]): Promise<OwnImage[]> {
   const found = await Promise.all(own.map(({ name }) => hasImage(docker, name)));
   return own.filter((_image, index) => !found[index]);
-}
-
-/** What the stages of the Dockerfile begin with, earlier stages and nothing left out. */
-function baseImages(): string[] {
-  const froms = readFileSync(join(SOURCE, 'Dockerfile'), 'utf8').matchAll(/^FROM\s+(\S+)(?:\s+AS\s+(\S+))?/gim);
-  const [names, stages] = [new Set<string>(), new Set<string>(['scratch'])];
-  for (const [, name, stage] of froms) {
-    if (name !== undefined && !stages.has(name)) names.add(name);
-    if (stage !== undefined) stages.add(stage);
-  }
-  return [...names];
 }
 
 /** Of the names, contents and executable bits of all files in a folder. */
