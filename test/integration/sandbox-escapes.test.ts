@@ -172,7 +172,7 @@ describe('a process in the container', () => {
       `#include <stdio.h>
        int main(void) { FILE *f = fopen("/proc/self/status", "r"); for (int c; (c = getc(f)) != EOF;) putchar(c); }`,
     );
-    expect(read(end.stdout)).toMatchObject({ ...bare, Uid: '10002\t10002\t10002\t10002', Seccomp_filters: '3' });
+    expect(read(end.stdout)).toMatchObject({ ...bare, Uid: '10002\t10002\t10002\t10002', Seccomp_filters: '4' });
   });
 
   it('sees no descriptor, memory or environment of the launcher, nor anything to write outside of its workspace', async () => {

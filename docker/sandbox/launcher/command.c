@@ -74,6 +74,7 @@ static _Noreturn void be_command(const struct request *request, int output, int 
     /* A group and no session of its own: a session's leader may not setpgid, and gnatprove does. */
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         die("setpgid");
+    confine_command();
     if (request->kind == RUN)
         confine_program();
     connect_streams(output, error); /* last, so that die() until here speaks to the worker */

@@ -34,15 +34,18 @@
     LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0), ANSWER(REFUSAL(EPERM)), LOAD(nr), \
     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000 /* x32 */, 0, 1), ANSWER(REFUSAL(EPERM))
 
-static int install(struct sock_filter *instructions, size_t length, unsigned flags)
+static int try_install(struct sock_filter *instructions, size_t length, unsigned flags)
 {
     struct sock_fprog program = {.len = (unsigned short)length, .filter = instructions};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         die("PR_SET_NO_NEW_PRIVS");
-    int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    if (result < 0)
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+static void install(struct sock_filter *instructions, size_t length)
+{
+    if (try_install(instructions, length, 0) < 0)
         die("seccomp");
-    return result;
 }
 
 /*
@@ -50,6 +53,9 @@ static int install(struct sock_filter *instructions, size_t length, unsigned fla
  * upon itself, since its child inherits it and the descriptor then need not be handed over.
  * Why not a rule on execve's arguments: a rule sees pointers, and any pointer that the launcher
  * uses, the program can use again with another path behind it. Needs Linux 5.5.
+ *
+ * -1 where the kernel cannot ask: gVisor's. A program can then become another one that it brought
+ * along, which is still its one process behind the same filters. The worker knows of it (inspect.c).
  */
 int lock_exec(void)
 {
@@ -59,7 +65,10 @@ int lock_exec(void)
         ON(SYS_execveat, SECCOMP_RET_USER_NOTIF),
         ANSWER(SECCOMP_RET_ALLOW),
     };
-    return install(filter, LENGTH(filter), SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    int door = try_install(filter, LENGTH(filter), SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (door < 0 && errno != EINVAL)
+        die("seccomp");
+    return door;
 }
 
 /* Leave for the first exec, which is the launcher's own; closing the door refuses all others. */
@@ -74,6 +83,21 @@ void answer_exec(int door)
     close(door);
 }
 
+/*
+ * For every command. clone3 has its flags behind a pointer, where no filter sees a wish for a
+ * namespace; the C library takes ENOSYS as a wish for clone. The container's profile could say so
+ * as well, but gVisor answers EPERM for all that a profile refuses, and then no thread starts.
+ */
+void confine_command(void)
+{
+    struct sock_filter filter[] = {
+        NATIVE_CALLS_ONLY,
+        ON(SYS_clone3, REFUSAL(ENOSYS)),
+        ANSWER(SECCOMP_RET_ALLOW),
+    };
+    install(filter, LENGTH(filter));
+}
+
 /* What the container's profile allows for the sake of compilers and provers, and no program needs. */
 void confine_program(void)
 {
@@ -83,8 +107,6 @@ void confine_program(void)
         REFUSE(SYS_fork),
         REFUSE(SYS_vfork),
 #endif
-        /* Its flags are behind a pointer; the C library takes ENOSYS as a wish for clone. */
-        ON(SYS_clone3, REFUSAL(ENOSYS)),
         REFUSE(SYS_socket),
         REFUSE(SYS_socketpair),
         REFUSE(SYS_seccomp),
@@ -96,5 +118,5 @@ void confine_program(void)
         ANSWER(REFUSAL(EPERM)),
         ANSWER(SECCOMP_RET_ALLOW),
     };
-    install(filter, LENGTH(filter), 0);
+    install(filter, LENGTH(filter));
 }

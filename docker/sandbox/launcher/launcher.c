@@ -2,6 +2,7 @@
 #include "launcher.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void send_status(const struct end *end)
 int main(void)
 {
     /* Nothing that the engine left open may reach a command; nobody may look into this process. */
-    if (syscall(SYS_close_range, 3, ~0U, 0) != 0)
+    if (syscall(SYS_close_range, 3, INT_MAX /* gVisor takes no more */, 0) != 0)
         die("close_range");
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         die("PR_SET_DUMPABLE");

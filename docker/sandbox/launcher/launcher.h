@@ -94,6 +94,7 @@ struct command start_command(const struct request *request);
 /* confine.c */
 int lock_exec(void);
 void answer_exec(int door);
+void confine_command(void);
 void confine_program(void);
 
 /* watch.c */
