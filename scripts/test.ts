@@ -2,22 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { bringUp, type Parts } from './lib/bring-up.js';
+import { attackTable } from './lib/attack-table.js';
+import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
 import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest } from './lib/jest.js';
-import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
+import { Problem, runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
+import { readTestOptions, type TestOptions } from './lib/test-options.js';
 import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 /**
- * `npm test [-- arguments for jest]`: brings up what the tests need under a name of this run, runs
- * them, takes it all down, and has the last tests look for what is left.
+ * `npm test [-- arguments for jest]`, and `npm run test:attacks [-- --runtime <name>]`: brings up
+ * what the tests need under a name of this run, runs them, takes it all down, and has the last
+ * tests look for what is left.
  */
 async function main(): Promise<number> {
   surviveLostOutput();
+  const options = readTestOptions(process.argv.slice(2));
+  const runtime = runtimeSettings(options);
   const run = new TestRun(randomBytes(4).toString('hex'));
   const engine = new Engine();
   const { instance, abandoned } = await claim(run.name, run.name, run.mark);
@@ -26,9 +31,11 @@ async function main(): Promise<number> {
   return untilStopped(
     async () => {
       const parts = await bringUp(instance, engine, abandoned, [composeNeed]);
-      const tests = await runTests(instance, parts, run.resultsFolder);
+      const tests = await runTests(instance, withSettings(parts, runtime), run.resultsFolder, options);
       const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
-      return conclude(add(tests, leftovers), performance.now() - begin);
+      const status = conclude(add(tests, leftovers), performance.now() - begin);
+      for (const line of attackTable(attacksPath(run.resultsFolder))) console.log(line);
+      return status;
     },
     {
       stop: () => stop(instance, engine, run),
@@ -41,11 +48,18 @@ async function main(): Promise<number> {
   );
 }
 
-async function runTests(instance: Instance, { settings, broker }: Parts, results: string): Promise<Counts> {
-  const args = process.argv.slice(2);
-  // The file names first: what follows --selectProjects counts as a project.
-  const projects = args.includes('--selectProjects') ? [] : ['--selectProjects', 'unit', 'integration', 'e2e'];
-  const counts = await runJest(instance, [...args, ...projects], settings, join(results, 'tests.json'));
+/** The settings of every deployment under another runtime than the engine's own choice. */
+function runtimeSettings({ runtime }: TestOptions): Settings {
+  if (runtime === undefined) return {};
+  throw new Problem(`--runtime ${runtime}: the worker has no setting yet that chooses a container's runtime.`);
+}
+
+function withSettings(parts: Parts, more: Settings): Parts {
+  return { ...parts, settings: { ...parts.settings, ...more } };
+}
+
+async function runTests(instance: Instance, { settings, broker }: Parts, results: string, { jest }: TestOptions): Promise<Counts> {
+  const counts = await runJest(instance, jest, { ...settings, ATTACKS_FILE: attacksPath(results) }, join(results, 'tests.json'));
   await broker.exportDefinitions?.(definitionsPath(results));
   return counts;
 }
@@ -57,6 +71,10 @@ async function lookForLeftovers(instance: Instance, { settings, broker }: Parts,
   const own = broker.exportDefinitions ? { BROKER_DEFINITIONS: definitionsPath(results) } : {};
   const args = ['--selectProjects', 'leftovers'];
   return runJest(instance, args, { ...settings, ...own }, join(results, 'leftovers.json'));
+}
+
+function attacksPath(results: string): string {
+  return join(results, 'attacks.json');
 }
 
 function definitionsPath(results: string): string {

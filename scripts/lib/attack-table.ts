@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+
+import { seconds } from './report.js';
+
+/** What test/attacks leaves of each attack, in the file that ATTACKS_FILE names. */
+export interface AttackResult {
+  readonly class: string;
+  readonly name: string;
+  readonly ms: number;
+  /** An attack that was not made, for whatever reason, has proved nothing. */
+  readonly outcome: 'held' | 'through' | 'not made';
+}
+
+/** The attacks of a run as a table whose last line counts; empty if there were none. */
+export function attackTable(path: string): string[] {
+  const results = readResults(path);
+  if (results.length === 0) return [];
+  const width = Math.max(...results.map(({ name }) => name.length));
+  const classWidth = Math.max(...results.map((result) => result.class.length));
+  const rows = results.map(
+    ({ class: kind, name, ms, outcome }) =>
+      `${kind.padEnd(classWidth)}  ${name.padEnd(width)}  ${seconds(ms).padStart(6)}  ${outcome === 'held' ? outcome : outcome.toUpperCase()}`,
+  );
+  const count = (wanted: AttackResult['outcome']) => results.filter(({ outcome }) => outcome === wanted).length;
+  const notMade = count('not made') > 0 ? `, ${count('not made')} not made` : '';
+  return [...rows, `${results.length} attacks, ${count('through')} through${notMade}`];
+}
+
+function readResults(path: string): AttackResult[] {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as AttackResult[];
+  } catch {
+    return []; // No attack was run, or their file has failed, which jest tells of.
+  }
+}

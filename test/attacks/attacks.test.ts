@@ -1,0 +1,94 @@
+/**
+ * Attacks on the running service, through its public routes. An attack is held only if its effect
+ * was looked for from outside and is not there: see lib/world.ts for what is looked at each time.
+ */
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+
+import type { AttackResult } from '../../scripts/lib/attack-table.js';
+import { containersOf, isRunning } from '../helpers/deployment.js';
+import { CLASSES } from './classes.js';
+import { Through, type Attack } from './lib/attack.js';
+import { openWorld, type World } from './lib/world.js';
+
+const ATTACK_MS = 120_000;
+/** A removed container's last process may be a moment behind. */
+const GONE_MS = 10_000;
+jest.setTimeout(ATTACK_MS);
+
+const results = new Map<Attack, AttackResult>();
+let opened: Promise<World> | undefined;
+/** Opened by whoever comes first: concurrent tests may begin before what is done once for all. */
+const theWorld = () => (opened ??= openWorld());
+
+beforeAll(async () => void (await theWorld()), 60_000);
+afterAll(async () => {
+  const inOrder = CLASSES.flatMap(({ attacks }) => attacks.flatMap((attack) => results.get(attack) ?? []));
+  if (process.env.ATTACKS_FILE) writeFileSync(process.env.ATTACKS_FILE, JSON.stringify(inOrder));
+  await (await theWorld()).close();
+}, 60_000);
+
+for (const { name: kind, attacks } of CLASSES) {
+  describe(kind, () => {
+    for (const attack of attacks) {
+      it.concurrent(attack.name, async () => {
+        const world = await theWorld();
+        const begin = performance.now();
+        const error = await tryOut(world, attack).then(() => undefined, (reason: unknown) => reason);
+        results.set(attack, { class: kind, name: attack.name, ms: performance.now() - begin, outcome: outcomeOf(error) });
+        if (error !== undefined) throw error as Error;
+      }, ATTACK_MS);
+    }
+  });
+}
+
+function outcomeOf(error: unknown): AttackResult['outcome'] {
+  if (error === undefined) return 'held';
+  return error instanceof Through ? 'through' : 'not made';
+}
+
+async function tryOut(world: World, { attack, tries }: Attack): Promise<void> {
+  const token = `t${randomBytes(6).toString('hex')}`;
+  await attack(world, token);
+  const effects = world.effectsOf(token);
+  if (effects.length > 0) throw new Through(`${tries} It did: ${effects.join('; ').slice(0, 2000)}`);
+}
+
+describe('after all of them', () => {
+  it('the service runs programs as before, for whoever ran some meanwhile too', async () => {
+    const { canary } = await theWorld();
+    await canary.stop();
+    await canary.sing();
+    expect(canary.runs()).toBeGreaterThan(2);
+    expect(canary.faults).toEqual([]);
+  });
+
+  it('every process of the service is the one that was started', async () => {
+    const { service } = await theWorld();
+    expect([...service.workers, ...service.widgets.map(({ process }) => process)].filter((child) => !isRunning(child))).toEqual([]);
+  });
+
+  it('no container is left, nor a process that was in one', async () => {
+    const { service, watch, containers } = await theWorld();
+    const left = async () => (await containersOf(service.namespace)) + watch.stillIn(containers).length;
+    for (const deadline = Date.now() + GONE_MS; (await left()) > 0 && Date.now() < deadline; ) await sleep(100);
+    expect(await left()).toBe(0);
+    expect(containers.size).toBeGreaterThan(CLASSES.length);
+  });
+
+  it('nobody was where nobody may be', async () => {
+    expect((await theWorld()).traps.visits).toEqual([]);
+  });
+
+  it('no build has started anything but compilers', async () => {
+    expect((await theWorld()).watch.strangers()).toEqual([]);
+  });
+
+  it('the log has no error, and no crash', async () => {
+    const lines = (await theWorld()).service.log();
+    expect(lines.filter(({ level, text }) => Number(level) >= 50 || text !== undefined)).toEqual([]);
+  });
+});

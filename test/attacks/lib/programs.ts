@@ -1,0 +1,132 @@
+/** Hostile programs: what they are written with, and the attacks that they are. */
+import type { OutputItem } from '@code-widgets/protocol';
+
+import { text, type RunRequest, type RunResult } from '../../helpers/client.js';
+import { made, type Attack } from './attack.js';
+import type { World } from './world.js';
+
+export interface SourceFile {
+  basename: string;
+  contents: string;
+}
+
+/**
+ * attack.h: `trying` tells that the attack is made, `through` is its effect where that is something
+ * the program has got, `appear` is what a process does that should not be: it shows itself to the
+ * host by its name and to the client by its words, for long enough to be seen.
+ */
+const header = (token: string): SourceFile => ({
+  basename: 'attack.h',
+  contents: `#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#define TOKEN "${token}"
+static char *none[] __attribute__((unused)) = {NULL};
+static void __attribute__((unused)) say(const char *word, const char *what) {
+  char line[512];
+  int length = snprintf(line, sizeof line, "%s " TOKEN " %s\\n", word, what);
+  write(1, line, length < (int)sizeof line ? length : (int)sizeof line - 1);
+}
+static void __attribute__((unused)) trying(void) { say("trying", ""); }
+static void __attribute__((unused)) through(const char *what) { say("through", what); }
+static void __attribute__((unused)) appear(void) {
+  prctl(PR_SET_NAME, TOKEN);
+  say("through", "another process");
+  usleep(300000);
+}
+static void __attribute__((unused)) forked(long pid) {
+  if (pid == 0) { appear(); syscall(SYS_exit_group, 0); }
+  if (pid > 0) usleep(400000);
+}
+`,
+});
+
+/** Sources by their names, as a function of what only the running world knows. */
+export type Sources = string | ((world: World, token: string) => string | SourceFile[]);
+
+export interface ProgramOptions {
+  /** What is sent beside the program. */
+  files?: SourceFile[];
+  request?: Partial<RunRequest>;
+  /**
+   * Where the attack is made, and so what shows that it was: the program says so; the compiler
+   * must have been given the source and may refuse it; or the compiler must refuse it.
+   */
+  at?: 'run' | 'build' | 'refusal';
+  /** A further look, for effects that are this attack's alone. */
+  look?: (seen: Seen, world: World, token: string) => void | Promise<void>;
+}
+
+export interface Seen extends RunResult {
+  stdout: string;
+  stderr: string;
+  /** From the request to the end, in ms. */
+  ms: number;
+}
+
+/** An attack by a C program, main.c, that includes attack.h. */
+export function c(name: string, tries: string, source: Sources, options: ProgramOptions = {}): Attack {
+  return program(name, tries, (world, token) => {
+    const written = typeof source === 'string' ? source : source(world, token);
+    const files = typeof written === 'string' ? [{ basename: 'main.c', contents: `#include "attack.h"\n${written}` }] : written;
+    return [header(token), ...files];
+  }, { ...options, request: { main: 'main.c', ...options.request } });
+}
+
+/** An attack by an Ada program, main.adb, that gets the token as its argument. */
+export function ada(name: string, tries: string, source: Sources, options: ProgramOptions = {}): Attack {
+  return program(name, tries, (world, token) => {
+    const written = typeof source === 'string' ? source : source(world, token);
+    return typeof written === 'string' ? [{ basename: 'main.adb', contents: written }] : written;
+  }, options);
+}
+
+/** An Ada main program that says that it tries, and then does. */
+export const adaMain = (statements: string, declarations = '', withs = ''): string =>
+  `with Ada.Text_IO; use Ada.Text_IO;
+with Ada.Command_Line; use Ada.Command_Line;
+${withs}
+procedure Main is
+${declarations}
+begin
+   Put_Line ("trying " & Argument (1));
+   Flush;
+${statements}
+end Main;
+`;
+
+function program(
+  name: string,
+  tries: string,
+  sources: (world: World, token: string) => SourceFile[],
+  { files = [], request = {}, at = 'run', look }: ProgramOptions,
+): Attack {
+  return {
+    name,
+    tries,
+    async attack(world, token) {
+      const begin = performance.now();
+      const result = await world.run(token, { mode: 'run', files: [...sources(world, token), ...files], ...request });
+      const [stdout, stderr] = [text(result, 'stdout'), text(result, 'stderr')];
+      const refused = stderr.includes('Build failed with error code');
+      if (at === 'run') made(stdout.includes(`trying ${token}`), stderr.slice(0, 500) || stdout.slice(0, 500));
+      if (at === 'refusal') made(refused, `built: ${stdout.slice(0, 500)}`);
+      if (at === 'build') made(refused || stdout.includes('Build completed'), stderr.slice(0, 500));
+      await look?.({ ...result, stdout, stderr, ms: performance.now() - begin }, world, token);
+    },
+  };
+}
+
+/** Items of one lab case. */
+export const itemsOf = (output: readonly OutputItem[], ref: string) => output.filter((item) => item.ref === ref);

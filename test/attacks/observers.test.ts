@@ -1,0 +1,91 @@
+/** What looks for an attack's effect must see it where it is: each observer is shown one. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import { rmSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import Docker from 'dockerode';
+
+import { environment } from '../helpers/environment.js';
+import { ProcessWatch } from './lib/process-watch.js';
+import { setTraps, type Traps } from './lib/traps.js';
+import { hostFilesWith } from './lib/world.js';
+
+const token = `t${randomBytes(6).toString('hex')}`;
+const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'attacks'}-`));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Under gVisor the host sees none of a program's processes: this watch is of runc's. */
+describe('the watch over processes', () => {
+  const watch = new ProcessWatch();
+  const docker = new Docker();
+  const started: Docker.Container[] = [];
+  afterEach(() => Promise.all(started.splice(0).map((container) => container.remove({ force: true }))));
+  afterAll(() => watch.close());
+
+  /** A shell line in a container without any of the service's defences. */
+  const start = async (line: string, options: Docker.ContainerCreateOptions = {}) => {
+    const container = await docker.createContainer({
+      Image: environment('SANDBOX_IMAGE'),
+      Labels: { 'code-widgets.namespace': environment('NAMESPACE') },
+      Entrypoint: ['sh', '-c', line, token],
+      NetworkDisabled: true,
+      ...options,
+      HostConfig: { Runtime: 'runc', ...options.HostConfig },
+    });
+    started.push(container);
+    await container.start();
+    await sleep(400);
+    return container;
+  };
+
+  it('sees a second process in a container, its user, and which container it is in', async () => {
+    const { id } = await start('sleep 5 & sleep 5');
+    expect(watch.faultsOf(token)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/processes in one container/), 'a process of user 0', expect.stringMatching(/with capabilities/)]),
+    );
+    expect(watch.stillIn(new Set([id]))).not.toEqual([]);
+    expect(watch.strangers().join()).toContain('sleep');
+  });
+
+  it('sees a process in a namespace of its own', async () => {
+    await start('unshare -n sleep 5; sleep 5', { HostConfig: { CapAdd: ['SYS_ADMIN'], SecurityOpt: ['seccomp=unconfined'] } });
+    expect(watch.faultsOf(token)).toContain('a namespace of its own (net)');
+  });
+});
+
+describe('a trap', () => {
+  let traps: Traps;
+  beforeAll(async () => void (traps = await setTraps(folder, token)));
+  afterAll(() => traps.close());
+
+  it('counts a connection and a packet, at each of its addresses', async () => {
+    for (const host of traps.addresses) {
+      await once(connect(traps.port, host).resume(), 'close');
+      const sender = createSocket('udp4');
+      await new Promise((resolve) => sender.send(token, traps.port, host, resolve));
+      sender.close();
+    }
+    for (const path of [`\0${traps.abstractName}`, traps.socketPath]) await once(connect(path).resume(), 'close');
+    await sleep(50);
+    expect(traps.visits.toSorted()).toEqual(
+      ['abstract socket', 'socket file', ...traps.addresses.flatMap((host) => [`tcp ${host}`, `udp ${host}: ${token}`])].toSorted(),
+    );
+  });
+});
+
+it('a file on the host is seen', () => {
+  expect(hostFilesWith(token)).toEqual([]);
+  const path = join('/tmp', `x-${token}`);
+  writeFileSync(path, '');
+  try {
+    expect(hostFilesWith(token)).toEqual([`on the host: ${path}`]);
+  } finally {
+    rmSync(path);
+  }
+});
