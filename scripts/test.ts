@@ -7,9 +7,10 @@ import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
 import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
+import { openGvisor } from './lib/gvisor.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest } from './lib/jest.js';
-import { Problem, runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
+import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { readTestOptions, type TestOptions } from './lib/test-options.js';
 import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
@@ -22,7 +23,6 @@ import { untilStopped } from './lib/until-stopped.js';
 async function main(): Promise<number> {
   surviveLostOutput();
   const options = readTestOptions(process.argv.slice(2));
-  const runtime = runtimeSettings(options);
   const run = new TestRun(randomBytes(4).toString('hex'));
   const engine = new Engine();
   const { instance, abandoned } = await claim(run.name, run.name, run.mark);
@@ -31,7 +31,8 @@ async function main(): Promise<number> {
   return untilStopped(
     async () => {
       const parts = await bringUp(instance, engine, abandoned, [composeNeed]);
-      const tests = await runTests(instance, withSettings(parts, runtime), run.resultsFolder, options);
+      const runtime = await runtimeSettings(instance, engine, parts, options.runtime);
+      const tests = await runTests(instance, { ...parts, settings: { ...parts.settings, ...runtime } }, run.resultsFolder, options);
       const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
       const status = conclude(add(tests, leftovers), performance.now() - begin);
       for (const line of attackTable(attacksPath(run.resultsFolder))) console.log(line);
@@ -49,13 +50,10 @@ async function main(): Promise<number> {
 }
 
 /** The settings of every deployment under another runtime than the engine's own choice. */
-function runtimeSettings({ runtime }: TestOptions): Settings {
+async function runtimeSettings(instance: Instance, engine: Engine, { settings }: Parts, runtime: string | undefined): Promise<Settings> {
   if (runtime === undefined) return {};
-  throw new Problem(`--runtime ${runtime}: the worker has no setting yet that chooses a container's runtime.`);
-}
-
-function withSettings(parts: Parts, more: Settings): Parts {
-  return { ...parts, settings: { ...parts.settings, ...more } };
+  if (runtime !== 'runsc') return { SANDBOX_RUNTIME: runtime };
+  return openGvisor(instance, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
 }
 
 async function runTests(instance: Instance, { settings, broker }: Parts, results: string, { jest }: TestOptions): Promise<Counts> {

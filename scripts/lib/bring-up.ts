@@ -13,8 +13,14 @@ import { say, timed } from './report.js';
 /** What the apps, or the tests, need in their environment. */
 export type Settings = Readonly<Record<string, string>>;
 
+/** Those that are there once everything is up. */
+export interface BroughtUp extends Settings {
+  readonly SANDBOX_IMAGE: string;
+  readonly RUN_IMAGE: string;
+}
+
 export interface Parts {
-  readonly settings: Settings;
+  readonly settings: BroughtUp;
   readonly broker: Broker;
 }
 

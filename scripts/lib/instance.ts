@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { checkout, stateRoot } from './paths.js';
@@ -7,7 +8,7 @@ import { endGroup, identify, killGroup, type ProcessIdentity } from './processes
 import { Problem } from './report.js';
 
 /** What a process is for; it decides when and with how much patience it is ended. */
-export type Role = 'widget' | 'worker' | 'tool' | 'broker' | 'epmd';
+export type Role = 'widget' | 'worker' | 'tool' | 'engine' | 'broker' | 'epmd';
 
 export interface RecordedProcess extends ProcessIdentity {
   readonly role: Role;
@@ -44,6 +45,8 @@ export const PROGRAM_STAGES: readonly Stage[] = [
   { roles: ['tool'], signal: 'SIGINT', patienceMs: 8_000 },
 ];
 export const BROKER_STAGES: readonly Stage[] = [
+  // One of a run's own; the shared one is nobody's child.
+  { roles: ['engine'], signal: 'SIGTERM', patienceMs: 2_500 },
   { roles: ['broker'], signal: 'SIGTERM', patienceMs: 2_500 },
   { roles: ['epmd'], signal: 'SIGTERM', patienceMs: 200 },
 ];
@@ -58,6 +61,7 @@ export class Instance {
   readonly folder: string;
   private readonly processes = new Set<RecordedProcess>();
   private readonly stopping = new AbortController();
+  private readonly temporary: string[] = [];
   private closed = false;
 
   /**
@@ -121,6 +125,13 @@ export class Instance {
     await endInOrder([...this.processes], stages);
   }
 
+  /** A folder with a short path, for sockets; `close` removes it, or the run that finds it after a kill. */
+  temporaryFolder(): string {
+    const folder = mkdtempSync(join(tmpdir(), `code-widgets-${this.namespace.replace(/^test-/, '')}-`));
+    this.temporary.push(folder);
+    return folder;
+  }
+
   /** SIGKILL to everything that was started, at once. */
   async kill(): Promise<void> {
     await Promise.all([...this.processes].map(killGroup));
@@ -129,6 +140,7 @@ export class Instance {
   /** Forgets the run; `folder` too when nothing in it is worth keeping. */
   close(keep: 'keep folder' | 'remove folder'): void {
     this.closed = true;
+    for (const folder of this.temporary) rmSync(folder, { recursive: true, force: true });
     if (keep === 'remove folder') rmSync(this.folder, { recursive: true, force: true });
     else rmSync(recordPath(this.folder), { force: true });
   }
