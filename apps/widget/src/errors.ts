@@ -3,6 +3,7 @@
  * anew (404), or nothing (500, of which no more than that is said).
  */
 import { STATUS_CODES } from 'node:http';
+import type { Readable } from 'node:stream';
 
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
@@ -14,6 +15,9 @@ const BROKER_RETRY_S = 5;
 
 /** What is said of where a mistake is; a client's own names may be long. */
 const LONGEST_PATH = 200;
+
+/** Of a body that is too large, so much is read on; who sends still more may find the connection closed. */
+const DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** The task ended for the service's own reasons. */
 export class TaskFailed extends Error {
@@ -63,11 +67,27 @@ export function errorHandler(retryAfter: RetryAfter) {
     if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
       return answer(reply, 400, 'The body must be JSON, sent with Content-Type: application/json.');
     }
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      await discard(request.raw).catch(() => undefined);
+      return answer(reply, 413, `The request has more than ${request.routeOptions.bodyLimit} bytes; send less.`);
+    }
     const status = error.statusCode ?? 500;
     if (status < 500) return answer(reply, status, error.message);
     request.log.error({ err: error }, 'request failed');
     return answer(reply, 500, 'Something went wrong here. Try again; if it stays, tell the operator.');
   };
+}
+
+/**
+ * Reads what is left of a body that nobody wants. The connection is closed behind the answer, and
+ * with something unread the reset that follows would overtake the answer on its way to the client.
+ */
+async function discard(body: Readable): Promise<void> {
+  let left = DISCARDED_BYTES;
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+    left -= (chunk as Buffer).length;
+    if (left < 0) return;
+  }
 }
 
 function answer(reply: FastifyReply, status: number, message: string, path?: string): void {
