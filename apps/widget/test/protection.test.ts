@@ -136,6 +136,7 @@ describe('a body that is a trap', () => {
     const { socket, heard, closed } = await open({ bodyLimitBytes: 2048 });
     socket.write('POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n');
     for (let i = 0; i < 5; i++) socket.write(`400\r\n${' '.repeat(0x400)}\r\n`);
+    socket.write('0\r\n\r\n');
     await closed;
     expect(heard()).toMatch(/^HTTP\/1.1 413 /);
   });
