@@ -77,6 +77,8 @@ export async function deploy({
   ]);
   const started = await starting.catch(async (error: unknown) => {
     await endAll();
+    await removeNamespace(AMQP_URL, namespace);
+    await removeContainers(namespace);
     throw error;
   });
   const deployment = { widgets: started[0], workers: started[1] };

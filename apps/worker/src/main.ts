@@ -26,6 +26,7 @@ const sandbox = createSandbox({
   log,
 });
 await sandbox.check();
+await demandSandbox();
 await sweep();
 setInterval(() => void sweep(), config.SWEEP_INTERVAL_MS).unref();
 
@@ -54,6 +55,15 @@ onShutdown(log, async () => {
 await broker.ready();
 log.info({ concurrency: config.CONCURRENCY }, 'worker ready');
 reportReady();
+
+/** Rather no service than one whose programs are not held. */
+async function demandSandbox(): Promise<void> {
+  const faults = await sandbox.inspect();
+  if (faults.length === 0) return;
+  for (const fault of faults) log.fatal(fault);
+  await sandbox.close();
+  throw new Error(`the sandbox does not hold: ${faults.length} faults, see above`);
+}
 
 /** Removes what dead workers left in the engine: it is not only found when a worker starts. */
 async function sweep(): Promise<void> {

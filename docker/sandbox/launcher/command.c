@@ -79,6 +79,8 @@ static _Noreturn void be_command(const struct request *request, int output, int 
         confine_program();
     connect_streams(output, error); /* last, so that die() until here speaks to the worker */
     *failed = 0;                    /* every other descriptor closes on exec */
+    if (request->inspect)
+        inspect();
     if (request->kind == RUN)
         execve(request->words[0], request->words, environ);
     else
@@ -109,8 +111,11 @@ struct command start_command(const struct request *request)
     pid_t pid = fork();
     if (pid < 0)
         die("fork");
-    if (pid == 0)
+    if (pid == 0) {
+        if (door >= 0)
+            close(door); /* or its own copy would keep the door open until the exec */
         be_command(request, output[1], error[1], failed);
+    }
     close(output[1]);
     close(error[1]);
     drop_capabilities(); /* nothing that needs them is left to do */

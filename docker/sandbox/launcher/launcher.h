@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 /* Raise with every change of the frames: the worker refuses an image that speaks another. */
-enum { PROTOCOL_VERSION = 1 };
+enum { PROTOCOL_VERSION = 2 };
 
 #define WORKSPACE "/workspace/sessions" /* cwd of every command */
 #define SCRATCH "/workspace/tmp"        /* where the images' /tmp points */
@@ -48,6 +48,7 @@ enum reason {
 struct request {
     enum kind kind;
     bool find_configuration; /* gprbuild is not given the image's */
+    bool inspect;            /* no command is executed: inspect.c speaks in its place */
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;
     char **words; /* the command, ended by NULL as execve wants it */
@@ -96,6 +97,9 @@ int lock_exec(void);
 void answer_exec(int door);
 void confine_command(void);
 void confine_program(void);
+
+/* inspect.c */
+_Noreturn void inspect(void);
 
 /* watch.c */
 struct end watch(const struct request *request, struct command *command, int signals);

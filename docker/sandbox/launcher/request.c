@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FIND_CONFIGURATION = 1, INSPECT = 2 }; /* flags of START */
 enum { START_BYTES = 10, MOST_WORDS = 256 * 1024 };
 
 static _Noreturn void refuse(const char *what)
@@ -16,7 +17,7 @@ static _Noreturn void refuse(const char *what)
     die(what);
 }
 
-/* START: kind, time limit in ms, output limit in bytes, whether to find gprbuild's configuration. */
+/* START: kind, time limit in ms, output limit in bytes, flags. */
 static void receive_start(struct request *request, uint32_t length)
 {
     unsigned char payload[START_BYTES];
@@ -28,7 +29,8 @@ static void receive_start(struct request *request, uint32_t length)
     request->kind = payload[0];
     request->time_limit_ms = decode_u32(payload + 1);
     request->output_limit_bytes = decode_u32(payload + 5);
-    request->find_configuration = payload[9] != 0;
+    request->find_configuration = payload[9] & FIND_CONFIGURATION;
+    request->inspect = payload[9] & INSPECT;
     make_workspace(request->kind);
 }
 

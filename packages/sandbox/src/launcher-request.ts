@@ -2,7 +2,7 @@
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES } from './limits.js';
 
 /** The frames' version, which an image's launcher says when it is ready; the two must be equal. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type StepKind = 'build' | 'run' | 'prove';
 
@@ -22,11 +22,15 @@ export interface LauncherRequest {
   executable?: { basename: string; bytes: Buffer };
   /** gprbuild finds its configuration anew, not the image's prepared one. */
   findConfiguration?: boolean;
+  /** No command is executed; in its place the launcher's child says what a command would find. */
+  inspect?: boolean;
   /** The file that a good build hands back. */
   handBack?: string;
 }
 
 const KINDS: Record<StepKind, string> = { build: 'b', run: 'r', prove: 'p' };
+const FIND_CONFIGURATION = 1;
+const INSPECT = 2;
 const NAME_BYTES = 255;
 const U32_MAX = 0xffff_ffff;
 
@@ -59,7 +63,7 @@ function encodeStart(request: LauncherRequest): Buffer[] {
   payload.write(KINDS[request.kind], 'latin1');
   payload.writeUInt32BE(Math.min(Math.max(Math.ceil(request.timeLimitMs), 0), U32_MAX), 1);
   payload.writeUInt32BE(Math.min(Math.max(Math.floor(request.outputLimitBytes), 0), U32_MAX), 5);
-  payload.writeUInt8(request.findConfiguration ? 1 : 0, 9);
+  payload.writeUInt8((request.findConfiguration ? FIND_CONFIGURATION : 0) | (request.inspect ? INSPECT : 0), 9);
   return frame('S', payload);
 }
 

@@ -48,6 +48,9 @@ export const LAUNCHER_FRAME_BYTES = 64 * KIB;
 /** The launcher's own diagnostics that are kept for the log. */
 export const DIAGNOSTICS_BYTES = 4 * KIB;
 
+/** Of the look that a worker takes at its sandbox before it serves. */
+export const INSPECTION_MS = 10_000;
+export const INSPECTION_BYTES = 16 * KIB;
 /** One call of the engine; longer, and it counts as unreachable. */
 export const ENGINE_CALL_MS = 15_000;
 /**

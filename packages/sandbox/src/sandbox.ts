@@ -1,9 +1,10 @@
 /** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
-import type { ContainerContext } from './container-options.js';
+import { workspaceBytes, type ContainerContext } from './container-options.js';
 import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
-import type { SourceFile } from './launcher-request.js';
+import type { LauncherRequest, SourceFile, StepKind } from './launcher-request.js';
+import { faultsOf, parseReport, type EngineAbilities } from './inspection.js';
 import { findLeftovers } from './leftovers.js';
-import { CONTAINER_LIMITS, type ContainerLimits } from './limits.js';
+import { CONTAINER_LIMITS, INODES, INSPECTION_BYTES, INSPECTION_MS, type ContainerLimits } from './limits.js';
 import type { Log } from './log.js';
 import { Removals } from './removals.js';
 import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
@@ -66,6 +67,11 @@ export interface ProveRequest {
 export interface Sandbox {
   /** @throws {SandboxUnavailable} engine out of reach or an image missing, and what to do about it. */
   check(): Promise<void>;
+  /**
+   * Makes one container of each kind and looks into it: what does not hold, each in a sentence with
+   * what to do. None if a hostile program may come.
+   */
+  inspect(): Promise<string[]>;
   /** `executable` is missing after a build that failed or left no regular file of that name. */
   build(request: BuildRequest, options: StepOptions): Promise<StepEnd & { executable?: Buffer }>;
   run(request: RunRequest, options: StepOptions): Promise<StepEnd>;
@@ -91,6 +97,11 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       await checkImage(workshop, buildImage, 'sandbox');
       await checkImage(workshop, runImage, 'runner');
     },
+    async inspect() {
+      const info: unknown = await engineCall('describe itself', () => docker.info());
+      const faults = (['build', 'run', 'prove'] as const).map((kind) => inspectKind(workshop, kind, info as EngineAbilities));
+      return (await Promise.all(faults)).flat();
+    },
     async build({ command, files, executable, findConfiguration = false }, step) {
       const handBack = executable === undefined ? {} : { handBack: executable };
       return runStep(workshop, { kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
@@ -109,6 +120,17 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     },
     close: () => removals.settled(),
   };
+}
+
+/** The faults of one kind of container. */
+async function inspectKind(workshop: Workshop, kind: StepKind, engine: EngineAbilities): Promise<string[]> {
+  const { limits, runtime } = workshop.context;
+  const bounds = { timeLimitMs: INSPECTION_MS, outputLimitBytes: INSPECTION_BYTES };
+  const request: LauncherRequest = { kind, ...bounds, command: ['inspection'], files: [], inspect: true };
+  let text = '';
+  await runStep(workshop, request, { ...bounds, onOutput: (_, bytes) => void (text += bytes.toString('latin1')) });
+  const otherRuntime = runtime !== undefined;
+  return faultsOf(parseReport(text), engine, { kind, limits, workspaceBytes: workspaceBytes(request, limits), inodes: INODES, otherRuntime });
 }
 
 function limitsOf({ timeLimitMs, outputLimitBytes }: StepOptions) {

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { listen, type ListenOptions } from '../src/conversation.js';
 import { SandboxUnavailable } from '../src/engine.js';
+import { PROTOCOL_VERSION } from '../src/launcher-request.js';
 
 function frame(type: string, payload: Buffer): Buffer {
   const header = Buffer.alloc(5);
@@ -17,7 +18,7 @@ function docker(stream: 1 | 2, payload: Buffer): Buffer {
 }
 
 const say = (type: string, payload: Buffer | string) => docker(1, frame(type, Buffer.from(payload)));
-const READY = say('r', Buffer.of(1));
+const READY = say('r', Buffer.of(PROTOCOL_VERSION));
 const EXITED = say('s', Buffer.from([0x65, 0, 0, 0, 3, 0, 0, 0, 5]));
 const status = { type: 'status', reason: 'exited', status: 3, ms: 5 };
 

@@ -1,0 +1,134 @@
+/*
+ * What a command would find, told in its place: the child is all that a command is, but instead of
+ * executing one it says who it is and what it may do. A line each: a name, a space, a number or
+ * text. The worker knows what each should be (inspection.ts); nothing is judged here.
+ */
+#include "launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void tell(const char *name, long long value)
+{
+    dprintf(STDOUT_FILENO, "%s %lld\n", name, value);
+}
+
+/* 0, or why it was refused. */
+static void tell_try(const char *name, long result)
+{
+    tell(name, result < 0 ? errno : 0);
+}
+
+static void tell_who(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2] = {0};
+    uid_t real, effective, saved;
+    if (getresuid(&real, &effective, &saved) != 0 || syscall(SYS_capget, &header, sets) != 0)
+        die("inspect");
+    tell("uid", real == effective && real == saved ? (long long)real : -1);
+    tell("groups", getgroups(0, NULL));
+    tell("capabilities", (sets[0].effective | sets[0].permitted | sets[0].inheritable | sets[1].effective | sets[1].permitted | sets[1].inheritable) != 0);
+    tell("no_new_privileges", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    tell("parent_pid", getppid());
+}
+
+static void tell_limit(const char *name, int resource)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) == 0)
+        tell(name, limit.rlim_max == RLIM_INFINITY ? -1 : (long long)limit.rlim_max);
+}
+
+static void tell_file_systems(void)
+{
+    struct statvfs root, workspace;
+    if (statvfs("/", &root) != 0 || statvfs("/workspace", &workspace) != 0)
+        die("statvfs");
+    tell("root_read_only", (root.f_flag & ST_RDONLY) != 0);
+    tell("workspace_bytes", (long long)(workspace.f_blocks * workspace.f_frsize));
+    tell("workspace_inodes", (long long)workspace.f_files);
+    tell("workspace_own", root.f_fsid != workspace.f_fsid);
+}
+
+/* The first of two files, those of cgroup v2 and v1, that is there; none where neither is. */
+static void tell_cgroup(const char *name, const char *second_version, const char *first_version)
+{
+    char text[64];
+    int file = open(second_version, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        file = open(first_version, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    ssize_t length = read(file, text, sizeof text - 1);
+    close(file);
+    if (length <= 0)
+        return;
+    text[length] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    dprintf(STDOUT_FILENO, "%s %s\n", name, text);
+}
+
+static void tell_interfaces(void)
+{
+    DIR *folder = opendir("/sys/class/net");
+    int others = 0;
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        others += entry->d_name[0] != '.' && strcmp(entry->d_name, "lo") != 0;
+    tell("interfaces", others);
+}
+
+static void tell_tries(void)
+{
+    char *none[] = {NULL};
+    tell_try("write_root", open("/inspection", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    tell_try("engine_socket", access("/var/run/docker.sock", F_OK));
+    tell_try("socket_internet", socket(AF_INET, SOCK_STREAM, 0));
+    tell_try("socket_netlink", socket(AF_NETLINK, SOCK_RAW, 0));
+    tell_try("socket_vsock", socket(AF_VSOCK, SOCK_STREAM, 0));
+    tell_try("unshare", unshare(CLONE_NEWUSER));
+    tell_try("mount", mount("none", "/workspace", "tmpfs", 0, NULL));
+    tell_try("ptrace", ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+    tell_try("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
+    tell_try("keyctl", syscall(SYS_keyctl, 0, -3, 1));
+    tell_try("bpf", syscall(SYS_bpf, 0, NULL, 0));
+    tell_try("perf", syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
+    tell_try("userfaultfd", syscall(SYS_userfaultfd, 0));
+    /* The first exec is permitted to whoever comes first; what a program would try is the second. */
+    syscall(SYS_execve, "/nothing", none, none);
+    tell_try("exec", syscall(SYS_execve, "/nothing", none, none));
+    long child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+    if (child == 0)
+        _exit(0);
+    tell_try("fork", child);
+}
+
+_Noreturn void inspect(void)
+{
+    tell_who();
+    tell_limit("open_files", RLIMIT_NOFILE);
+    tell_limit("core_bytes", RLIMIT_CORE);
+    tell_file_systems();
+    tell_cgroup("memory", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    tell_cgroup("swap_v2", "/sys/fs/cgroup/memory.swap.max", "");
+    tell_cgroup("memory_and_swap", "", "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes");
+    tell_cgroup("processes", "/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max");
+    tell_cgroup("cpu", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    tell_interfaces();
+    tell_tries();
+    _exit(0);
+}

@@ -1,0 +1,99 @@
+/**
+ * Whether a sandbox holds what it promises, as seen from inside: a worker asks before it takes its
+ * first task, since an engine that cannot limit something says so in a warning and goes on.
+ */
+import type { StepKind } from './launcher-request.js';
+import { OPEN_FILES, type ContainerLimits } from './limits.js';
+
+/** What launcher/inspect.c says; a value that cannot be seen from inside is missing. */
+export type Report = ReadonlyMap<string, string>;
+
+/** What the engine says of itself, and what would be missing without it. */
+export interface EngineAbilities {
+  MemoryLimit?: boolean;
+  SwapLimit?: boolean;
+  PidsLimit?: boolean;
+  CpuCfsQuota?: boolean;
+}
+
+export interface Expectation {
+  kind: StepKind;
+  limits: ContainerLimits;
+  workspaceBytes: number;
+  inodes: number;
+  /** Whether the operator has chosen a runtime: gVisor's kernel does not ask about an exec, and has no cgroup to look into. */
+  otherRuntime: boolean;
+}
+
+const PAGE_BYTES = 4096;
+/** As the Dockerfile makes them. */
+const USERS: Record<StepKind, number> = { build: 10001, prove: 10001, run: 10002 };
+
+export function parseReport(text: string): Report {
+  const lines = text.split('\n').map((line) => /^([a-z_0-9]+) ([a-z0-9 -]+)$/.exec(line));
+  return new Map(lines.flatMap((line) => (line ? [[line[1] ?? '', line[2] ?? ''] as const] : [])));
+}
+
+/** What a profile answers; with any other error (EFAULT, say) a call has reached the kernel behind it. */
+const REFUSED = ['1' /* EPERM */, '38' /* ENOSYS */];
+const NOT_THERE = ['2' /* ENOENT */, '13' /* EACCES */, '30' /* EROFS */];
+
+const TRIES: Readonly<Record<string, string>> = {
+  socket_internet: 'open an internet socket',
+  socket_netlink: 'open a netlink socket',
+  socket_vsock: 'open a socket to the machine below',
+  unshare: 'make a namespace',
+  mount: 'mount a file system',
+  ptrace: 'trace processes',
+  io_uring: 'use io_uring',
+  keyctl: 'use keyrings',
+  bpf: 'use bpf',
+  perf: 'use performance counters',
+  userfaultfd: 'use userfaultfd',
+};
+const PROFILE = 'Let the engine use the seccomp profile that SECCOMP_PROFILE names.';
+const CGROUPS = 'Boot the machine with that cgroup controller, and give it to the engine.';
+
+/** What does not hold, each in a sentence with what to do; none if all is as it should be. */
+export function faultsOf(report: Report, engine: EngineAbilities, expected: Expectation): string[] {
+  const { kind, limits, workspaceBytes, inodes, otherRuntime } = expected;
+  const memory = kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes;
+  const faults: string[] = [];
+  const demand = (holds: boolean, fault: string) => void (holds || faults.push(`${fault} (${kind})`));
+  const is = (name: string, value: number | string) => report.get(name) === String(value);
+  const atMost = (name: string, value: number) => Number(report.get(name) ?? NaN) <= value && Number(report.get(name)) >= 0;
+  /** Of a cgroup: the engine's word where the file cannot be seen. */
+  const limited = (name: string, ability: boolean | undefined, holds: (value: string) => boolean) => {
+    const value = report.get(name);
+    return value === undefined ? ability !== false : holds(value);
+  };
+
+  demand(is('uid', USERS[kind]) && is('groups', 0), 'A command does not run as its user: build the images from docker/sandbox.');
+  demand(is('capabilities', 0), 'A command has capabilities: build the images from docker/sandbox.');
+  demand(is('no_new_privileges', 1), 'A command can gain privileges: use an engine that knows no-new-privileges.');
+  demand(is('parent_pid', 1), 'The launcher is not the first process of its container: leave the images their entry point, and the engine without its own init.');
+  demand(is('root_read_only', 1), 'The root file system can be written to: use an engine that has read-only containers.');
+  demand(is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
+  demand(otherRuntime || atMost('workspace_inodes', inodes), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
+  demand(atMost('open_files', OPEN_FILES) && is('core_bytes', 0), 'Open files or core dumps are not limited: use an engine that sets ulimits.');
+  demand(is('interfaces', 0), 'There is a network in a container: use an engine that has containers without one.');
+  demand(NOT_THERE.includes(report.get('write_root') ?? ''), 'A command can write to the root file system: use an engine that has read-only containers.');
+  demand(NOT_THERE.includes(report.get('engine_socket') ?? ''), "A command sees the engine's socket: mount nothing into the containers.");
+  for (const [name, what] of Object.entries(TRIES)) demand(REFUSED.includes(report.get(name) ?? ''), `A command can ${what}. ${PROFILE}`);
+  if (kind === 'run') {
+    demand(REFUSED.includes(report.get('fork') ?? ''), `A program can start processes. ${PROFILE}`);
+    demand(otherRuntime || is('exec', ENOSYS), 'A program can execute files: use Linux 5.9 or newer, or set SANDBOX_RUNTIME.');
+  }
+
+  // The kernel rounds to pages.
+  const isMemory = (value: string) => Math.abs(Number(value) - memory) < PAGE_BYTES;
+  const withoutSwap = (value: string) => value === '0' || isMemory(value);
+  demand(limited('memory', engine.MemoryLimit, isMemory), `Memory is not limited. ${CGROUPS}`);
+  demand(limited('swap_v2', engine.SwapLimit, withoutSwap) && limited('memory_and_swap', engine.SwapLimit, withoutSwap), `Swap is not limited. ${CGROUPS}`);
+  demand(limited('processes', engine.PidsLimit, (value) => Number(value) === limits.processes), `Processes are not limited. ${CGROUPS}`);
+  demand(limited('cpu', engine.CpuCfsQuota, (value) => Number(value.split(' ')[0]) > 0), `Processor time is not limited. ${CGROUPS}`);
+  return faults;
+}
+
+/** What the kernel answers to an exec once the launcher has closed the door (confine.c). */
+const ENOSYS = 38;

@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { faultsOf, parseReport, type EngineAbilities, type Expectation } from '../src/inspection.js';
+import { CONTAINER_LIMITS } from '../src/limits.js';
+
+const EXPECTED: Expectation = {
+  kind: 'run',
+  limits: CONTAINER_LIMITS,
+  workspaceBytes: 1 << 25,
+  inodes: 8192,
+  otherRuntime: false,
+};
+const ABLE: EngineAbilities = { MemoryLimit: true, SwapLimit: true, PidsLimit: true, CpuCfsQuota: true };
+
+/** As a container under cgroup v1 says, with changes; undefined leaves a line out. */
+function report(changes: Record<string, string | undefined> = {}) {
+  const lines: Record<string, string | undefined> = {
+    uid: '10002',
+    groups: '0',
+    capabilities: '0',
+    no_new_privileges: '1',
+    parent_pid: '1',
+    open_files: '1024',
+    core_bytes: '0',
+    root_read_only: '1',
+    workspace_bytes: String(1 << 25),
+    workspace_inodes: '8192',
+    workspace_own: '1',
+    memory: '268435456',
+    memory_and_swap: '268435456',
+    processes: '100',
+    cpu: '100000',
+    interfaces: '0',
+    write_root: '30',
+    engine_socket: '2',
+    ...Object.fromEntries(
+      ['socket_internet', 'socket_netlink', 'socket_vsock', 'unshare', 'mount', 'ptrace', 'io_uring', 'keyctl', 'bpf', 'perf', 'userfaultfd', 'fork'].map(
+        (name) => [name, '1'],
+      ),
+    ),
+    exec: '38',
+    ...changes,
+  };
+  const text = Object.entries(lines).flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value}`]));
+  return parseReport(`${text.join('\n')}\n`);
+}
+
+describe('the look into a sandbox', () => {
+  it('finds nothing to say where all is as it should be, in cgroup v1 and v2', () => {
+    expect(faultsOf(report(), ABLE, EXPECTED)).toEqual([]);
+    const v2 = report({ memory_and_swap: undefined, swap_v2: '0', cpu: '100000 100000' });
+    expect(faultsOf(v2, ABLE, EXPECTED)).toEqual([]);
+  });
+
+  it('takes the engine at its word for limits that cannot be seen from inside', () => {
+    const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined, exec: '2' });
+    const other = { ...EXPECTED, otherRuntime: true };
+    expect(faultsOf(blind, ABLE, other)).toEqual([]);
+    expect(faultsOf(blind, { ...ABLE, MemoryLimit: false, PidsLimit: false }, other)).toHaveLength(2);
+  });
+
+  it.each([
+    ['uid', '0', /does not run as its user/],
+    ['groups', '1', /does not run as its user/],
+    ['capabilities', '1', /has capabilities/],
+    ['no_new_privileges', '0', /gain privileges/],
+    ['parent_pid', '7', /first process/],
+    ['root_read_only', '0', /root file system can be written/],
+    ['workspace_bytes', String(1 << 30), /is not limited.*tmpfs/],
+    ['workspace_own', '0', /is not limited.*tmpfs/],
+    ['workspace_inodes', '1000000', /number of files/],
+    ['open_files', '-1', /Open files/],
+    ['core_bytes', '-1', /core dumps/],
+    ['interfaces', '1', /network/],
+    ['write_root', '0', /write to the root/],
+    ['engine_socket', '0', /engine's socket/],
+    ['socket_internet', '0', /internet socket/],
+    ['unshare', '0', /namespace/],
+    ['ptrace', '0', /trace/],
+    ['bpf', '0', /bpf/],
+    ['fork', '0', /start processes/],
+    ['exec', '2', /execute files/],
+    ['memory', 'max', /Memory is not limited/],
+    ['memory', '9223372036854771712', /Memory is not limited/],
+    ['memory_and_swap', '536870912', /Swap is not limited/],
+    ['swap_v2', 'max', /Swap is not limited/],
+    ['processes', 'max', /Processes are not limited/],
+    ['cpu', '-1', /Processor time/],
+    ['cpu', 'max 100000', /Processor time/],
+  ])('says what is missing, and what to do: %s %s', (name, value, words) => {
+    const faults = faultsOf(report({ [name]: value }), ABLE, EXPECTED);
+    expect(faults).toEqual([expect.stringMatching(words)]);
+    expect(faults[0]).toMatch(/(: |\. )[A-Za-z].*\(run\)$/);
+  });
+
+  it('takes silence for a fault: a container that says nothing holds nothing', () => {
+    expect(faultsOf(parseReport('nonsense\0\n'), ABLE, EXPECTED).length).toBeGreaterThan(15);
+  });
+});

@@ -1,0 +1,61 @@
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import type { HostConfig } from 'dockerode';
+
+import { deploy } from '../helpers/deployment.js';
+import { engineProxy } from '../helpers/engine-proxy.js';
+import { containers, createTestSandbox, sandbox } from './sandbox-harness.js';
+
+jest.setTimeout(60_000);
+afterAll(async () => {
+  await sandbox.close();
+  expect(await containers()).toEqual([]);
+});
+
+const { SecurityOpt = [] } = { SecurityOpt: ['no-new-privileges'] } satisfies HostConfig;
+/** What an engine might leave out, and what is said then. */
+const LEFT_OUT: [name: string, change: HostConfig & { NetworkDisabled?: boolean }, said: RegExp][] = [
+  ['the memory limit', { Memory: 0, MemorySwap: 0 }, /Memory is not limited/],
+  ['the limit of swap', { MemorySwap: -1 }, /Swap is not limited/],
+  ['the process limit', { PidsLimit: 0 }, /Processes are not limited/],
+  ['the limit of processor time', { NanoCpus: 0 }, /Processor time is not limited/],
+  ['the read-only root', { ReadonlyRootfs: false }, /root file system can be written/],
+  ['the seccomp profile', { SecurityOpt: [...SecurityOpt, 'seccomp=unconfined'] }, /A command can use io_uring/],
+  ['the size of the tmpfs', { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev' } }, /What a command writes is not limited/],
+  ['the isolation from the network', { NetworkMode: 'bridge', NetworkDisabled: false }, /network in a container/],
+  ['the ulimits', { Ulimits: [] }, /Open files or core dumps/],
+];
+
+describe('the look that a worker takes into its sandbox', () => {
+  it('finds nothing wrong with this engine and these images', async () => {
+    expect(await sandbox.inspect()).toEqual([]);
+  });
+
+  it.each(LEFT_OUT)('sees that an engine leaves out %s', async (_, { NetworkDisabled, ...change }, said) => {
+    const proxy = await engineProxy(process.env.DOCKER_HOST, (options) => ({
+      ...options,
+      ...(NetworkDisabled !== undefined && { NetworkDisabled }),
+      HostConfig: { ...options.HostConfig, ...change },
+    }));
+    const weak = createTestSandbox({ dockerHost: proxy.host });
+    try {
+      const faults = await weak.inspect();
+      expect(faults.filter((fault) => said.test(fault)).length).toBeGreaterThan(0);
+    } finally {
+      await weak.close();
+      proxy.close();
+    }
+  });
+
+  it('keeps a worker from serving, and its log says why', async () => {
+    const proxy = await engineProxy(process.env.DOCKER_HOST, (options) => ({
+      ...options,
+      HostConfig: { ...options.HostConfig, PidsLimit: 0 },
+    }));
+    try {
+      const starting = deploy({ widgets: 1, workers: 1, env: { DOCKER_HOST: proxy.host } });
+      await expect(starting).rejects.toThrow(/Processes are not limited/);
+    } finally {
+      proxy.close();
+    }
+  });
+});
