@@ -72,7 +72,7 @@ describe('docker compose, with three workers and two widgets', () => {
   it('has all of them healthy', async () => {
     expect(await containersOf('widget')).toHaveLength(2);
     expect(await containersOf('worker')).toHaveLength(3);
-    const names = ['proxy', 'widget', 'worker', 'broker'];
+    const names = ['proxy', 'widget', 'worker', 'broker', 'socket-proxy'];
     const healthy = async () => {
       const ids = (await Promise.all(names.map(containersOf))).flat();
       const { stdout } = await run('docker', ['inspect', '--format', '{{.State.Health.Status}}', ...ids]);
@@ -81,13 +81,13 @@ describe('docker compose, with three workers and two widgets', () => {
     for (const deadline = Date.now() + 40_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 500))) {
       if ((await healthy()).every((status) => status === 'healthy')) break;
     }
-    expect(await healthy()).toEqual(Array(7).fill('healthy'));
+    expect(await healthy()).toEqual(Array(8).fill('healthy'));
   }, 60_000);
 
-  it('gives Docker\'s socket to the workers alone', async () => {
-    for (const name of ['proxy', 'widget', 'worker', 'broker']) {
+  it('gives Docker\'s socket to the socket proxy alone', async () => {
+    for (const name of ['proxy', 'widget', 'worker', 'broker', 'socket-proxy']) {
       const { stdout } = await run('docker', ['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
-      expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'worker']);
+      expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'socket-proxy']);
     }
   });
 

@@ -1,0 +1,98 @@
+/** The socket proxy of the compose file in a container of a test's own, and what its settings allow. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { environment } from './environment.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const START_MS = 20_000;
+const run = promisify(execFile);
+
+export interface Asked {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+export interface SocketProxy {
+  readonly dockerHost: string;
+  /** The status of the answer. */
+  ask(call: Asked): Promise<number>;
+  end(): Promise<void>;
+}
+
+const image = () => `${environment('NAMESPACE')}-socket-proxy`.toLowerCase();
+
+export async function buildSocketProxy(): Promise<void> {
+  const file = join(ROOT, 'docker', 'socket-proxy', 'Dockerfile');
+  await run('docker', ['build', '--quiet', '--tag', image(), '--file', file, join(ROOT, 'docker')]);
+}
+
+export async function removeSocketProxyImage(): Promise<void> {
+  await run('docker', ['rmi', image()]);
+}
+
+/** Starts it in front of the engine of the usual socket, for the tasks of `namespace`, in containers of `runtime`. */
+export async function startSocketProxy(namespace: string, runtime = ''): Promise<SocketProxy> {
+  const name = `${environment('NAMESPACE')}-socket-proxy-${runtime}`;
+  const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'socket'}-`));
+  const images = { SANDBOX_IMAGE: environment('SANDBOX_IMAGE'), RUN_IMAGE: environment('RUN_IMAGE') };
+  const settings = { NAMESPACE: namespace, SANDBOX_RUNTIME: runtime, ...images };
+  await run('docker', [
+    ...['run', '--detach', '--name', name, '--network', 'none', '--cap-drop', 'ALL', '--read-only'],
+    ...['--volume', '/var/run/docker.sock:/var/run/docker.sock', '--volume', `${folder}:/run/engine`],
+    ...Object.entries(settings).flatMap(([setting, value]) => ['--env', `${setting}=${value}`]),
+    image(),
+  ]);
+  const socketPath = join(folder, 'docker.sock');
+  const ask = ({ method, path, headers = {}, body }: Asked) =>
+    new Promise<number>((resolve, reject) => {
+      const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+      const asking = request({ socketPath, method, path, headers: { ...length, ...headers } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      asking.on('upgrade', (answer, socket) => {
+        socket.destroy();
+        resolve(answer.statusCode ?? 0);
+      });
+      asking.on('error', reject);
+      asking.end(body);
+    });
+  const end = async () => {
+    await run('docker', ['rm', '--force', name]);
+    rmSync(folder, { recursive: true });
+  };
+  const answers = () => ask({ method: 'GET', path: '/_ping' }).then((status) => status === 200, () => false);
+  for (const deadline = Date.now() + START_MS; !(await answers()); await sleep(50)) {
+    if (Date.now() < deadline) continue;
+    const { stdout, stderr } = await run('docker', ['logs', name]);
+    await end();
+    throw new Error(`the socket proxy does not answer:\n${stdout}${stderr}`);
+  }
+  return { dockerHost: `unix://${socketPath}`, ask, end };
+}
+
+export interface Rule {
+  method: string;
+  matches: (path: string) => boolean;
+  text: string;
+}
+
+/** The calls that the proxy's settings allow. */
+export function allowedCalls(): Rule[] {
+  const settings = readFileSync(join(ROOT, 'docker/socket-proxy/haproxy.cfg'), 'utf8');
+  const allow = /^ +http-request allow if \{ method (\w+) \} \{ path(_reg)? (\S+) \}$/gm;
+  const rules = [...settings.matchAll(allow)].map(([text, method = '', isPattern, path = '']) => {
+    const pattern = new RegExp(path);
+    return { method, matches: (asked: string) => (isPattern ? pattern.test(asked) : asked === path), text: text.trim() };
+  });
+  if (rules.length !== settings.split('http-request allow').length - 1) throw new Error('an allowed call was not understood');
+  return rules;
+}
