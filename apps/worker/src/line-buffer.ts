@@ -18,7 +18,10 @@ export class LineBuffer {
     this.part = new Uint8Array(longestBytes);
   }
 
-  /** The lines that `bytes` completes, each with its line end (a part of a long line has none). */
+  /**
+   * The lines that `bytes` completes, with their line ends and as many in one piece as a part may
+   * have (a part of a long line ends without one).
+   */
   push(bytes: Uint8Array): string[] {
     return this.take(this.decoder.decode(bytes, { stream: true }));
   }
@@ -39,26 +42,32 @@ export class LineBuffer {
       this.openBytes += bytes;
       return [];
     }
-    const lines = (this.open + text).split(/(?<=\n)/).flatMap((line) => this.parts(line));
-    this.keep(lines.at(-1)?.endsWith('\n') ? '' : (lines.pop() ?? ''));
-    return lines;
+    return this.cut(this.open + text, this.openBytes + bytes);
+  }
+
+  /** Not line by line: a program that puts out nothing but line ends must not cost more than others. */
+  private cut(text: string, bytes: number): string[] {
+    const pieces: string[] = [];
+    let rest = text;
+    let left = bytes;
+    while (left > this.longestBytes) {
+      const { read, written } = ENCODER.encodeInto(rest, this.part);
+      // Whole lines, or else whole characters, as many as there is room for.
+      const end = rest.lastIndexOf('\n', read - 1) + 1 || read;
+      const piece = rest.slice(0, end);
+      pieces.push(piece);
+      rest = rest.slice(end);
+      left -= end === read ? written : Buffer.byteLength(piece);
+    }
+    const end = rest.lastIndexOf('\n') + 1;
+    if (end > 0) pieces.push(rest.slice(0, end));
+    this.keep(rest.slice(end));
+    return pieces;
   }
 
   private keep(open: string): void {
     this.open = open;
     this.openBytes = Buffer.byteLength(open);
-  }
-
-  private parts(line: string): string[] {
-    const cut: string[] = [];
-    let rest = line;
-    while (Buffer.byteLength(rest) > this.longestBytes) {
-      // Takes whole characters alone, as many as there is room for.
-      const { read } = ENCODER.encodeInto(rest, this.part);
-      cut.push(rest.slice(0, read));
-      rest = rest.slice(read);
-    }
-    return [...cut, rest];
   }
 }
 

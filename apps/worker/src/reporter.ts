@@ -17,9 +17,12 @@ const CROWD = 100;
 const GATHER_MS = 20;
 
 export type TextType = 'console' | 'stdout' | 'stderr';
+type TextMessage = Extract<OutputItem['msg'], { type: TextType }>;
 
 export class Reporter {
   private waiting: OutputItem[] = [];
+  /** Texts that end with a whole line. Known, not looked up: to look at a text that has grown copies all of it. */
+  private readonly whole = new WeakSet<object>();
   private sent = 0;
   private gathering: NodeJS.Timeout | undefined;
   private sending: Promise<void> | undefined;
@@ -40,8 +43,11 @@ export class Reporter {
   /** One item, or more lines of the last one if they belong together. */
   text(type: TextType, data: string, ref?: string): void {
     const open = type === 'console' ? undefined : this.openItem(type, data, ref);
+    const msg = open ?? { type, data };
     if (open) open.data += data;
-    else this.waiting.push({ msg: { type, data }, ...(ref !== undefined && { ref }) });
+    else this.waiting.push({ msg, ...(ref !== undefined && { ref }) });
+    if (data.endsWith('\n')) this.whole.add(msg);
+    else this.whole.delete(msg);
     this.gather();
   }
 
@@ -59,14 +65,19 @@ export class Reporter {
   }
 
   /** The waiting item that `data` can be a part of: the last one, or in a crowd the last of its stream. */
-  private openItem(type: TextType, data: string, ref: string | undefined): { data: string } | undefined {
+  private openItem(type: TextType, data: string, ref: string | undefined): TextMessage | undefined {
     const nearest = this.waiting.length < CROWD ? this.waiting.length - 1 : this.waiting.length - CROWD;
     for (let i = this.waiting.length - 1; i >= Math.max(0, nearest); i--) {
       const { msg, ref: of } = this.waiting[i] as OutputItem;
       if (msg.type === 'console' || msg.type === 'lab' || of !== ref) return undefined;
-      if (msg.type === type) return joins(msg, data) ? msg : undefined;
+      if (msg.type === type) return this.joins(msg, data) ? msg : undefined;
     }
     return undefined;
+  }
+
+  /** Whether `data` can follow in the same item: behind a whole line, and not without end. */
+  private joins(msg: TextMessage, data: string): boolean {
+    return this.whole.has(msg) && msg.data.length + data.length <= ITEM_SIZE;
   }
 
   private gather(): void {
@@ -100,9 +111,4 @@ export class Reporter {
     }
     return this.waiting.splice(0, end);
   }
-}
-
-/** Whether `data` can follow in the same item: behind a whole line, and not without end. */
-function joins(msg: { data: string }, data: string): boolean {
-  return msg.data.endsWith('\n') && msg.data.length + data.length <= ITEM_SIZE;
 }

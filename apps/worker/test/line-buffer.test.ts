@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { LineBuffer, LONGEST_LINE_BYTES } from '../src/line-buffer.js';
 
-function feed(chunks: Uint8Array[]): string[] {
-  const buffer = new LineBuffer();
+function feed(chunks: Uint8Array[], longestBytes?: number): string[] {
+  const buffer = new LineBuffer(longestBytes);
   return [...chunks.flatMap((chunk) => buffer.push(chunk)), ...buffer.end()];
 }
 const bytes = (text: string) => Buffer.from(text);
@@ -19,7 +19,7 @@ describe('a line buffer', () => {
     const buffer = new LineBuffer();
     expect(buffer.push(bytes('he'))).toEqual([]);
     expect(buffer.push(bytes('ad\ntail'))).toEqual(['head\n']);
-    expect(buffer.push(bytes(' and its end\n\nlast'))).toEqual(['tail and its end\n', '\n']);
+    expect(buffer.push(bytes(' and its end\n\nlast'))).toEqual(['tail and its end\n\n']);
     expect(buffer.end()).toEqual(['last']);
     expect(buffer.end()).toEqual([]);
   });
@@ -34,7 +34,7 @@ describe('a line buffer', () => {
   });
 
   it('keeps carriage returns, control characters and a byte order mark', () => {
-    expect(feed([bytes('\ufeffa\r\nb\u001b[31m\u0000\n')])).toEqual(['\ufeffa\r\n', 'b\u001b[31m\u0000\n']);
+    expect(feed([bytes('\ufeffa\r\nb\u001b[31m\u0000\n')])).toEqual(['\ufeffa\r\nb\u001b[31m\u0000\n']);
   });
 
   it('sends a line without an end in parts, none of them splitting a character', () => {
@@ -45,13 +45,30 @@ describe('a line buffer', () => {
     expect(parts.join('')).toBe(line);
   });
 
+  it('cuts behind the last line that there is room for, and within one alone that there is no room for', () => {
+    const text = `${'a\n'.repeat(7)}bbb\n${'c'.repeat(40)}\nd\ne`;
+    expect(feed([bytes(text)], 16)).toEqual(['a\n'.repeat(7), 'bbb\n', 'c'.repeat(16), 'c'.repeat(16), `${'c'.repeat(8)}\nd\n`, 'e']);
+  });
+
+  it('keeps every piece within its size, and cuts no line that fits in one', () => {
+    const lines = fc.array(fc.string({ unit: 'binary', maxLength: 12 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(lines, fc.array(fc.nat(), { maxLength: 20 }), (some, cuts) => {
+        const text = some.map((line) => `${line.toWellFormed()}\n`).join('');
+        const pieces = feed(chunked(bytes(text), cuts), 16);
+        expect(pieces.join('')).toBe(text);
+        for (const piece of pieces) expect(Buffer.byteLength(piece)).toBeLessThanOrEqual(16);
+        if (text.split('\n').every((line) => Buffer.byteLength(line) < 16)) expect(pieces.every((piece) => piece.endsWith('\n'))).toBe(true);
+      }),
+    );
+  });
+
   it('loses and adds nothing, however the bytes are cut', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 400 }), fc.array(fc.nat(), { maxLength: 20 }), (text, cuts) => {
         const lines = feed(chunked(bytes(text), cuts));
         expect(lines.join('')).toBe(bytes(text).toString());
         expect(lines.every((line, i) => line.endsWith('\n') || i === lines.length - 1)).toBe(true);
-        expect(lines.every((line) => !line.slice(0, -1).includes('\n'))).toBe(true);
       }),
     );
   });

@@ -107,6 +107,21 @@ describe('a reporter', () => {
     }
   }, 20_000);
 
+  it('takes a million short lines in no more time than they are worth', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    const begin = performance.now();
+    for (let i = 0; i < 1_000_000; i++) reporter.text('stdout', '\n');
+    expect(performance.now() - begin).toBeLessThan(2000);
+    const finished = reporter.finish(END);
+    for (let i = 0; i < 10; i++) {
+      await queue.settle();
+      queue.confirms[i]?.resolve();
+    }
+    await finished;
+    expect(queue.published.flatMap((message) => (message.kind === 'output' ? texts(message) : [])).join('')).toBe('\n'.repeat(1_000_000));
+  });
+
   it('keeps messages and items of a bounded size', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
