@@ -227,8 +227,7 @@ describe('a widget', () => {
     const answers = await Promise.all(Array.from({ length: 12 }, () => post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false })));
     const accepted = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status === 503);
-    expect(accepted.length + refused.length).toBe(12);
-    expect(refused.length).toBeGreaterThan(0);
+    expect([accepted.length, refused.length]).toEqual([3, 9]);
     for (const { headers, body } of refused) {
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
       expect(body).toMatchObject({ error: 'Service Unavailable' });

@@ -78,61 +78,6 @@ describe('arguments', () => {
   });
 });
 
-describe('a limit has its own words and a status that is not 0:', () => {
-  it('output of a task', async () => {
-    const result = await run({ files: [c('  for (;;) puts("yes");\n  return 0;')] });
-    expect(result.status).toBe(153);
-    expect(text(result, 'stderr')).toMatch(/Maximum 1 MiB output limit reached/);
-    const stdout = text(result, 'stdout').replace('Build completed successfully.', '');
-    expect(stdout.length).toBe(1024 * 1024);
-    expect(stdout).toMatch(/^(yes\n)*$/);
-  });
-
-  it('a line without an end, sent in parts', async () => {
-    const result = await run({ files: [c('  for (int i = 0; i < 200000; i++) putchar(\'x\');\n  return 0;')] });
-    expect(result.status).toBe(0);
-    const parts = result.output.filter(({ msg }) => msg.type === 'stdout').slice(1);
-    expect(parts.length).toBeGreaterThanOrEqual(4);
-    expect(text({ output: parts }, 'stdout')).toBe('x'.repeat(200_000));
-  });
-
-  it('files that a program writes', async () => {
-    const body = `  FILE *f = fopen("big", "w"); char block[65536] = {0}; long sum = 0;
-  while (fwrite(block, 1, sizeof block, f) == sizeof block) sum += sizeof block;
-  printf("%ld MiB, then %m\\n", sum >> 20); return 7;`;
-    const result = await run({ files: [c(body)] });
-    expect(result.status).toBe(7);
-    expect(text(result, 'stdout')).toMatch(/(31|32) MiB, then No space left on device/);
-  });
-
-  it('memory, with files counted', async () => {
-    const body = `  for (int i = 0; i < 400; i++) memset(malloc(1 << 20), 1, 1 << 20);\n  return 0;`;
-    const result = await run({ files: [c(body)] });
-    expect(result.status).toBe(137);
-    expect(text(result, 'stderr')).toMatch(/Maximum 256 MiB memory limit reached/);
-  });
-
-  it('threads', async () => {
-    const body = `  pthread_t t; int n = 0;
-  while (pthread_create(&t, NULL, nap, NULL) == 0) n++;
-  printf("%d threads\\n", n); return 0;`;
-    const includes = '#include <stdio.h>\n#include <pthread.h>\n#include <unistd.h>\nstatic void *nap(void *x) { pause(); return x; }\n';
-    const result = await run({ files: [c(body, includes)] });
-    const threads = Number(/(\d+) threads/.exec(text(result, 'stdout'))?.[1]);
-    expect(threads).toBeGreaterThan(50);
-    expect(threads).toBeLessThanOrEqual(100);
-  });
-
-  it('time of a lab case: the case fails, the others go on', async () => {
-    const body = '   if Argument (1) = "stay" then\n      loop\n         null;\n      end loop;\n   end if;\n   Put_Line (Argument (1));';
-    const lab = 'in 1: stay\nout 1:stay\nin 2: go\nout 2:go\n';
-    const result = await run({ mode: 'submit', files: [{ basename: 'main.adb', contents: ada(body) }, { basename: 'lab_io.txt', contents: lab }] });
-    expect(text(result, 'stderr')).toContain('<interrupted> : Maximum 10s process limit reached.');
-    expect(result.output.find(({ msg }) => msg.type === 'stderr' && msg.data.includes('10s'))?.ref).toBe('1');
-    expect(verdict(result)).toMatchObject({ success: false, cases: { 1: { status: 'Failed' }, 2: { status: 'Success' } } });
-  }, 30_000);
-});
-
 describe('programs', () => {
   it('may write files and read them back', async () => {
     const body = `   Create (F, Out_File, "notes.txt");\n   Put_Line (F, "kept");\n   Close (F);

@@ -1,4 +1,7 @@
 /** Sources of small programs, and many of them run at the same time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Deployment } from './deployment.js';
 import { collect, runProgram, submit, text, type RunRequest, type RunResult } from './client.js';
 
 type Source = RunRequest['files'][number];
@@ -25,7 +28,7 @@ export const lab = (cases: [words: string, out: string][]): Source => ({
 
 /** What is said of a build that went well, as an item without a line end. */
 const BUILT = 'Build completed successfully.';
-const HELLO = ada('   Put_Line ("hello");');
+export const HELLO = ada('   Put_Line ("hello");');
 
 export interface Outcome {
   /** Of the program alone. */
@@ -39,6 +42,8 @@ export interface Outcome {
 export interface RunTogether extends RunResult, Outcome {
   /** Milliseconds between the program's first output and the task's end, both as a client sees them. */
   afterOutputMs: number;
+  /** The same from the announcement of the program on, which comes before its container is made. */
+  afterAnnouncementMs: number;
 }
 
 export const outcome = (result: RunResult): Outcome => ({
@@ -65,16 +70,25 @@ export async function runTogether<Name extends string>(
 
 async function runTimed(base: string, request: Partial<RunRequest>): Promise<RunTogether> {
   const identifier = await submit(base, { mode: 'run', files: [], ...request });
-  let announced = false;
+  let announcedMs: number | undefined;
   let beganMs: number | undefined;
   const result = await collect(base, identifier, {
     onAnswer({ output }) {
       for (const { msg } of output) {
-        if (msg.type === 'console') announced = msg.data.startsWith('./');
-        else if (announced) beganMs ??= performance.now();
+        if (msg.type === 'console' && msg.data.startsWith('./')) announcedMs ??= performance.now();
+        else if (announcedMs !== undefined) beganMs ??= performance.now();
       }
     },
   });
   const endMs = performance.now();
-  return { ...result, ...outcome(result), afterOutputMs: endMs - (beganMs ?? endMs) };
+  return { ...result, ...outcome(result), afterOutputMs: endMs - (beganMs ?? endMs), afterAnnouncementMs: endMs - (announcedMs ?? endMs) };
+}
+
+/** How long the program of a task that has ended has run, in ms, by the worker's log. */
+export async function runMs(service: Deployment, identifier: string): Promise<number> {
+  for (;;) {
+    const end = service.log().find((line) => line.identifier === identifier && line.outcome !== undefined);
+    if (end) return Number(end.runMs);
+    await sleep(20);
+  }
 }
