@@ -84,7 +84,8 @@ describe('after all of them', () => {
   });
 
   it('no build has started anything but compilers', async () => {
-    expect((await theWorld()).watch.strangers()).toEqual([]);
+    const { watch, containers } = await theWorld();
+    expect(watch.strangers(containers)).toEqual([]);
   });
 
   it('the log has no error, and no crash', async () => {

@@ -17,8 +17,6 @@ import { setTraps, type Traps } from './lib/traps.js';
 import { hostFilesWith } from './lib/world.js';
 
 const token = `t${randomBytes(6).toString('hex')}`;
-const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'attacks'}-`));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Under gVisor the host sees none of a program's processes: this watch is of runc's. */
 describe('the watch over processes', () => {
@@ -50,7 +48,7 @@ describe('the watch over processes', () => {
       expect.arrayContaining([expect.stringMatching(/processes in one container/), 'a process of user 0', expect.stringMatching(/with capabilities/)]),
     );
     expect(watch.stillIn(new Set([id]))).not.toEqual([]);
-    expect(watch.strangers().join()).toContain('sleep');
+    expect(watch.strangers(new Set([id])).join()).toContain('sleep');
   });
 
   it('sees a process in a namespace of its own', async () => {
@@ -60,9 +58,16 @@ describe('the watch over processes', () => {
 });
 
 describe('a trap', () => {
+  let folder: string;
   let traps: Traps;
-  beforeAll(async () => void (traps = await setTraps(folder, token)));
-  afterAll(() => traps.close());
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'attacks'}-`));
+    traps = await setTraps(folder, token);
+  });
+  afterAll(() => {
+    traps.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   it('counts a connection and a packet, at each of its addresses', async () => {
     for (const host of traps.addresses) {

@@ -11,7 +11,7 @@ export interface Attack {
    *
    * @param token of this attack alone, letters and digits
    */
-  attack(world: World, token: string): Promise<void>;
+  readonly attack: (world: World, token: string) => Promise<void>;
 }
 
 export interface AttackClass {

@@ -29,7 +29,7 @@ export class ProcessWatch {
   readonly #before = new Set(pids());
   readonly #seen = new Map<number, Sighting>();
   readonly #all: Sighting[] = [];
-  readonly #timer = setInterval(() => this.look(), LOOK_MS);
+  readonly #timer = setInterval(() => this.look(), LOOK_MS).unref();
 
   /** Looks once; the watch does so by itself as well. */
   look(): void {
@@ -58,10 +58,10 @@ export class ProcessWatch {
     });
   }
 
-  /** What builds have started that is none of the compilers' parts. */
-  strangers(): string[] {
+  /** What was started in these containers that is neither a part of the compilers nor a program. */
+  strangers(containers: ReadonlySet<string>): string[] {
     const strange = ({ container, exe }: Sighting) =>
-      container !== undefined && exe !== '' && !OURS.test(exe) && !TOOL.test(exe) && !exe.startsWith('/workspace/sessions/');
+      containers.has(container ?? '') && exe !== '' && !OURS.test(exe) && !TOOL.test(exe) && !exe.startsWith('/workspace/sessions/');
     return this.#all.filter(strange).map(describe);
   }
 

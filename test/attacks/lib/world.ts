@@ -38,6 +38,8 @@ export interface World {
   readonly seesProcesses: boolean;
   /** Runs a program under the attack's token, which is its argument unless it brings its own. */
   run(token: string, request: RunRequest): Promise<RunResult>;
+  /** Polls a task that is the attack's to its end. */
+  collect(token: string, identifier: string): Promise<RunResult>;
   /** Keeps what an attack was answered in other ways, to be looked through. */
   heard(token: string, answer: string): void;
   /** The effects of an attack that can be seen from outside, each in words. */
@@ -59,6 +61,11 @@ export async function openWorld(): Promise<World> {
   const canary = startCanary(service.base);
   const answers = new Map<string, string>();
   const heard = (token: string, answer: string) => void answers.set(token, (answers.get(token) ?? '') + answer);
+  const collectHeard = async (token: string, identifier: string) => {
+    const result = await collect(service.base, identifier);
+    for (const { msg } of result.output) heard(token, typeof msg.data === 'string' ? msg.data : JSON.stringify(msg.data));
+    return result;
+  };
   const hostSecrets = [secret, ...secretsOfHost()];
 
   return {
@@ -73,10 +80,9 @@ export async function openWorld(): Promise<World> {
     heard,
     async run(token, request) {
       const words = request.files.some(({ basename }) => basename === 'cli.txt') ? [] : [{ basename: 'cli.txt', contents: token }];
-      const result = await collect(service.base, await submit(service.base, { ...request, files: [...request.files, ...words] }));
-      for (const { msg } of result.output) heard(token, typeof msg.data === 'string' ? msg.data : JSON.stringify(msg.data));
-      return result;
+      return collectHeard(token, await submit(service.base, { ...request, files: [...request.files, ...words] }));
     },
+    collect: collectHeard,
     effectsOf(token) {
       const answer = answers.get(token) ?? '';
       const words = answer.split('\n').filter((line) => line.includes(`through ${token}`));

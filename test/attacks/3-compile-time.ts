@@ -1,0 +1,119 @@
+/** What happens while a program is built: other files read, tools led astray, time and memory eaten. */
+import { c, ada, adaMain } from './lib/programs.js';
+import { held, type Attack } from './lib/attack.js';
+
+const including = (path: string, as = 'build' as const): Attack =>
+  c(`#include "${path}"`, `Has the compiler quote ${path} in its messages.`, `#include "${path}"\nint main(void) { trying(); }`, {
+    at: as,
+    look: ({ stdout, stderr }) => {
+      // The compiler names the file; what it quotes of it would be a line of it.
+      held(!/root:|AMQP_URL|PASSWORD|SECCOMP_PROFILE|node /i.test(stdout + stderr), `the contents of ${path}`);
+    },
+  });
+/** The bytes of a file, taken into the program by the assembler, and printed by it. */
+const incbin = (path: string) => `__asm__(".section .rodata\\n.global taken\\ntaken: .incbin \\"${path}\\"\\n.byte 0\\n.global taken_end\\ntaken_end:\\n.previous");
+extern const char taken[], taken_end[];`;
+const shown = (path: string, effect: RegExp): Attack =>
+  c(`.incbin "${path}"`, `Has the assembler take ${path} into the program, which prints it.`,
+    `${incbin(path)}\nint main(void) { trying(); fwrite(taken, 1, taken_end - taken, stdout); }`,
+    { at: 'build', look: ({ stdout }) => held(!effect.test(stdout), `the contents of ${path}`) });
+
+const LINKER_SCRIPT = 'OUTPUT_FORMAT(elf64-x86-64)\nINPUT(/etc/passwd)\nENTRY(main)\n';
+const TEMPLATE_BOMB = `template <int N, int M> struct Bomb { static const long value = Bomb<N - 1, M * 2>::value + Bomb<N - 1, M * 2 + 1>::value; };
+template <int M> struct Bomb<0, M> { static const long value = M; };
+int main() { return (int)Bomb<28, 1>::value; }
+`;
+
+export const attacks: Attack[] = [
+  including('/etc/shadow'),
+  including('/proc/self/environ'),
+  including('/proc/1/environ'),
+  c('#include of what never ends', 'Has the compiler read devices and pipes that never come to an end.',
+    '#include "/dev/zero"\n#include "/dev/stdin"\n#include "/proc/self/fd/1"\nint main(void) { trying(); }',
+    { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('__has_include', 'Asks the preprocessor which files of the host are there.',
+    (world) => `${['/var/run/docker.sock', '/run/secrets/broker', world.secretPath].map((path) => `#if __has_include("${path}")\n#warning through is_there ${path}\n#endif`).join('\n')}\nint main(void) { trying(); }`,
+    { look: ({ stderr }) => held(!stderr.includes('is_there'), 'a file of the host is there for the compiler') }),
+  c('#include of a file of the host', 'Includes a file that the host has and everybody there may read.',
+    (world) => `#include "${world.secretPath}"\nint main(void) { trying(); }`, { at: 'refusal' }),
+  shown('/etc/shadow', /root:/),
+  shown('/proc/self/environ', /AMQP|PASSWORD|SANDBOX_IMAGE/),
+  shown('/proc/1/environ', /AMQP|PASSWORD|SANDBOX_IMAGE/),
+  c('.incbin of a file of the host', 'Has the assembler take a file of the host into the program.',
+    (world) => `${incbin(world.secretPath)}\nint main(void) { trying(); fwrite(taken, 1, taken_end - taken, stdout); }`, { at: 'refusal' }),
+  c('.incbin of what never ends', 'Has the assembler read /dev/zero into an object without end.',
+    `${incbin('/dev/zero')}\nint main(void) { trying(); }`, { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  {
+    name: 'a linker script', tries: 'Sends main.o and the like, which the linker would obey as a script.',
+    async attack(world, token) {
+      for (const basename of ['main.o', 'x.a', 'libc.so', 'libc.so.6', 'default.cgpr', 'auto.cgpr', 'main.ali', 'b__main.adb', 'attack.h.gch']) {
+        const body = { mode: 'run', name: 'x', files: [{ basename: 'main.c', contents: 'int main(void) { return 0; }\n' }, { basename, contents: LINKER_SCRIPT }] };
+        const answer = await fetch(`${world.service.base}/run_program/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+        world.heard(token, await answer.text());
+        held(answer.status === 400, `${basename} was taken`);
+      }
+    },
+  },
+  c('names that are options', 'Sends files whose names the tools could take for options or for their own files.', 'int main(void) { trying(); }', {
+    files: ['-fplugin=x', '-wrapper', '@args', '--config=x', '-T', 'specs', 'default.gpr', 'gnat.adc', 'crt1', 'collect2', 'as', 'ld', 'gcc', 'gnat1', '.gdbinit', 'a.gpr']
+      .map((basename) => ({ basename, contents: 'project A is\n   for Exec_Dir use "/";\nend A;\n-o\n/tmp/x\n*link: through\n' })),
+    look: ({ stdout }) => held(stdout.startsWith('Build completed'), 'the build was led astray'),
+  }),
+  c('a source that is called like an option', 'Sends a source named so that its object would be an option of the linker.',
+    () => [{ basename: 'main.c', contents: '#include "attack.h"\nint main(void) { trying(); }' }, { basename: 'Wl,-T,main.c', contents: '' }, { basename: 'a -o b.c', contents: '' }, { basename: "x';touch y;'.c", contents: '' }],
+    { at: 'build' }),
+  {
+    name: 'project text in names', tries: 'Judge0 550: breaks out of the project file by quotes and line ends in names, switches and the main.',
+    async attack(world, token) {
+      const breakout = 'main"); for Object_Dir use "/"; package Linker is for Default_Switches ("c") use ("-static"); end Linker; for Source_Files use ("main';
+      const files = [{ basename: 'main.c', contents: '#include <stdio.h>\nint main(void) {\n puts("plain"); }\n' }];
+      for (const request of [
+        { main: breakout }, { main: 'main.c\n--config=x' }, { name: 'x\n-P y' }, { switches: { 'Compiler is end Compiler; package Linker': ['-static'] } },
+        { switches: { Compiler: ['-gnata\n-fplugin=./x', '-gnata", "-fplugin=x', `-g ${breakout}`] } }, { switches: { 'Compiler\nis': ['-g'] } },
+        { files: [...files, { basename: `${breakout}.c`, contents: '' }] }, { files: [...files, { basename: 'a\n.c', contents: '' }] },
+      ]) {
+        const answer = await fetch(`${world.service.base}/run_program/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ mode: 'run', name: 'x', files, ...request }) });
+        const body = (await answer.json()) as { identifier?: string };
+        held(answer.status === 200 || answer.status === 400, `an answer of ${answer.status} to ${JSON.stringify(request)}`);
+        if (answer.status === 400) continue;
+        const result = await world.collect(token, String(body.identifier));
+        held(result.message === 'SUCCESS' && JSON.stringify(result.output).includes('plain'), `another build than that of the project: ${JSON.stringify(result.output)}`);
+      }
+    },
+  },
+  c('a preprocessor bomb', 'Doubles a macro forty times over.',
+    `${Array.from({ length: 40 }, (_, i) => `#define B${i + 1} B${i} B${i}`).join('\n')}\n#define B0 x\nint main(void) { trying(); B40 }`,
+    { at: 'refusal', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('a file that includes itself', 'Includes itself twice, without an end.',
+    () => [{ basename: 'main.c', contents: '#include "a.h"\nint main(void) { return 0; }\n' }, { basename: 'a.h', contents: '#include "a.h"\n#include "a.h"\n' }],
+    { at: 'refusal', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('a template bomb', 'Has the C++ compiler instantiate 2 to the power of 28 templates.',
+    () => [{ basename: 'main.cpp', contents: TEMPLATE_BOMB }], { at: 'refusal', request: { main: 'main.cpp' }, look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  ada('a generic bomb', 'Has GNAT instantiate packages within packages, five to each.',
+    () => [{
+      basename: 'main.adb',
+      contents: `procedure Main is\n${Array.from({ length: 12 }, (_, i) => `   generic package G${i} is\n${i === 0 ? '      X : Integer := 0;\n' : Array.from({ length: 5 }, (__, j) => `      package I${j} is new G${i - 1};\n`).join('')}   end G${i};\n`).join('')}   package Boom is new G11;\nbegin null; end Main;\n`,
+    }], { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('an object of gigabytes', 'Has the compiler write an array of 8 GiB, initialised, into an object.',
+    'char huge[8UL << 30] = {1};\nint main(void) { trying(); return huge[1]; }', { at: 'build' }),
+  ada('static evaluation', 'Has GNAT compute a number of a hundred million digits while it compiles.',
+    adaMain('   null;', '   X : constant := 7 ** (7 ** (7 ** 7));'), { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('plugins and wrappers by attribute', 'Asks the compiler in pragmas and attributes to load, include or start something.',
+    `#pragma GCC optimize ("-fplugin=./x.so")
+#pragma GCC target ("arch=native")
+#pragma comment(lib, "/etc/passwd")
+#pragma GCC dependency "/etc/shadow"
+#pragma GCC push_options
+__asm__(".include \\"/etc/shadow\\"");
+int main(void) { trying(); }`, { at: 'build', look: ({ stderr }) => held(!stderr.includes('root:'), 'the contents of /etc/shadow') }),
+  c('options in an object', 'Writes sections that the linker takes for options or for code of its link-time optimiser.',
+    `__attribute__((section(".drectve"), used)) static const char d[] = "-T x -o /workspace/tmp/" TOKEN;
+__attribute__((section(".gnu.lto_.opts"), used)) static const char o[] = "'-wrapper' 'sh,-c,sleep 1 ; echo through " TOKEN "'";
+__attribute__((section(".gnu.lto_.symtab.1"), used)) static const char s[] = "main";
+__attribute__((section(".gnu.lto_main.1"), used)) static const char m[] = "xx";
+__attribute__((section(".deplibs"), used)) static const char p[] = "/etc/passwd";
+int main(void) { trying(); }`, { at: 'build' }),
+  c('an interpreter of its own', 'Names another dynamic loader, a library in a folder of its own, and an audit library in its headers.',
+    `__attribute__((section(".interp"), used)) static const char i[] = "/workspace/sessions/main.c";
+int main(void) { trying(); }`, { at: 'build' }),
+];
