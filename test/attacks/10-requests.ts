@@ -102,8 +102,7 @@ export const attacks: Attack[] = [
     ['/run_program/', gzipSync(Buffer.alloc(100 << 20, ' ')), { ...JSON_TYPE, 'content-encoding': 'gzip' }],
     ['/run_program/', gzipSync(JSON.stringify(RUN)), { ...JSON_TYPE, 'content-encoding': 'gzip, gzip' }],
   ]),
-  refusing('too much', 'Sends more than each limit: a body, a count, a file, a name, a number of lab cases.', () => [
-    ['/run_program/', JSON.stringify({ ...RUN, files: [{ basename: 'main.c', contents: 'x'.repeat(5 << 20) }] })],
+  refusing('too much', 'Sends more than each limit: a count, a file, a name, a number of lab cases.', () => [
     ['/run_program/', JSON.stringify({ ...RUN, files: Array.from({ length: 101 }, (_, i) => ({ basename: `f${i}.c`, contents: '' })) })],
     ['/run_program/', JSON.stringify({ ...RUN, files: [{ basename: 'main.c', contents: '☃'.repeat(50_001) }] })],
     ['/run_program/', JSON.stringify({ ...RUN, files: [{ basename: `${'n'.repeat(300)}.c`, contents: '' }] })],
@@ -111,6 +110,16 @@ export const attacks: Attack[] = [
     ['/run_program/', JSON.stringify({ ...RUN, files: [...RUN.files, { basename: 'lab_io.txt', contents: Array.from({ length: 51 }, (_, i) => `in${i}: a`).join('\n') }] })],
     ['/download/', JSON.stringify({ ...RUN, files: Array.from({ length: 101 }, (_, i) => ({ basename: `f${i}.c`, contents: '' })) })],
   ]),
+  {
+    name: 'a body without an end', tries: 'Announces, and then begins to send, a body of more than is taken.',
+    async attack(world, token) {
+      for (const head of ['Content-Length: 5242880', 'Content-Length: 999999999999', 'Transfer-Encoding: chunked']) {
+        const chunk = head.startsWith('T') ? `500000\r\n${' '.repeat(0x500000)}\r\n` : '{';
+        const answer = await sendRaw(world, token, `POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${head}\r\n\r\n${chunk}`);
+        held(answer.startsWith('HTTP/1.1 413'), `${head} is answered with: ${answer.slice(0, 100)}`);
+      }
+    },
+  },
   {
     name: 'header tricks', tries: 'Sends requests whose end or length two parsers see in different places, and headers that name other people.',
     async attack(world, token) {
