@@ -94,7 +94,7 @@ export const attacks: Attack[] = [
     `static int nothing(void) { return 0; }
      static void *choose(void) {
 #ifdef __x86_64__
-       long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory"); if (pid == 0) for (volatile long i = 0; i < 500000000; i++);
+       long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory"); if ((int)pid >= 0) for (volatile long i = 0; i < 500000000; i++);
 #endif
        return nothing; }
      int chosen(void) __attribute__((ifunc("choose")));
