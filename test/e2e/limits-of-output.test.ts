@@ -4,12 +4,14 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { OutputItem } from '@code-widgets/protocol';
 
 import { verdict, type RunRequest } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { c, GREETING, HELLO, lab, runMs, runTogether, sayHello, type RunTogether } from '../helpers/programs.js';
+
+jest.setTimeout(30_000);
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -137,7 +139,7 @@ describe('a flood', () => {
     expect(result).toMatchObject({ status: 153, message: 'SUCCESS' });
     expect(result.stderr.endsWith(WORDS)).toBe(true);
     expect([...result.stdout, ...result.stderr]).toHaveLength(MIB + WORDS.length);
-  }, 30_000);
+  });
 
   it('keeps no service from going on', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);

@@ -2,11 +2,13 @@
  * What a request is held to: one that is just within a limit is taken and done, one that is just
  * over it is refused, with words that say what is wrong and where.
  */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { collect, poll, post, submit, verdict, type RunRequest } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { GREETING, HELLO, lab, outcome, runTogether, sayHello } from '../helpers/programs.js';
+
+jest.setTimeout(30_000);
 
 const MIB = 1024 * 1024;
 /** One character, one code point, two UTF-16 units, four bytes. */
@@ -107,7 +109,7 @@ describe('with the limits of the contract', () => {
         expect([answer.status, await answer.json()]).toEqual([413, expect.objectContaining({ error: 'Payload Too Large' })]);
       }
     }
-  }, 30_000);
+  });
 
   it('the service goes on', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);

@@ -3,11 +3,13 @@
  * then nothing is said of it. The limit of a proof is in prove.test.ts, those of output are in
  * limits-of-output.test.ts.
  */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { text, verdict } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { ada, c, GREETING, lab, runMs, runTogether, sayHello, type RunTogether } from '../helpers/programs.js';
+
+jest.setTimeout(30_000);
 
 const GOOD = { status: 0, message: 'SUCCESS', stderr: '' };
 
@@ -209,7 +211,7 @@ describe('with limits of an operator', () => {
     expect(result).toMatchObject({ stdout: '', status: 124, message: 'SUCCESS' });
     expect(result.stderr).toBe('<interrupted> : Maximum 4s build limit reached.Build failed with error code: 124');
     expect(text(result, 'console')).toBe('gprbuild -q -P main.gpr');
-  }, 30_000);
+  });
 
   it('a task has its time: the case that meets its end fails, and so do those that never ran', async () => {
     const body = '   Put_Line (Argument (1));\n   Flush;\n   if Argument (1) /= "go" then\n      delay 2.0;\n   end if;';
@@ -220,7 +222,7 @@ describe('with limits of an operator', () => {
     expect(said).toEqual([{ msg: { type: 'stderr', data: '<interrupted> : Maximum 7.5s task limit reached.' }, ref: expect.stringMatching(/^[2-5]$/) }]);
     expect(verdict(result)).toMatchObject({ success: false, cases: { 1: { status: 'Success' }, 6: { actual: '', status: 'Failed' } } });
     expect(result.output.filter(({ msg }) => msg.type === 'console').at(-1)?.ref).toBe(said[0]?.ref);
-  }, 30_000);
+  });
 
   it('the service goes on, and what stays below them is done', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
