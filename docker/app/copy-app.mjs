@@ -1,5 +1,6 @@
 // copy-app.mjs APP TARGET: copies one app with the packages that it needs at run time, ours and
-// others, and nothing that only another app or the tests need. Run in the root of the repository.
+// others, and nothing that only another app or the tests need. Prints each as a component for sbom.sh.
+// Run in the root of the repository.
 import { cpSync, existsSync, readFileSync, realpathSync, symlinkSync, mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
@@ -24,12 +25,20 @@ function copyPackage(folder) {
       filter: (path) => !relative(real, path).split('/').includes('node_modules'),
     });
   }
-  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(readFileSync(join(real, 'package.json'), 'utf8'));
+  const manifest = JSON.parse(readFileSync(join(real, 'package.json'), 'utf8'));
+  console.log(JSON.stringify(componentOf(manifest, ours)));
+  const { dependencies = {}, optionalDependencies = {} } = manifest;
   for (const name of Object.keys(dependencies)) copyPackage(find(name, real) ?? missing(name, real));
   for (const name of Object.keys(optionalDependencies)) {
     const optional = find(name, real);
     if (optional) copyPackage(optional);
   }
+}
+
+/** As CycloneDX has it. Ours are in no registry, so they have no package URL. */
+function componentOf({ name, version }, ours) {
+  const component = { type: 'library', name, version };
+  return ours ? component : { ...component, purl: `pkg:npm/${name.replace('@', '%40')}@${version.replaceAll('+', '%2B')}` };
 }
 
 function find(name, from) {

@@ -14,7 +14,7 @@ packages() {
         dpkg-query --show --showformat '${binary:Package}\n'
     else
         # Files of ours belong to no package, which is no error.
-        find "$folder" ! -type d -printf '/%P\n' | { xargs dpkg-query --search 2> /dev/null || true; } |
+        find "$folder" ! -type d -printf '/%P\0' | { xargs -0 dpkg-query --search 2> /dev/null || true; } |
             sed -e '/^diversion by/d' -e 's/: .*//' -e 's/, /\n/g' | sort -u
     fi
 }
@@ -25,5 +25,5 @@ echo "\"metadata\":{\"component\":{\"type\":\"container\",\"name\":\"$image\"}},
     # In a package URL, a + is written %2B.
     packages | xargs dpkg-query --show --showformat "$deb" | sed -e :a -e 's/\("purl.*\)+/\1%2B/' -e ta
     cat /dev/null "$@"
-} | sed '$! s/$/,/'
+} | sort -u | sed '$! s/$/,/'
 echo ']}'

@@ -7,11 +7,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import Docker from 'dockerode';
 
+import { findBaseImage } from '../../scripts/lib/base-image.js';
 import { post } from '../helpers/client.js';
 import { environment } from '../helpers/environment.js';
 import { differences } from '../helpers/golden-differences.js';
 import { loadFixtures, play } from '../helpers/golden.js';
+import { componentsOf, givesRights, isCommand, pathsOf } from '../helpers/image-contents.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** Building images on two cores takes its time. */
@@ -21,6 +24,7 @@ const run = promisify(execFile);
 /** `docker compose` where the plugin is, else Debian's docker-compose. */
 const [command, ...words] = spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
 
+const docker = new Docker();
 const project = environment('NAMESPACE').toLowerCase();
 let base: string;
 let folder: string;
@@ -47,6 +51,7 @@ beforeAll(async () => {
     // As an operator has it who keeps secrets in files.
     WORKER_BROKER_PASSWORD: '',
     WORKER_BROKER_PASSWORD_FILE: join(folder, 'worker-password'),
+    BASE_IMAGE: (await findBaseImage(docker)) ?? '',
     PORT: String(port),
     IMAGES: project,
     NAMESPACE: project,
@@ -89,7 +94,22 @@ describe('docker compose, with three workers and two widgets', () => {
       const { stdout } = await run('docker', ['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
       expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'socket-proxy']);
     }
-  });
+  }, 30_000);
+
+  it.each([
+    ['widget', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'fastify', 'amqplib'], ['dockerode', 'dash', 'apt', 'perl-base']],
+    ['worker', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'dockerode', 'amqplib'], ['fastify', 'dash', 'apt', 'perl-base']],
+    ['proxy', '65534:65534', ['usr/sbin/haproxy'], ['haproxy', 'libssl3t64'], ['dash', 'apt', 'perl-base']],
+    ['broker', 'rabbitmq', undefined, ['rabbitmq-server', 'erlang-base'], ['gcc-14', 'binutils']],
+  ])('has an image of the %s whose user is not root, with what it needs and a list of it', async (name, user, commands, present, absent) => {
+    const image = `${project}-${name}`;
+    expect((await docker.getImage(image).inspect()).Config.User).toBe(user);
+    expect(await pathsOf(docker, image, givesRights)).toEqual([]);
+    if (commands !== undefined) expect(await pathsOf(docker, image, isCommand)).toEqual(commands);
+    const names = (await componentsOf(docker, image, `code-widgets-${name}`)).map((component) => component.name);
+    expect(names).toEqual(expect.arrayContaining(present));
+    expect(absent.filter((package_) => names.includes(package_))).toEqual([]);
+  }, 60_000);
 
   it.each(loadFixtures().map((fixture) => [fixture.name, fixture] as const))(
     'answers like any other deployment: %s',

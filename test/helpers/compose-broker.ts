@@ -8,9 +8,9 @@ import { promisify } from 'node:util';
 
 import { connect, credentials, type ChannelModel } from 'amqplib';
 
+import { buildImage } from './build-image.js';
 import { environment } from './environment.js';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const START_MS = 60_000;
 const REFUSAL_MS = 20_000;
 const run = promisify(execFile);
@@ -32,7 +32,7 @@ export interface ComposeBroker {
 /** Builds the image; resolves to its name. */
 export async function buildBrokerImage(): Promise<string> {
   const image = `${environment('NAMESPACE')}-rights-broker`.toLowerCase();
-  await run('docker', ['build', '--quiet', '--tag', image, join(ROOT, 'rabbitmq')]);
+  await buildImage(image, 'rabbitmq/Dockerfile', '.');
   return image;
 }
 

@@ -69,9 +69,9 @@ export function givesRights({ mode, records }: TarEntry): boolean {
   return (mode & 0o6000) !== 0 || records.has('SCHILY.xattr.security.capability');
 }
 
-/** What lies where programs do: in an image for one program alone there is nothing else. */
+/** What lies in the folders of PATH: an image for one program alone has nothing else there. */
 export function isCommand({ path, type }: TarEntry): boolean {
-  return type !== 'folder' && /(^|\/)s?bin\//.test(path);
+  return type !== 'folder' && /^(usr\/(local\/)?)?s?bin\//.test(path);
 }
 
 async function inContainer<T>(docker: Docker, image: string, work: (container: Docker.Container) => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
+import { buildImage } from './build-image.js';
 import { environment } from './environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -30,8 +31,7 @@ export interface SocketProxy {
 const image = () => `${environment('NAMESPACE')}-socket-proxy`.toLowerCase();
 
 export async function buildSocketProxy(): Promise<void> {
-  const file = join(ROOT, 'docker', 'socket-proxy', 'Dockerfile');
-  await run('docker', ['build', '--quiet', '--tag', image(), '--file', file, join(ROOT, 'docker')]);
+  await buildImage(image(), 'docker/socket-proxy/Dockerfile', 'docker');
 }
 
 export async function removeSocketProxyImage(): Promise<void> {
