@@ -6,13 +6,16 @@ import type { RequestLimits } from '@code-widgets/project';
 import fastify, { LogController, type FastifyBaseLogger, type HTTPMethods } from 'fastify';
 
 import type { App } from './app-type.js';
+import { acceptOnlyJson } from './body.js';
+import { trustProxies } from './client-address.js';
 import { errorHandler } from './errors.js';
 import { Pace } from './pace.js';
-import { limitedRuns, PATIENCE, protect, serverOptions, type Patience } from './protection.js';
+import { ANSWER_HEADERS, protect } from './protection.js';
 import { checkOutputRoute } from './routes/check-output.js';
 import { downloadRoute } from './routes/download.js';
 import { healthRoute } from './routes/health.js';
 import { runProgramRoute } from './routes/run-program.js';
+import { answerClientError, guardServer, SERVER_LIMITS, serverOptions, type ServerLimits } from './server.js';
 
 const IDLE_CHECK_MS = 50;
 
@@ -21,23 +24,29 @@ export interface AppDependencies {
   replies: ReplyReader;
   log: FastifyBaseLogger;
   bodyLimitBytes: number;
-  limits: RequestLimits;
-  /** From one client; 0: no limit. */
+  /** Of one client; 0 for any number. */
   runsPerMinute: number;
-  /** Proxies in front whose word on the client's address is taken. */
+  /** How many proxies are in front; see client-address.ts. */
   trustedProxies: number;
-  patience?: Patience;
+  /** Where they are not the usual ones. */
+  serverLimits?: Partial<ServerLimits>;
 }
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, trustedProxies, patience = PATIENCE } = dependencies;
+  const { tasks, replies, log, bodyLimitBytes, runsPerMinute, trustedProxies, serverLimits } = dependencies;
+  const limits = { ...SERVER_LIMITS, ...serverLimits };
+  const pace = new Pace();
+  const answerError = errorHandler(async () => pace.retryAfterSeconds(await tasks.load()));
   const app = fastify({
     loggerInstance: log,
     // A page polls four times a second: a line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    ...serverOptions(patience),
-    trustProxy: (_, hop) => hop < trustedProxies,
+    ...serverOptions(limits),
+    clientErrorHandler: answerClientError,
+    // Of a request that comes to no route and to no plugin.
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply.headers(ANSWER_HEADERS)),
+    trustProxy: trustProxies(trustedProxies),
     // While it closes, what comes on a connection that is still open is answered like the rest.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
@@ -45,11 +54,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  // Only JSON is a body; what is not declared as JSON is not guessed at.
-  app.removeContentTypeParser('text/plain');
-
-  const pace = new Pace();
-  app.setErrorHandler(errorHandler(async () => pace.retryAfterSeconds(await tasks.load())));
+  guardServer(app.server, limits, log);
+  acceptOnlyJson(app);
+  app.setErrorHandler(answerError);
   await app.register(cors, {
     // Open to every origin; named back, as the pages have always seen it.
     origin: (origin, done) => done(null, origin ?? '*'),
@@ -57,6 +64,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     strictPreflight: false,
     preflightContinue: true,
   });
+  await protect(app, { runsPerMinute });
 
   await protect(app, { runsPerMinute });
 

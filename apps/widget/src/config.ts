@@ -17,6 +17,10 @@ const Settings = Type.Object({
   /** Proxies in front: as many entries of X-Forwarded-For are believed, from the last one on. */
   TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 10, default: 0 }),
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 4 * MIB }),
+  /** Of one client: a class room shares an address. 0 for any number. */
+  RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
+  /** In front, each adding the address that it was called from to X-Forwarded-For. */
+  TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 16, default: 0 }),
 });
 
 export const readConfig = (env: NodeJS.ProcessEnv) => readSettings(Settings, env);

@@ -27,14 +27,14 @@ export class TaskFailed extends Error {
   }
 }
 
-/** One client has asked for more runs than are its share. */
-export class TooManyRuns extends Error {
-  override name = 'TooManyRuns';
-  /** `seconds`: until it may go on. */
-  constructor(readonly seconds: number) {
-    super(`too many runs, for ${seconds} s`);
-  }
-}
+/** What a library says in its own words, in ours. */
+const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
+  // A body that is not declared as JSON was always a bad request here, not 415.
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [400, 'The body must be JSON, sent with Content-Type: application/json.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'The body is not valid JSON, or has a member called __proto__ or constructor.prototype.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'The body is too large; send less.'],
+  FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
+};
 
 export type RetryAfter = () => Promise<number>;
 
@@ -43,7 +43,7 @@ export function errorHandler(retryAfter: RetryAfter) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (error instanceof TaskQueueFull) {
       reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
-      return answer(reply, 503, 'Too many programs are waiting. Try again later.');
+      return sendError(reply, 503, 'Too many programs are waiting. Try again later.');
     }
     if (error instanceof TooManyRuns) {
       // The header is the limiter's.
@@ -52,45 +52,30 @@ export function errorHandler(retryAfter: RetryAfter) {
     if (error instanceof BrokerUnavailable) {
       request.log.error({ reason: error.message }, 'the broker is out of reach');
       reply.header('retry-after', BROKER_RETRY_S);
-      return answer(reply, 503, 'The service cannot take requests at the moment. Try again later.');
+      return sendError(reply, 503, 'The service cannot take requests at the moment. Try again later.');
     }
     if (error instanceof ReplyQueueBusy) {
       reply.header('retry-after', 1);
-      return answer(reply, 503, 'Another request for this task is being answered. Try again in a moment.');
+      return sendError(reply, 503, 'Another request for this task is being answered. Try again in a moment.');
     }
     if (error instanceof ReplyQueueGone) {
-      return answer(reply, 404, 'No task has this identifier, or its answer has expired. Run the program again.');
+      return sendError(reply, 404, 'No task has this identifier, or its answer has expired. Run the program again.');
     }
-    if (error instanceof ProjectError) return answer(reply, 400, error.message, error.path);
-    if (error.validation) return answer(reply, 400, ...describeValidation(error));
-    // A body that is not declared as JSON was always a bad request here, not 415.
-    if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-      return answer(reply, 400, 'The body must be JSON, sent with Content-Type: application/json.');
-    }
-    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      await discard(request.raw).catch(() => undefined);
-      return answer(reply, 413, `The request has more than ${request.routeOptions.bodyLimit} bytes; send less.`);
-    }
+    if (error instanceof ProjectError) return sendError(reply, 400, error.message, error.path);
+    if (error.validation) return sendError(reply, 400, ...describeValidation(error));
+    // The rest of a body that is too large is dropped as it comes: to close at once would take the answer back.
+    if (error.statusCode === 413) reply.removeHeader('connection');
+    const words = WORDS[error.code];
+    if (words) return sendError(reply, ...words);
     const status = error.statusCode ?? 500;
-    if (status < 500) return answer(reply, status, error.message);
+    if (status < 500) return sendError(reply, status, error.message);
     request.log.error({ err: error }, 'request failed');
-    return answer(reply, 500, 'Something went wrong here. Try again; if it stays, tell the operator.');
+    return sendError(reply, 500, 'Something went wrong here. Try again; if it stays, tell the operator.');
   };
 }
 
-/**
- * Reads what is left of a body that nobody wants. The connection is closed behind the answer, and
- * with something unread the reset that follows would overtake the answer on its way to the client.
- */
-async function discard(body: Readable): Promise<void> {
-  let left = DISCARDED_BYTES;
-  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-    left -= (chunk as Buffer).length;
-    if (left < 0) return;
-  }
-}
-
-function answer(reply: FastifyReply, status: number, message: string, path?: string): void {
+/** Every error's answer; `path` is the member of the request that is wrong. */
+export function sendError(reply: FastifyReply, status: number, message: string, path?: string): void {
   const body: ErrorAnswer = { error: STATUS_CODES[status] ?? 'Error', message, ...(path !== undefined && { path }) };
   void reply.code(status).send(body);
 }

@@ -1,99 +1,88 @@
-/** What keeps one client from taking the service from the others, before any work is done for it. */
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
-
+/** What stands before the routes: headers of every answer, and refusals that cost next to nothing. */
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import type { FastifyContextConfig } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 
 import type { App } from './app-type.js';
-import { TooManyRuns } from './errors.js';
+import { clientKey } from './client-address.js';
+import { sendError } from './errors.js';
 
-/** How long a client may take over its part of a request, in ms. */
-export interface Patience {
-  /** Until its headers are here. */
-  headersMs: number;
-  /** Until all of it is here. */
-  requestMs: number;
-  /** Without a byte in either direction: what a client does not read is held in memory. */
-  idleMs: number;
-  /** How often Node looks who is late. */
-  checkMs: number;
-}
+/** An answer is data: opened as a page it may load, run and be framed by nothing. */
+const POLICY = "default-src 'none';frame-ancestors 'none'";
 
-export const PATIENCE: Patience = { headersMs: 10_000, requestMs: 30_000, idleMs: 60_000, checkMs: 1_000 };
+/** Of an answer that Fastify has no part in; the others have the same from the plugins. */
+export const ANSWER_HEADERS = Object.freeze({
+  'access-control-allow-origin': '*',
+  'content-security-policy': POLICY,
+  'cross-origin-resource-policy': 'cross-origin',
+  'x-content-type-options': 'nosniff',
+  'content-type': 'application/json; charset=utf-8',
+});
 
-/** Each may hold a whole body in memory. */
-const MOST_CONNECTIONS = 2_000;
+/** Browsers and balancers send about thirty; each is looked at by name. */
+const MOST_HEADERS = 100;
 const MINUTE_MS = 60_000;
-/** Addresses that are remembered; the one that was quiet for longest is forgotten first. */
-const REMEMBERED_CLIENTS = 10_000;
+/** Addresses whose runs are counted; beyond, those heard of longest ago are forgotten, so that memory has a bound. */
+const COUNTED_CLIENTS = 10_000;
 
-/** Options of the server that cut off who trickles, stalls or does not speak HTTP. */
-export function serverOptions({ headersMs, requestMs, idleMs, checkMs }: Patience) {
-  return {
-    requestTimeout: requestMs,
-    connectionTimeout: idleMs,
-    // Fastify has no options of its own for these two; without the second, Node looks every 30 s.
-    http: { headersTimeout: headersMs, connectionsCheckingInterval: checkMs },
-    clientErrorHandler: answerClientError,
-  };
-}
-
-export interface ProtectionOptions {
-  /** From one client, on each of the routes that are limited; 0: no limit. */
-  runsPerMinute: number;
-}
-
-/** Registers headers for browsers and the limits of connections and runs. To come after the CORS headers, before the routes. */
-export async function protect(app: App, { runsPerMinute }: ProtectionOptions): Promise<void> {
-  app.server.maxConnections = MOST_CONNECTIONS;
-  await app.register(helmet, {
-    // Nothing that is answered here is a page.
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    // Pages of every origin read the answers.
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
-    crossOriginOpenerPolicy: false,
-    originAgentCluster: false,
-    xFrameOptions: { action: 'deny' },
-    // For whoever speaks TLS in front of this server to say.
-    strictTransportSecurity: false,
+/**
+ * Registers what every route shares. Routes with `config: { rateLimit: {} }` take `runsPerMinute`
+ * requests of a client each, 0 for any number. To be called after the CORS plugin: a page must be
+ * able to read a refusal.
+ */
+export async function protect(app: App, { runsPerMinute }: { runsPerMinute: number }): Promise<void> {
+  await app.register(helmet, SECURITY_HEADERS);
+  app.addHook('onRequest', async (request, reply) => {
+    const refusal = refusalOf(request);
+    if (!refusal) return;
+    sendError(reply, ...refusal);
+    return reply;
   });
+  if (runsPerMinute === 0) return;
   await app.register(rateLimit, {
     global: false,
     max: runsPerMinute,
     timeWindow: MINUTE_MS,
-    cache: REMEMBERED_CLIENTS,
-    // Of an IPv6 address its /64, which one customer has whole.
-    ipv6Subnet: 64,
-    errorResponseBuilder: (_, { ttl }) => new TooManyRuns(Math.ceil(ttl / 1000)),
+    // Before the body is read.
+    hook: 'onRequest',
+    keyGenerator: clientKey,
+    cache: COUNTED_CLIENTS,
+    addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': true },
+    addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
+    errorResponseBuilder: (_, { max, ttl, statusCode }) => {
+      const message = `More than ${max} requests came from your address within a minute. Wait ${Math.ceil(ttl / 1000)} s, then send this one again.`;
+      return Object.assign(new Error(message), { statusCode });
+    },
   });
 }
 
-/** The `config` of a route whose requests are counted by client: before their body is read. */
-export function limitedRuns(runsPerMinute: number): FastifyContextConfig {
-  return runsPerMinute > 0 ? { rateLimit: {} } : {};
-}
+/**
+ * Those of helmet's headers that mean something on data. The others are for pages with links,
+ * frames and plug-ins, but for HSTS: what is served here is plain HTTP, where browsers ignore it;
+ * who puts TLS in front knows whether it may be promised for good.
+ */
+const SECURITY_HEADERS = {
+  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  // Pages of any origin read the answers, those that isolate themselves as well.
+  crossOriginResourcePolicy: { policy: 'cross-origin' },
+  xContentTypeOptions: true,
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  referrerPolicy: false,
+  strictTransportSecurity: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xFrameOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xPoweredBy: false,
+  xXssProtection: false,
+} as const;
 
-const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, message: string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to come.'],
-  HPE_HEADER_OVERFLOW: [431, 'The headers of the request are too large.'],
-};
-const NOT_HTTP = [400, 'This is no HTTP request.'] as const;
-
-/** Answers what never became a request, as every error is answered; then the connection ends. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const [status, message] = CLIENT_ERRORS[error.code ?? ''] ?? NOT_HTTP;
-  const reason = STATUS_CODES[status];
-  const body = JSON.stringify({ error: reason, message });
-  const headers = [
-    `HTTP/1.1 ${status} ${reason}`,
-    'Access-Control-Allow-Origin: *',
-    'Content-Type: application/json; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  if (socket.writable) socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
-  else socket.destroy();
+/** What is wrong with a request before anything of its body has been read. */
+function refusalOf({ raw, headers }: FastifyRequest): [status: number, message: string] | undefined {
+  if (raw.rawHeaders.length / 2 > MOST_HEADERS) return [431, `A request may have ${MOST_HEADERS} headers.`];
+  if (raw.httpVersion === '1.1' && headers.host === undefined) return [400, 'The request has no Host header.'];
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') return [415, 'The body must come as it is, without a Content-Encoding.'];
+  return undefined;
 }

@@ -1,7 +1,7 @@
-/** The app without a broker: routes and protection alone are tried with it, the broker is in test/integration. */
-import { REQUEST_LIMITS } from '@code-widgets/project';
+/** The app with a broker that is what a test says: the real one is in test/integration. */
 import type { ReplyReader } from '@code-widgets/broker';
 import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
+import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 
 import type { App } from '../src/app-type.js';
@@ -11,8 +11,11 @@ export const HELLO = { basename: 'hello.adb', contents: 'procedure Hello is null
 export const RUN = { files: [HELLO], mode: 'run', main: '', switches: {}, name: 'Demo', lab: false };
 
 const apps: App[] = [];
+export async function closeApps(): Promise<void> {
+  for (const app of apps.splice(0)) await app.close();
+}
 
-/** An app whose broker is what the test says; `submitted` fills with the tasks that it accepts. */
+/** An app and what was submitted through it. */
 export async function appWith(dependencies: Partial<AppDependencies> = {}): Promise<{ app: App; submitted: TaskMessage[] }> {
   const submitted: TaskMessage[] = [];
   const app = await buildApp({
@@ -23,8 +26,7 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
     replies: repliesOf([]),
     log: pino({ level: 'silent' }),
     bodyLimitBytes: 4 * 1024 * 1024,
-    limits: REQUEST_LIMITS,
-    runsPerMinute: 300,
+    runsPerMinute: 0,
     trustedProxies: 0,
     ...dependencies,
   });
@@ -33,7 +35,12 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
 }
 
 export const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({ poll: (_, read) => Promise.resolve(read(messages).result) });
+/** Of a broker that fails, with 30 tasks waiting for 4 workers. */
+export const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
+  tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },
+  replies: { poll: () => Promise.reject(error) },
+});
 
-export async function closeApps(): Promise<void> {
-  for (const app of apps.splice(0)) await app.close();
+export async function post(app: App, url: string, payload: object | string, options: InjectOptions = {}) {
+  return app.inject({ method: 'POST', url, payload, ...options });
 }

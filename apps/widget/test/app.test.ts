@@ -1,23 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
 import type { ReplyMessage } from '@code-widgets/protocol';
-import type { InjectOptions } from 'fastify';
 
-import type { App } from '../src/app-type.js';
-import type { AppDependencies } from '../src/app.js';
-import { appWith, closeApps, HELLO, repliesOf, RUN } from './app-with.js';
+import { appWith, closeApps, failing, HELLO, post, repliesOf, RUN } from './app-with.js';
 
 const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
+
 afterEach(closeApps);
-
-const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
-  tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },
-  replies: { poll: () => Promise.reject(error) },
-});
-
-async function post(app: App, url: string, payload: object | string, options: InjectOptions = {}) {
-  return app.inject({ method: 'POST', url, payload, ...options });
-}
 
 describe('run_program', () => {
   it('answers an identifier at once and submits what was sent', async () => {

@@ -13,8 +13,14 @@ export const MODES = [
 export type Mode = (typeof MODES)[number];
 
 const SourceFile = Type.Object({ basename: Type.String(), contents: Type.String() });
+/** Far above what there is to ask for: each one is looked at, whether it is allowed or not. */
+const MOST_SWITCHES = 100;
 /** The pattern says any name: that of a plain string misses names with a line end, whose values nobody would check. */
-const Switches = Type.Record(Type.String({ pattern: '^[\\s\\S]*$' }), Type.Array(Type.String()));
+const Switches = Type.Record(
+  Type.String({ pattern: '^[\\s\\S]*$' }),
+  Type.Array(Type.String(), { maxItems: MOST_SWITCHES }),
+  { maxProperties: MOST_SWITCHES },
+);
 
 export const RunProgramRequest = Type.Object({
   files: Type.Array(SourceFile),
@@ -30,7 +36,7 @@ export const RunProgramAnswer = Type.Object({ identifier: Type.String(), message
 
 export const CheckOutputRequest = Type.Object({
   identifier: Type.String(),
-  /** How many output items this client has processed; without it the queue is drained. */
+  /** How many output items this client has processed; without it the queue is drained. Larger numbers are not exact. */
   read: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
 });
 export type CheckOutputRequest = Static<typeof CheckOutputRequest>;

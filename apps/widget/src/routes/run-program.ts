@@ -17,7 +17,7 @@ export function runProgramRoute(app: App, { tasks, limits, config }: RunProgramD
   app.post(
     '/run_program/',
     {
-      config,
+      config: { rateLimit: {} },
       schema: {
         body: RunProgramRequest,
         response: { 200: RunProgramAnswer, 400: ErrorAnswer, 429: ErrorAnswer, 503: ErrorAnswer },

@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+
+import { appWith, closeApps, HELLO, post, repliesOf, RUN } from './app-with.js';
+
+afterEach(closeApps);
+
+const JSON_TYPE = { headers: { 'content-type': 'application/json' } };
+const TEXT = JSON.stringify(RUN);
+/** A run with one more member, as text: what JSON.stringify would not write. */
+const withMember = (member: string) => `{${member},${TEXT.slice(1)}`;
+const nested = (depth: number, [open, close] = ['[', ']']) => `${open}`.repeat(depth) + `${close}`.repeat(depth);
+
+describe('a body', () => {
+  it.each<[string, string, RegExp]>([
+    ['100,000 lists in each other', withMember(`"x":${nested(100_000)}`), /more than 32 deep/],
+    ['two million lists in each other', nested(2_000_000), /more than 32 deep/],
+    ['100,000 objects in each other', withMember(`"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`), /more than 32 deep/],
+    ['lists in each other that never end', '['.repeat(4_000_000), /more than 32 deep/],
+    ['a prototype', withMember('"__proto__":{"polluted":1}'), /__proto__/],
+    ['a prototype, written otherwise', withMember('"\\u005f_proto__":{"polluted":1}'), /__proto__/],
+    ['a prototype further down', withMember('"x":[{"y":{"__proto__":["-g"]}}]'), /__proto__/],
+    ['a prototype of a constructor', withMember('"constructor":{"prototype":{"polluted":1}}'), /constructor/],
+    ['nothing but a space', ' ', /not valid JSON/],
+    ['NaN', withMember('"x":NaN'), /not valid JSON/],
+    ['two values', `${TEXT}${TEXT}`, /not valid JSON/],
+    ['null', 'null', /must be object/],
+  ])('is refused with %s', async (_, payload, message) => {
+    const { app, submitted } = await appWith();
+    const answer = await post(app, '/run_program/', payload, JSON_TYPE);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toEqual({ error: 'Bad Request', message: expect.stringMatching(message) });
+    expect(submitted).toEqual([]);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+
+  it.each<[string, string]>([
+    ['brackets in a text', withMember(`"x":"${'['.repeat(1000)}\\"${'{'.repeat(1000)}\\\\"`)],
+    ['a thousand lists beside each other', withMember(`"x":[${Array(1000).fill('[]').join()}]`)],
+    ['a few lists in each other', withMember(`"x":${nested(20)}`)],
+    ['a byte order mark', `\ufeff${TEXT}`],
+    ['names that objects have of their own', withMember('"constructor":1,"toString":2,"hasOwnProperty":3')],
+  ])('is taken with %s', async (_, payload) => {
+    const { app, submitted } = await appWith();
+    expect((await post(app, '/run_program/', payload, JSON_TYPE)).statusCode).toBe(200);
+    expect(submitted[0]?.request).toEqual(RUN);
+  });
+
+  it('has the last of the members of one name', async () => {
+    const { app, submitted } = await appWith();
+    expect((await post(app, '/run_program/', withMember('"mode":"prove","files":7'), JSON_TYPE)).statusCode).toBe(200);
+    expect(submitted[0]?.request).toEqual(RUN);
+  });
+
+  it.each([
+    ['UTF-16, declared', Buffer.from(TEXT, 'utf16le'), 'application/json; charset=utf-16'],
+    ['UTF-16, not declared', Buffer.from(TEXT, 'utf16le'), 'application/json'],
+    ['UTF-8 under another name', Buffer.from(TEXT), 'application/json; charset="ISO-8859-1"'],
+    ['Latin-1', Buffer.from(withMember('"x":"é"'), 'latin1'), 'application/json'],
+    ['a character cut short', Buffer.concat([Buffer.from(TEXT), Buffer.from([0xe2, 0x98])]), 'application/json'],
+    ['another type', Buffer.from(TEXT), 'application/x-www-form-urlencoded'],
+    ['another type that ends in json', Buffer.from(TEXT), 'application/ld+json'],
+  ])('is refused in %s', async (_, payload, type) => {
+    const { app } = await appWith();
+    const answer = await post(app, '/run_program/', payload, { headers: { 'content-type': type } });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toEqual({ error: 'Bad Request', message: expect.stringMatching(/^The body /) });
+  });
+
+  it.each(['application/json;charset=UTF-8', 'Application/JSON; charset="utf-8"', 'application/json; charset=us-ascii'])('is taken as %s', async (type) => {
+    const { app } = await appWith();
+    expect((await post(app, '/run_program/', TEXT, { headers: { 'content-type': type } })).statusCode).toBe(200);
+  });
+});
+
+describe('members of a run', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => `-g${i}`);
+  it.each<[string, object, RegExp]>([
+    ['packages of switches', { switches: Object.fromEntries(many(101).map((name) => [name, []])) }, /100 properties/],
+    ['switches', { switches: { Compiler: many(101) } }, /100 items/],
+    ['files', { files: many(101).map((basename) => ({ basename, contents: '' })) }, /100 allowed/],
+  ])('are no more than a hundred: %s', async (_, more, message) => {
+    const { app } = await appWith();
+    const answer = await post(app, '/run_program/', { ...RUN, ...more });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ message: expect.stringMatching(message), path: expect.stringMatching(/^(switches|files)/) });
+  });
+
+  it.each([
+    ['a file name with NUL', { files: [{ ...HELLO, basename: 'a\0.adb' }] }],
+    ['a file name that is no Unicode', { files: [{ ...HELLO, basename: 'a\ud800.adb' }] }],
+    ['a project name with NUL', { name: 'a\0' }],
+    ['a project name that is no Unicode', { name: '\udfff' }],
+    ['a main with NUL', { main: 'hello.adb\0' }],
+    ['a mode of one million characters', { mode: 'x'.repeat(1_000_000) }],
+    ['a main of one million characters', { main: 'x'.repeat(1_000_000) }],
+    ['a name of one million characters', { name: 'x'.repeat(1_000_000) }],
+  ])('are refused shortly: %s', async (_, more) => {
+    const { app } = await appWith();
+    const answer = await post(app, '/run_program/', { ...RUN, ...more });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.body.length).toBeLessThan(500);
+  });
+});
+
+describe('read', () => {
+  it.each(['1e308', '1e999', '9007199254740992', '-1', '-1e308', '1.5', '"1"', 'null', 'true', '[0]'])('is refused as %s', async (read) => {
+    const { app } = await appWith();
+    const answer = await post(app, '/check_output/', `{"identifier":"x","read":${read}}`, JSON_TYPE);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ path: 'read' });
+  });
+
+  it.each(['0', '-0', '1.0', '1e3', '9007199254740991'])('is taken as %s', async (read) => {
+    const { app } = await appWith({ replies: repliesOf([]) });
+    const identifier = '11111111-2222-4333-8444-555555555555';
+    expect((await post(app, '/check_output/', `{"identifier":"${identifier}","read":${read}}`, JSON_TYPE)).statusCode).toBe(200);
+  });
+});

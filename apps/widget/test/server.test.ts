@@ -1,0 +1,274 @@
+import { once } from 'node:events';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { ReplyMessage } from '@code-widgets/protocol';
+import { pino } from 'pino';
+
+import type { App } from '../src/app-type.js';
+import type { AppDependencies } from '../src/app.js';
+import { appWith, closeApps, repliesOf, RUN } from './app-with.js';
+
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await closeApps();
+});
+
+/** An app that listens, with the times that a test names and no other short one. */
+async function listening(dependencies: Partial<AppDependencies> = {}) {
+  const { app, submitted } = await appWith({ ...dependencies, serverLimits: { checkMs: 50, ...dependencies.serverLimits } });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return { app, submitted };
+}
+
+interface Connection {
+  socket: Socket;
+  /** What has come so far. */
+  text: () => string;
+  /** Resolves when the connection is closed, with what has come and after how many milliseconds. */
+  closed: Promise<{ text: string; ms: number }>;
+}
+
+async function open(app: App): Promise<Connection> {
+  const begin = performance.now();
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+  sockets.push(socket);
+  let text = '';
+  socket.on('data', (data) => (text += data.toString('latin1')));
+  // Resets are among what is tried here; what counts is what had come by then.
+  socket.on('error', () => undefined);
+  const closed = new Promise<{ text: string; ms: number }>((resolve) => {
+    socket.on('close', () => resolve({ text, ms: performance.now() - begin }));
+  });
+  await once(socket, 'connect');
+  return { socket, text: () => text, closed };
+}
+
+async function send(app: App, request: string): Promise<string> {
+  const { socket, closed } = await open(app);
+  socket.write(request);
+  return (await closed).text;
+}
+
+/** Writes one character after the other until the connection is closed. */
+async function trickle({ socket }: Connection, text: string, everyMs: number): Promise<void> {
+  for (const char of text) {
+    if (socket.destroyed) return;
+    socket.write(char);
+    await sleep(everyMs);
+  }
+}
+
+function parse(answer: string): { status: number; headers: Record<string, string>; body: unknown } {
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  const [line = '', ...fields] = head.split('\r\n');
+  const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 2)]));
+  return { status: Number(line.split(' ')[1]), headers, body: body === '' ? undefined : (JSON.parse(body) as unknown) };
+}
+
+const JSON_RUN = JSON.stringify(RUN);
+const HEAD = 'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+const LENGTH = `Content-Length: ${JSON_RUN.length}\r\n\r\n`;
+const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
+const POLL_BODY = `{"identifier":"${IDENTIFIER}"}`;
+const POLL = `POST /check_output/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${POLL_BODY.length}\r\n\r\n${POLL_BODY}`;
+/** More than the system takes in for a client that does not read. */
+const MUCH: ReplyMessage = {
+  version: 1,
+  kind: 'output',
+  attempt: 1,
+  first: 1,
+  items: Array.from({ length: 32 }, () => ({ msg: { type: 'stdout' as const, data: 'x'.repeat(1024 * 1024) } })),
+};
+
+const connectionsOf = (app: App) =>
+  new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
+
+/** Milliseconds until the server holds no connection any more. */
+async function untilAlone(app: App): Promise<number> {
+  const begin = performance.now();
+  while ((await connectionsOf(app)) > 0) await sleep(10);
+  return performance.now() - begin;
+}
+
+describe('a request that trickles is cut off:', () => {
+  it.each<[string, string, string]>([
+    ['its headers', '', 'GET / HTTP/1.1\r\nX: '],
+    ['its body', `${HEAD}${LENGTH}`, JSON_RUN],
+    ['its body in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n{\r\n'.repeat(20)],
+    ['a second request', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'GET / HTTP/1.1\r\nX: '],
+  ])('%s', async (_, atOnce, slowly) => {
+    const { app, submitted } = await listening({ serverLimits: { headersMs: 500, requestMs: 500 } });
+    const connection = await open(app);
+    connection.socket.write(atOnce);
+    await trickle(connection, slowly + 'x'.repeat(100), 50);
+    const { text, ms } = await connection.closed;
+    const answer = parse(text.slice(text.lastIndexOf('HTTP/1.1')));
+    expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' }, body: { error: 'Request Timeout' } });
+    expect(ms).toBeGreaterThan(400);
+    expect(ms).toBeLessThan(3000);
+    expect(submitted).toEqual([]);
+  });
+
+  it('what comes after that is not served', async () => {
+    const { app, submitted } = await listening({ serverLimits: { headersMs: 200, requestMs: 200 } });
+    const { socket, text, closed } = await open(app);
+    socket.write(HEAD + LENGTH + JSON_RUN.slice(0, 5));
+    while (!text().includes('408')) await sleep(5);
+    socket.write(JSON_RUN.slice(5));
+    expect((await closed).text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(submitted).toEqual([]);
+  });
+
+  it('a connection that sends nothing', async () => {
+    const { app } = await listening({ serverLimits: { headersMs: 300 } });
+    const all = await Promise.all(Array.from({ length: 50 }, () => open(app)));
+    for (const { text } of await Promise.all(all.map(({ closed }) => closed))) expect(parse(text).status).toBe(408);
+    expect(await untilAlone(app)).toBeLessThan(3000);
+  });
+});
+
+describe('a client that does not take its answer is cut off', () => {
+  it('if it does not read', async () => {
+    const { app } = await listening({ replies: repliesOf([MUCH]), serverLimits: { stillMs: 300 } });
+    const { socket } = await open(app);
+    socket.pause();
+    socket.write(POLL);
+    expect(await untilAlone(app)).toBeLessThan(4000);
+  });
+
+  it('if it reads a little now and then', async () => {
+    const { app } = await listening({ replies: repliesOf([MUCH]), serverLimits: { exchangeMs: 700 } });
+    const { socket } = await open(app);
+    socket.pause();
+    socket.write(POLL);
+    const reading = setInterval(() => void socket.read(65_536), 20);
+    const ms = await untilAlone(app);
+    clearInterval(reading);
+    expect(ms).toBeGreaterThan(600);
+    expect(ms).toBeLessThan(4000);
+  });
+
+  it('and not told in the middle of it that it has made a mistake', async () => {
+    const { app } = await listening({ replies: repliesOf([MUCH]) });
+    const { socket, text, closed } = await open(app);
+    socket.write(POLL);
+    while (text() === '') await sleep(1);
+    socket.pause();
+    socket.write('this is no request\r\n\r\n');
+    await untilAlone(app);
+    socket.resume();
+    expect((await closed).text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200']);
+  });
+});
+
+describe('connections', () => {
+  it('are bounded in number, and those that are open go on', async () => {
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
+    const { app } = await listening({ log, serverLimits: { connections: 2 } });
+    const [first, second] = [await open(app), await open(app)];
+    for (let i = 0; i < 5; i++) expect((await (await open(app)).closed).text).toBe('');
+    expect(lines).toEqual([expect.stringMatching(/too many connections/)]);
+    first.socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(parse((await first.closed).text).status).toBe(200);
+    second.socket.destroy();
+    await untilAlone(app);
+    expect(parse(await send(app, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).status).toBe(200);
+  });
+
+  it('may be kept for longer than one request may take', async () => {
+    const { app } = await listening({ serverLimits: { headersMs: 200, requestMs: 200, exchangeMs: 200 } });
+    const { socket, text } = await open(app);
+    for (let i = 1; i <= 8; i++) {
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      await sleep(100);
+      expect(text().match(/200 OK/g)).toHaveLength(i);
+    }
+  });
+});
+
+describe('what is no request, or not one for us, is told so in JSON:', () => {
+  const get = (more: string) => `GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n`;
+  it.each<[string, string, number]>([
+    ['no HTTP', 'hello\r\n\r\n', 400],
+    ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['a length and chunks', `${HEAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+    ['two lengths', `${HEAD}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`, 400],
+    ['a negative length', `${HEAD}Content-Length: -1\r\n\r\n`, 400],
+    ['an encoding of the transfer that is none', `${HEAD}Transfer-Encoding: gzip\r\n\r\n`, 400],
+    ['a chunk of no length', `${HEAD}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
+    ['a NUL in a header', get('X: a\0b\r\n'), 400],
+    ['a line without end', `GET /${'a'.repeat(100_000)}`, 431],
+    ['a header of two megabytes', get(`X: ${'x'.repeat(2_000_000)}\r\n`), 431],
+    ['thousands of headers', get('a:\r\n'.repeat(3500)), 431],
+    ['chunk extensions without end', `${HEAD}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(100_000)}\r\n`, 413],
+    ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['an address that is no URL', 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
+    ['a long address', `GET /${'a'.repeat(10_000)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 404],
+    ['an expectation', get('Expect: wonders\r\n'), 417],
+    ['a tunnel', 'CONNECT broker:5672 HTTP/1.1\r\nHost: broker:5672\r\n\r\n', 501],
+  ])('%s', async (_, request, status) => {
+    const { app } = await listening();
+    const answer = parse(await send(app, request));
+    expect(answer).toMatchObject({
+      status,
+      headers: {
+        'access-control-allow-origin': '*',
+        connection: 'close',
+        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'content-type': 'application/json; charset=utf-8',
+        'cross-origin-resource-policy': 'cross-origin',
+        'x-content-type-options': 'nosniff',
+      },
+    });
+    expect(answer.body).toEqual({ error: expect.any(String), message: expect.stringMatching(/^.{10,80}$/) });
+  });
+});
+
+it.each([
+  ['a tunnel', 'CONNECT broker:5672 HTTP/1.1\r\nHost: broker:5672\r\n\r\n'],
+  ['no HTTP', 'hello\r\n\r\n'],
+  ['half a request', HEAD + LENGTH],
+  ['an answer that nobody reads', POLL],
+])('a client that resets its connection harms nobody: %s', async (_, request) => {
+  const { app } = await listening({ replies: repliesOf([MUCH]) });
+  const { socket, text } = await open(app);
+  socket.write(request);
+  while (request !== HEAD + LENGTH && text() === '') await sleep(1);
+  socket.resetAndDestroy();
+  await untilAlone(app);
+  expect(parse(await send(app, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).status).toBe(200);
+});
+
+describe('a request is served', () => {
+  it.each<[string, string]>([
+    ['of HTTP/1.0', `POST /run_program/ HTTP/1.0\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`],
+    ['with the whole address', `POST http://x/run_program/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`],
+    ['that waits for 100 Continue', `${HEAD}Connection: close\r\nExpect: 100-continue\r\n${LENGTH}${JSON_RUN}`],
+    ['in chunks', `${HEAD}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n${JSON_RUN.length.toString(16)};x=y\r\n${JSON_RUN}\r\n0\r\nTrailer: x\r\n\r\n`],
+    ['that asks for another protocol', `${HEAD}Connection: close, Upgrade\r\nUpgrade: websocket\r\n${LENGTH}${JSON_RUN}`],
+  ])('%s', async (_, request) => {
+    const { app, submitted } = await listening();
+    const text = await send(app, request);
+    expect(text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')).toMatch(/^HTTP\/1.1 200 OK/);
+    expect(submitted).toHaveLength(1);
+  });
+});
+
+describe('a body over the limit', () => {
+  const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
+  it.each<[string, string]>([
+    ['by its length', `${HEAD}Content-Length: 33554432\r\n\r\n${'x'.repeat(33_554_432)}`],
+    ['in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(32)}0\r\n\r\n`],
+  ])('is told so though more of it comes, and the connection is of use again: %s', async (_, request) => {
+    const { app } = await listening();
+    const { socket, closed } = await open(app);
+    socket.write(request);
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect((await closed).text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200']);
+  });
+});
