@@ -127,4 +127,20 @@ describe('docker compose, with three workers and two widgets', () => {
     for (let i = 0; i < 4; i++) expect(differences(hello?.expected as never, await play(base, hello as never))).toEqual([]);
     expect((await post(base, '/check_output/', { identifier: 'x' })).status).toBe(404);
   }, 60_000);
+
+  it('counts the runs of a client by where it connects from, whatever it says', async () => {
+    const statuses: number[] = [];
+    // Two widgets count 300 each; what is no program counts as well.
+    for (let i = 0; i < 700 && statuses.at(-1) !== 429; i++) {
+      const headers = { 'x-forwarded-for': `198.51.100.${i % 256}, 203.0.113.${i % 256}` };
+      statuses.push((await fetch(`${base}/run_program/`, { method: 'POST', headers })).status);
+    }
+    expect(statuses.length).toBeGreaterThan(290);
+    expect([...new Set(statuses)]).toEqual([400, 429]);
+    // Another client, which connects from within the proxy's container.
+    const script = "$s = IO::Socket::INET->new('127.0.0.1:8000'); print $s qq(POST /run_program/ HTTP/1.0\\r\\n\\r\\n); print <$s>";
+    const [proxy] = await containersOf('proxy');
+    const { stdout } = await run('docker', ['exec', proxy as string, 'perl', '-MIO::Socket::INET', '-e', script]);
+    expect(stdout).toMatch(/^HTTP\/1\.\d 400 /);
+  }, 60_000);
 });
