@@ -2,13 +2,17 @@ import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { ReplyMessage } from '@code-widgets/protocol';
 import { pino } from 'pino';
 
 import type { App } from '../src/app-type.js';
 import type { AppDependencies } from '../src/app.js';
 import { appWith, closeApps, repliesOf, RUN } from './app-with.js';
+
+/** Far above the times that are tried, for a busy machine, and below those of the service. */
+const SOON_MS = 8000;
+jest.setTimeout(20_000);
 
 const sockets: Socket[] = [];
 afterEach(async () => {
@@ -108,7 +112,7 @@ describe('a request that trickles is cut off:', () => {
     const answer = parse(text.slice(text.lastIndexOf('HTTP/1.1')));
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' }, body: { error: 'Request Timeout' } });
     expect(ms).toBeGreaterThan(400);
-    expect(ms).toBeLessThan(3000);
+    expect(ms).toBeLessThan(SOON_MS);
     expect(submitted).toEqual([]);
   });
 
@@ -126,7 +130,7 @@ describe('a request that trickles is cut off:', () => {
     const { app } = await listening({ serverLimits: { headersMs: 300 } });
     const all = await Promise.all(Array.from({ length: 50 }, () => open(app)));
     for (const { text } of await Promise.all(all.map(({ closed }) => closed))) expect(parse(text).status).toBe(408);
-    expect(await untilAlone(app)).toBeLessThan(3000);
+    expect(await untilAlone(app)).toBeLessThan(SOON_MS);
   });
 });
 
@@ -136,7 +140,7 @@ describe('a client that does not take its answer is cut off', () => {
     const { socket } = await open(app);
     socket.pause();
     socket.write(POLL);
-    expect(await untilAlone(app)).toBeLessThan(4000);
+    expect(await untilAlone(app)).toBeLessThan(SOON_MS);
   });
 
   it('if it reads a little now and then', async () => {
@@ -148,7 +152,7 @@ describe('a client that does not take its answer is cut off', () => {
     const ms = await untilAlone(app);
     clearInterval(reading);
     expect(ms).toBeGreaterThan(600);
-    expect(ms).toBeLessThan(4000);
+    expect(ms).toBeLessThan(SOON_MS);
   });
 
   it('and not told in the middle of it that it has made a mistake', async () => {
@@ -180,13 +184,14 @@ describe('connections', () => {
   });
 
   it('may be kept for longer than one request may take', async () => {
-    const { app } = await listening({ serverLimits: { headersMs: 200, requestMs: 200, exchangeMs: 200 } });
+    const { app } = await listening({ serverLimits: { headersMs: 500, requestMs: 500, exchangeMs: 500 } });
     const { socket, text } = await open(app);
     for (let i = 1; i <= 8; i++) {
       socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-      await sleep(100);
-      expect(text().match(/200 OK/g)).toHaveLength(i);
+      while ((text().match(/200 OK/g)?.length ?? 0) < i) await sleep(5);
+      await sleep(150);
     }
+    expect(socket.destroyed).toBe(false);
   });
 });
 
