@@ -24,6 +24,7 @@ export interface AppDependencies {
   replies: ReplyReader;
   log: FastifyBaseLogger;
   bodyLimitBytes: number;
+  limits: RequestLimits;
   /** Of one client; 0 for any number. */
   runsPerMinute: number;
   /** How many proxies are in front; see client-address.ts. */
@@ -33,8 +34,8 @@ export interface AppDependencies {
 }
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { tasks, replies, log, bodyLimitBytes, runsPerMinute, trustedProxies, serverLimits } = dependencies;
-  const limits = { ...SERVER_LIMITS, ...serverLimits };
+  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, trustedProxies } = dependencies;
+  const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const pace = new Pace();
   const answerError = errorHandler(async () => pace.retryAfterSeconds(await tasks.load()));
   const app = fastify({
@@ -42,7 +43,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     // A page polls four times a second: a line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    ...serverOptions(limits),
+    ...serverOptions(serverLimits),
     clientErrorHandler: answerClientError,
     // Of a request that comes to no route and to no plugin.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply.headers(ANSWER_HEADERS)),
@@ -54,7 +55,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  guardServer(app.server, limits, log);
+  guardServer(app.server, serverLimits, log);
   acceptOnlyJson(app);
   app.setErrorHandler(answerError);
   await app.register(cors, {
@@ -66,8 +67,6 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
   await protect(app, { runsPerMinute });
 
-  await protect(app, { runsPerMinute });
-
   // Before the body is read, which may be of any kind; after the CORS headers are there.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) await reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' });
@@ -75,10 +74,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   closeIdleConnections(app);
 
   healthRoute(app);
-  const config = limitedRuns(runsPerMinute);
-  runProgramRoute(app, { tasks, limits, config });
+  runProgramRoute(app, tasks, limits);
   checkOutputRoute(app, replies, pace);
-  downloadRoute(app, { limits, config });
+  downloadRoute(app, limits);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
   for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);

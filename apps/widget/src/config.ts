@@ -12,10 +12,6 @@ const Settings = Type.Object({
   HOST: Type.String({ default: '0.0.0.0' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
   LOG_LEVEL: Type.String({ default: 'info' }),
-  /** From one client on one replica; a class room shares one address. 0: no limit. */
-  RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
-  /** Proxies in front: as many entries of X-Forwarded-For are believed, from the last one on. */
-  TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 10, default: 0 }),
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 4 * MIB }),
   /** Of one client: a class room shares an address. 0 for any number. */
   RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),

@@ -32,7 +32,6 @@ const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
   // A body that is not declared as JSON was always a bad request here, not 415.
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [400, 'The body must be JSON, sent with Content-Type: application/json.'],
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'The body is not valid JSON, or has a member called __proto__ or constructor.prototype.'],
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'The body is too large; send less.'],
   FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
 };
 
@@ -44,10 +43,6 @@ export function errorHandler(retryAfter: RetryAfter) {
     if (error instanceof TaskQueueFull) {
       reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
       return sendError(reply, 503, 'Too many programs are waiting. Try again later.');
-    }
-    if (error instanceof TooManyRuns) {
-      // The header is the limiter's.
-      return answer(reply, 429, `Too many programs have come from your address. Try again in ${error.seconds} seconds.`);
     }
     if (error instanceof BrokerUnavailable) {
       request.log.error({ reason: error.message }, 'the broker is out of reach');
@@ -63,8 +58,10 @@ export function errorHandler(retryAfter: RetryAfter) {
     }
     if (error instanceof ProjectError) return sendError(reply, 400, error.message, error.path);
     if (error.validation) return sendError(reply, 400, ...describeValidation(error));
-    // The rest of a body that is too large is dropped as it comes: to close at once would take the answer back.
-    if (error.statusCode === 413) reply.removeHeader('connection');
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      await discard(request.raw).catch(() => undefined);
+      return sendError(reply, 413, `The request has more than ${request.routeOptions.bodyLimit} bytes; send less.`);
+    }
     const words = WORDS[error.code];
     if (words) return sendError(reply, ...words);
     const status = error.statusCode ?? 500;
@@ -72,6 +69,18 @@ export function errorHandler(retryAfter: RetryAfter) {
     request.log.error({ err: error }, 'request failed');
     return sendError(reply, 500, 'Something went wrong here. Try again; if it stays, tell the operator.');
   };
+}
+
+/**
+ * Reads what is left of a body that nobody wants. The connection is closed behind the answer, and
+ * with something unread the reset that follows would overtake the answer on its way to the client.
+ */
+async function discard(body: Readable): Promise<void> {
+  let left = DISCARDED_BYTES;
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+    left -= (chunk as Buffer).length;
+    if (left < 0) return;
+  }
 }
 
 /** Every error's answer; `path` is the member of the request that is wrong. */

@@ -14,6 +14,7 @@ const app = await buildApp({
   replies: createReplyReader(broker),
   log,
   bodyLimitBytes: config.BODY_LIMIT_BYTES,
+  limits: requestLimits(config),
   runsPerMinute: config.RUNS_PER_MINUTE,
   trustedProxies: config.TRUSTED_PROXIES,
 });

@@ -1,5 +1,6 @@
 /** The app with a broker that is what a test says: the real one is in test/integration. */
 import type { ReplyReader } from '@code-widgets/broker';
+import { REQUEST_LIMITS } from '@code-widgets/project';
 import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
@@ -26,6 +27,7 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
     replies: repliesOf([]),
     log: pino({ level: 'silent' }),
     bodyLimitBytes: 4 * 1024 * 1024,
+    limits: REQUEST_LIMITS,
     runsPerMinute: 0,
     trustedProxies: 0,
     ...dependencies,

@@ -269,11 +269,10 @@ describe('a body over the limit', () => {
   it.each<[string, string]>([
     ['by its length', `${HEAD}Content-Length: 33554432\r\n\r\n${'x'.repeat(33_554_432)}`],
     ['in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(32)}0\r\n\r\n`],
-  ])('is told so though more of it comes, and the connection is of use again: %s', async (_, request) => {
+  ])('is told so though more of it comes: %s', async (_, request) => {
     const { app } = await listening();
     const { socket, closed } = await open(app);
     socket.write(request);
-    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    expect((await closed).text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200']);
+    expect((await closed).text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413']);
   });
 });

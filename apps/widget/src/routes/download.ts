@@ -1,11 +1,10 @@
 import { DownloadRequest } from '@code-widgets/protocol';
 import { archiveProject, contentDisposition, createProject, type RequestLimits } from '@code-widgets/project';
-import type { FastifyContextConfig } from 'fastify';
 
 import type { App } from '../app-type.js';
 
 /** The project as a run would have it, as a zip. */
-export function downloadRoute(app: App): void {
+export function downloadRoute(app: App, limits: RequestLimits): void {
   // To pack a project is work as well: it is counted as runs are, but apart from them.
   app.post('/download/', { config: { rateLimit: {} }, schema: { body: DownloadRequest } }, ({ body }, reply) => {
     const { files, switches, name } = body;

@@ -1,19 +1,12 @@
 import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest } from '@code-widgets/protocol';
 import { createProject, type RequestLimits } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
-import type { FastifyContextConfig } from 'fastify';
 import { v4 as uuid } from 'uuid';
 
 import type { App } from '../app-type.js';
 
-export interface RunProgramDependencies {
-  tasks: TaskPublisher;
-  limits: RequestLimits;
-  config: FastifyContextConfig;
-}
-
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
-export function runProgramRoute(app: App, { tasks, limits, config }: RunProgramDependencies): void {
+export function runProgramRoute(app: App, tasks: TaskPublisher, limits: RequestLimits): void {
   app.post(
     '/run_program/',
     {
