@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
 import { createEngine } from '../../packages/sandbox/src/engine.js';
+import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
 import { createSandbox, type Sandbox, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
 
@@ -11,6 +12,9 @@ export const address = dockerHost === undefined || dockerHost === '' ? {} : { do
 export const docker = createEngine(address);
 export const namespace = `${environment('NAMESPACE')}-sandbox-${randomUUID()}`;
 export const warnings: string[] = [];
+const runtime = process.env.SANDBOX_RUNTIME;
+/** gVisor tells less in /proc, and hides less of PID 1 there. */
+export const gvisor = isGvisor(runtime);
 
 export function createTestSandbox(engine: { dockerHost?: string } = address): Sandbox {
   return createSandbox({
@@ -19,6 +23,7 @@ export function createTestSandbox(engine: { dockerHost?: string } = address): Sa
     runImage: environment('RUN_IMAGE'),
     seccompProfile: readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8'),
     namespace,
+    ...(runtime ? { runtime } : {}),
     log: { warn: (_, message) => warnings.push(message) },
   });
 }

@@ -152,9 +152,9 @@ describe('the memory limit is told from a failure, though what was killed is not
   });
 
   it('in a proof, with more memory', async () => {
-    const command = ['sh', '-c', 'head -c 400M /dev/zero | tail | wc -c; tail /dev/zero; exit 1'];
+    const command = ['sh', '-c', 'head -c 300M /dev/zero | tail | wc -c; tail /dev/zero; exit 1'];
     const end = await collect((options) => sandbox.prove({ command, files: [] }, options));
-    expect(end).toMatchObject({ status: 137, limit: 'memory', stdout: `${400 << 20}\n` });
+    expect(end).toMatchObject({ status: 137, limit: 'memory', stdout: `${300 << 20}\n` });
   });
 });
 

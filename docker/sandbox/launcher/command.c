@@ -64,7 +64,7 @@ static void connect_streams(int output, int error)
         die("streams");
 }
 
-static _Noreturn void be_command(const struct request *request, int output, int error, int *failed)
+static _Noreturn void be_command(const struct request *request, bool traced, int output, int error, int *failed)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -75,8 +75,10 @@ static _Noreturn void be_command(const struct request *request, int output, int 
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         die("setpgid");
     confine_command();
+    if (traced)
+        keep_from_replacing();
     if (request->kind == RUN)
-        confine_program();
+        confine_program(); /* the last: no filter can be set after it */
     connect_streams(output, error); /* last, so that die() until here speaks to the worker */
     *failed = 0;                    /* every other descriptor closes on exec */
     if (request->inspect)
@@ -107,6 +109,10 @@ struct command start_command(const struct request *request)
     setfsuid(0); /* the files are there */
     setfsgid(0);
     int door = request->kind == RUN ? lock_exec() : -1;
+    bool traced = request->kind == RUN && door < 0;
+    int gate[2];
+    if (traced)
+        make_gate(gate);
 
     pid_t pid = fork();
     if (pid < 0)
@@ -114,8 +120,12 @@ struct command start_command(const struct request *request)
     if (pid == 0) {
         if (door >= 0)
             close(door); /* or its own copy would keep the door open until the exec */
-        be_command(request, output[1], error[1], failed);
+        if (traced)
+            wait_at(gate);
+        be_command(request, traced, output[1], error[1], failed);
     }
+    if (traced)
+        see_through_exec(pid, gate);
     close(output[1]);
     close(error[1]);
     drop_capabilities(); /* nothing that needs them is left to do */

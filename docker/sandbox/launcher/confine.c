@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
@@ -48,27 +49,34 @@ static void install(struct sock_filter *instructions, size_t length)
         die("seccomp");
 }
 
+static int on_exec(unsigned action, unsigned flags)
+{
+    struct sock_filter filter[] = {
+        NATIVE_CALLS_ONLY,
+        ON(SYS_execve, action),
+        ON(SYS_execveat, action),
+        ANSWER(SECCOMP_RET_ALLOW),
+    };
+    return try_install(filter, LENGTH(filter), flags);
+}
+
 /*
  * From now on an exec waits for leave at the returned descriptor. The launcher takes the filter
  * upon itself, since its child inherits it and the descriptor then need not be handed over.
  * Why not a rule on execve's arguments: a rule sees pointers, and any pointer that the launcher
  * uses, the program can use again with another path behind it. Needs Linux 5.5.
  *
- * -1 where the kernel cannot ask: gVisor's. A program can then become another one that it brought
- * along, which is still its one process behind the same filters. The worker knows of it (inspect.c).
+ * -1 where the kernel cannot ask: gVisor's. There an exec is left to a tracer, and refused to whoever
+ * has none; the launcher traces its child up to that first exec (trace.c).
  */
 int lock_exec(void)
 {
-    struct sock_filter filter[] = {
-        NATIVE_CALLS_ONLY,
-        ON(SYS_execve, SECCOMP_RET_USER_NOTIF),
-        ON(SYS_execveat, SECCOMP_RET_USER_NOTIF),
-        ANSWER(SECCOMP_RET_ALLOW),
-    };
-    int door = try_install(filter, LENGTH(filter), SECCOMP_FILTER_FLAG_NEW_LISTENER);
-    if (door < 0 && errno != EINVAL)
+    int door = on_exec(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (door >= 0)
+        return door;
+    if (errno != EINVAL || on_exec(SECCOMP_RET_TRACE, 0) < 0)
         die("seccomp");
-    return door;
+    return -1;
 }
 
 /* Leave for the first exec, which is the launcher's own; closing the door refuses all others. */
@@ -93,6 +101,7 @@ void confine_command(void)
     struct sock_filter filter[] = {
         NATIVE_CALLS_ONLY,
         ON(SYS_clone3, REFUSAL(ENOSYS)),
+        REFUSE(SYS_ptrace), /* under gVisor the profile has it for the launcher's sake (trace.c) */
         ANSWER(SECCOMP_RET_ALLOW),
     };
     install(filter, LENGTH(filter));
@@ -115,6 +124,27 @@ void confine_program(void)
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
         LOAD(args[0]),
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0),
+        ANSWER(REFUSAL(EPERM)),
+        ANSWER(SECCOMP_RET_ALLOW),
+    };
+    install(filter, LENGTH(filter));
+}
+
+/*
+ * gVisor's sticky folders keep others' files from being removed, but not from being replaced by a
+ * renamed one: a program may rename only to what is not there. guard.so makes the rest of rename.
+ */
+void keep_from_replacing(void)
+{
+    struct sock_filter filter[] = {
+        NATIVE_CALLS_ONLY,
+#if defined __x86_64__
+        REFUSE(SYS_rename),
+#endif
+        REFUSE(SYS_renameat),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 3),
+        LOAD(args[4]),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RENAME_NOREPLACE, 1, 0),
         ANSWER(REFUSAL(EPERM)),
         ANSWER(SECCOMP_RET_ALLOW),
     };

@@ -60,7 +60,7 @@ struct command {
     pid_t pid;
     int output;  /* read end of its stdout, non-blocking */
     int error;   /* read end of its stderr, non-blocking */
-    int door;    /* where a program's execve asks for leave (confine.c); -1: none is asked for */
+    int door;    /* where a program's execve asks for leave (confine.c); -1: it does not */
     int *failed; /* shared with the child: 0, or errno of its exec, or NOT_STARTED */
 };
 
@@ -97,6 +97,12 @@ int lock_exec(void);
 void answer_exec(int door);
 void confine_command(void);
 void confine_program(void);
+void keep_from_replacing(void);
+
+/* trace.c */
+void make_gate(int gate[2]);
+void wait_at(const int gate[2]);
+void see_through_exec(pid_t pid, const int gate[2]);
 
 /* inspect.c */
 _Noreturn void inspect(void);

@@ -10,11 +10,12 @@
 /*
  * Folders of root's, open to all and sticky: a command may create files and do as it likes with
  * them, but not rename, replace or remove one that is not its own. What a program is given is
- * root's and so stays as it is; the sources of a build are the builder's own.
+ * root's and so stays as it is; the sources of a build are the builder's own. Under gVisor the
+ * engine has made one of them, for a mount in it.
  */
 static void make_folder(const char *path)
 {
-    if (mkdir(path, 0700) != 0 || chmod(path, 01777) != 0)
+    if ((mkdir(path, 0700) != 0 && errno != EEXIST) || chmod(path, 01777) != 0)
         die(path);
 }
 

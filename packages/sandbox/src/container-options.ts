@@ -1,5 +1,6 @@
 /** The container of a step: everything that keeps a hostile program in it, in one place. */
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import { forGvisor, isGvisor } from './gvisor.js';
 import type { LauncherRequest, StepKind } from './launcher-request.js';
 import { filesToSend } from './launcher-request.js';
 import {
@@ -83,6 +84,7 @@ export interface ContainerContext {
 }
 
 export function containerOptions(request: LauncherRequest, context: ContainerContext): ContainerCreateOptions {
+  const usual = hostConfig(request, context);
   return {
     Image: context.images[request.kind],
     Labels: {
@@ -97,6 +99,6 @@ export function containerOptions(request: LauncherRequest, context: ContainerCon
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
-    HostConfig: hostConfig(request, context),
+    HostConfig: isGvisor(context.runtime) ? forGvisor(usual, context.limits, context.seccompProfile) : usual,
   };
 }

@@ -7,6 +7,7 @@ import { containerOptions, outerTimeLimitMs, type ContainerContext } from './con
 import { listen, type Heard, type OutputListener } from './conversation.js';
 import { engineCall, SandboxUnavailable } from './engine.js';
 import type { EndReason } from './frames.js';
+import { isGvisor } from './gvisor.js';
 import { encodeRequest, type LauncherRequest } from './launcher-request.js';
 import { END_KNOWN_MS } from './limits.js';
 import type { Log } from './log.js';
@@ -98,7 +99,7 @@ async function attach(container: Docker.Container, signal: AbortSignal | undefin
 }
 
 async function converse(
-  { log }: Workshop,
+  { context, log }: Workshop,
   container: Docker.Container,
   encoded: Buffer,
   request: LauncherRequest,
@@ -123,6 +124,7 @@ async function converse(
     signal?.throwIfAborted();
     if (heard.status !== undefined) {
       const { reason, status, ms } = heard.status;
+      if (isGvisor(context.runtime) && (await failedForMemory(container, heard.status))) return limitEnd('memory', ms);
       return { ...toStepEnd(reason, status, ms), ...(heard.executable ? { executable: heard.executable } : {}) };
     }
     const ms = Math.round(performance.now() - startedMs);
@@ -149,6 +151,14 @@ async function endWithoutStatus(
   log.warn({ state, ready: heard.ready, diagnostics: heard.diagnostics }, 'a container ended without a status');
   const outcome = state.Running ? 'does not answer' : `ended with ${state.ExitCode}`;
   throw new SandboxUnavailable(`the container ${outcome} and did not say how its command ended`);
+}
+
+/**
+ * Under gVisor memory is the host's to count, which the launcher cannot see: what it takes for a
+ * failure of the command's may be the host's kill, of which the engine knows once all has ended.
+ */
+async function failedForMemory(container: Docker.Container, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
+  return reason === 'exited' && status !== 0 && (await stateOnceEnded(container)).OOMKilled;
 }
 
 /** The engine hears of a container's end a little later than its stream does. */

@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import type { HostConfig } from 'dockerode';
+import { containerOptions, type ContainerContext } from '../src/container-options.js';
+import { isGvisor } from '../src/gvisor.js';
+import { CONTAINER_LIMITS } from '../src/limits.js';
+
+const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }] };
+
+function hostConfig(runtime?: string): HostConfig {
+  const images = { build: 'tools', prove: 'tools', run: 'program' };
+  const usual = { images, seccompProfile: JSON.stringify(profile), namespace: 'here', limits: CONTAINER_LIMITS };
+  const context: ContainerContext = { ...usual, ...(runtime !== undefined && { runtime }) };
+  const request = { kind: 'run', timeLimitMs: 1, outputLimitBytes: 1, command: ['x'], files: [] } as const;
+  return containerOptions(request, context).HostConfig ?? {};
+}
+
+describe('gVisor', () => {
+  it.each(['runsc', 'runsc-kvm', 'io.containerd.runsc.v1', 'gVisor'])('is known by the name of its runtime: %s', (name) => {
+    expect(isGvisor(name)).toBe(true);
+  });
+
+  it.each(['runc', 'crun', undefined])('is not every runtime: %s', (name) => {
+    expect(isGvisor(name)).toBe(false);
+  });
+
+  it('counts processes itself, and has room for the tasks of the host that it needs for them', () => {
+    expect(hostConfig('runsc').Ulimits).toContainEqual({ Name: 'nproc', Soft: 99, Hard: 99 });
+    expect(hostConfig('runsc').PidsLimit).toBe(1000);
+    expect(hostConfig('runc').PidsLimit).toBe(100);
+  });
+
+  it('has ptrace for the launcher, and no other runtime has', () => {
+    const profileOf = (runtime: string) => {
+      const [, option = ''] = hostConfig(runtime).SecurityOpt as string[];
+      return JSON.parse(option.replace('seccomp=', '')) as unknown;
+    };
+    expect(profileOf('runsc')).toEqual({ ...profile, syscalls: [...profile.syscalls, { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' }] });
+    expect(profileOf('runc')).toEqual(profile);
+  });
+
+  it('keeps all other options of a container', () => {
+    const usual = hostConfig();
+    const inAnotherWay = ['PidsLimit', 'SecurityOpt', 'Ulimits'];
+    const others = Object.fromEntries(Object.entries(usual).filter(([name]) => !inAnotherWay.includes(name)));
+    expect(hostConfig('runsc')).toMatchObject({ ...others, Runtime: 'runsc' });
+    expect(hostConfig('runsc').Ulimits).toEqual(expect.arrayContaining(usual.Ulimits ?? []));
+    expect((hostConfig('runsc').SecurityOpt as string[])[0]).toBe('no-new-privileges');
+  });
+});
