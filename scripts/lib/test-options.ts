@@ -5,6 +5,8 @@ export interface TestOptions {
   /** The runtime that sandboxes run under, by the engine's name for it; undefined: the engine's own choice. */
   readonly runtime: string | undefined;
   readonly jest: readonly string[];
+  /** Whether everything is asked for. */
+  readonly isWhole: boolean;
 }
 
 const PROJECTS = ['unit', 'integration', 'e2e', 'attacks'];
@@ -16,7 +18,7 @@ export function readTestOptions(args: readonly string[]): TestOptions {
   const projects = takeFlag(rest, '--attacks') ? ['attacks'] : PROJECTS;
   // The file names first: what follows --selectProjects counts as a project.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
-  return { runtime, jest: [...rest, ...selected] };
+  return { runtime, jest: [...rest, ...selected], isWhole: args.length === 0 };
 }
 
 function takeFlag(args: string[], name: string): boolean {

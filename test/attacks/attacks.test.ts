@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import type { AttackResult } from '../../scripts/lib/attack-table.js';
 import { containersOf, isRunning } from '../helpers/deployment.js';
+import { partOf } from '../helpers/part.js';
 import { CLASSES } from './classes.js';
 import { Through, type Attack } from './lib/attack.js';
 import { openWorld, type World } from './lib/world.js';
@@ -33,7 +34,7 @@ afterAll(async () => {
 
 for (const { name: kind, attacks } of CLASSES) {
   describe(kind, () => {
-    for (const attack of attacks) {
+    for (const attack of partOf(attacks)) {
       it.concurrent(attack.name, async () => {
         const world = await theWorld();
         const begin = performance.now();

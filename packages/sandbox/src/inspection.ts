@@ -21,7 +21,7 @@ export interface Expectation {
   limits: ContainerLimits;
   workspaceBytes: number;
   inodes: number;
-  /** Whether the operator has chosen a runtime: gVisor's kernel does not ask about an exec, and has no cgroup to look into. */
+  /** Whether the operator has chosen a runtime: gVisor's tmpfs has no limit of its own for the number of files. */
   otherRuntime: boolean;
 }
 
@@ -82,7 +82,7 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   for (const [name, what] of Object.entries(TRIES)) demand(REFUSED.includes(report.get(name) ?? ''), `A command can ${what}. ${PROFILE}`);
   if (kind === 'run') {
     demand(REFUSED.includes(report.get('fork') ?? ''), `A program can start processes. ${PROFILE}`);
-    demand(otherRuntime || is('exec', ENOSYS), 'A program can execute files: use Linux 5.9 or newer, or set SANDBOX_RUNTIME.');
+    demand(is('exec', ENOSYS), 'A program can execute files: use Linux 5.9 or newer, or gVisor.');
   }
 
   // The kernel rounds to pages.

@@ -53,7 +53,7 @@ describe('the look into a sandbox', () => {
   });
 
   it('takes the engine at its word for limits that cannot be seen from inside', () => {
-    const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined, exec: '2' });
+    const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined, workspace_inodes: '1000000' });
     const other = { ...EXPECTED, otherRuntime: true };
     expect(faultsOf(blind, ABLE, other)).toEqual([]);
     expect(faultsOf(blind, { ...ABLE, MemoryLimit: false, PidsLimit: false }, other)).toHaveLength(2);
