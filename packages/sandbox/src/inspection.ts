@@ -21,8 +21,8 @@ export interface Expectation {
   limits: ContainerLimits;
   workspaceBytes: number;
   inodes: number;
-  /** Whether the operator has chosen a runtime: gVisor's tmpfs has no limit of its own for the number of files. */
-  otherRuntime: boolean;
+  /** Whose own kernel shows nothing true of the host's cgroups and of a file system's size: there the engine is asked. */
+  gvisor: boolean;
 }
 
 const PAGE_BYTES = 4096;
@@ -56,7 +56,7 @@ const CGROUPS = 'Boot the machine with that cgroup controller, and give it to th
 
 /** What does not hold, each in a sentence with what to do; none if all is as it should be. */
 export function faultsOf(report: Report, engine: EngineAbilities, expected: Expectation): string[] {
-  const { kind, limits, workspaceBytes, inodes, otherRuntime } = expected;
+  const { kind, limits, workspaceBytes, inodes, gvisor } = expected;
   const memory = kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes;
   const faults: string[] = [];
   const demand = (holds: boolean, fault: string) => void (holds || faults.push(`${fault} (${kind})`));
@@ -65,7 +65,7 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   /** Of a cgroup: the engine's word where the file cannot be seen. */
   const limited = (name: string, ability: boolean | undefined, holds: (value: string) => boolean) => {
     const value = report.get(name);
-    return value === undefined ? ability !== false : holds(value);
+    return value === undefined || gvisor ? ability !== false : holds(value);
   };
 
   demand(is('uid', USERS[kind]) && is('groups', 0), 'A command does not run as its user: build the images from docker/sandbox.');
@@ -73,8 +73,8 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   demand(is('no_new_privileges', 1), 'A command can gain privileges: use an engine that knows no-new-privileges.');
   demand(is('parent_pid', 1), 'The launcher is not the first process of its container: leave the images their entry point, and the engine without its own init.');
   demand(is('root_read_only', 1), 'The root file system can be written to: use an engine that has read-only containers.');
-  demand(is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
-  demand(otherRuntime || atMost('workspace_inodes', inodes), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
+  demand(gvisor || (is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes)), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
+  demand(gvisor || atMost('workspace_inodes', inodes), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
   demand(atMost('open_files', OPEN_FILES) && is('core_bytes', 0), 'Open files or core dumps are not limited: use an engine that sets ulimits.');
   demand(is('interfaces', 0), 'There is a network in a container: use an engine that has containers without one.');
   demand(NOT_THERE.includes(report.get('write_root') ?? ''), 'A command can write to the root file system: use an engine that has read-only containers.');

@@ -8,7 +8,7 @@ const EXPECTED: Expectation = {
   limits: CONTAINER_LIMITS,
   workspaceBytes: 1 << 25,
   inodes: 8192,
-  otherRuntime: false,
+  gvisor: false,
 };
 const ABLE: EngineAbilities = { MemoryLimit: true, SwapLimit: true, PidsLimit: true, CpuCfsQuota: true };
 
@@ -54,7 +54,7 @@ describe('the look into a sandbox', () => {
 
   it('takes the engine at its word for limits that cannot be seen from inside', () => {
     const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined, workspace_inodes: '1000000' });
-    const other = { ...EXPECTED, otherRuntime: true };
+    const other = { ...EXPECTED, gvisor: true };
     expect(faultsOf(blind, ABLE, other)).toEqual([]);
     expect(faultsOf(blind, { ...ABLE, MemoryLimit: false, PidsLimit: false }, other)).toHaveLength(2);
   });

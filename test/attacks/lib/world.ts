@@ -55,7 +55,11 @@ export async function openWorld(): Promise<World> {
   const traps = await setTraps(folder, secret.slice(0, 8));
   const watch = new ProcessWatch();
   const env = { RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
-  const deployed = await deploy({ widgets: 1, workers: 2, env });
+  const deployed = await deploy({ widgets: 1, workers: 2, env }).catch((error: unknown) => {
+    watch.close();
+    traps.close();
+    throw error;
+  });
   // The widget itself, as the last of whatever stands in front of it would have it.
   const service = { ...deployed, base: deployed.widgets[0]?.base ?? deployed.base };
   const containers = new Set<string>();
