@@ -86,7 +86,9 @@ describe('after all of them', () => {
 
   it('no build has started anything but compilers', async () => {
     const { watch, containers } = await theWorld();
-    expect(watch.strangers(containers)).toEqual([]);
+    // gVisor's own processes are all that the host sees of a container under it.
+    const strangers = watch.strangers(containers).filter((each) => !/^\d+ \S*\/gvisor\/usr\/bin\/runsc /.test(each));
+    expect(strangers).toEqual([]);
   });
 
   it('the log has no error, and no crash', async () => {
