@@ -186,7 +186,10 @@ async function balance(targets: () => string[]): Promise<Server> {
     });
     forwarded.on('error', () => outgoing.destroy());
     incoming.pipe(forwarded);
-  }).listen(0, '127.0.0.1');
+  });
+  // Longer than a widget promises, whose promise is passed on: a client must not write into a connection that closes.
+  server.keepAliveTimeout = 120_000;
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
 }
