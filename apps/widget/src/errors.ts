@@ -18,6 +18,8 @@ const LONGEST_PATH = 200;
 
 /** Of a body that is too large, so much is read on; who sends still more may find the connection closed. */
 const DISCARDED_BYTES = 64 * 1024 * 1024;
+/** And for so long: a client that only says that it will send much is not waited for. */
+const DISCARD_MS = 2_000;
 
 /** The task ended for the service's own reasons. */
 export class TaskFailed extends Error {
@@ -59,7 +61,7 @@ export function errorHandler(retryAfter: RetryAfter) {
     if (error instanceof ProjectError) return sendError(reply, 400, error.message, error.path);
     if (error.validation) return sendError(reply, 400, ...describeValidation(error));
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      await discard(request.raw).catch(() => undefined);
+      await discard(request.raw);
       return sendError(reply, 413, `The request has more than ${request.routeOptions.bodyLimit} bytes; send less.`);
     }
     const words = WORDS[error.code];
@@ -76,11 +78,18 @@ export function errorHandler(retryAfter: RetryAfter) {
  * with something unread the reset that follows would overtake the answer on its way to the client.
  */
 async function discard(body: Readable): Promise<void> {
-  let left = DISCARDED_BYTES;
-  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-    left -= (chunk as Buffer).length;
-    if (left < 0) return;
-  }
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve) => {
+    let left = DISCARDED_BYTES;
+    timer = setTimeout(resolve, DISCARD_MS);
+    body.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) resolve();
+    });
+    for (const end of ['end', 'close', 'error']) body.once(end, () => resolve());
+    body.resume();
+  });
+  clearTimeout(timer);
 }
 
 /** Every error's answer; `path` is the member of the request that is wrong. */
