@@ -18,6 +18,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,12 +58,15 @@ static void tell_limit(const char *name, int resource)
 static void tell_file_systems(void)
 {
     struct statvfs root, workspace;
+    struct stat root_itself, workspace_itself;
     if (statvfs("/", &root) != 0 || statvfs("/workspace", &workspace) != 0)
         die("statvfs");
+    if (stat("/", &root_itself) != 0 || stat("/workspace", &workspace_itself) != 0)
+        die("stat");
     tell("root_read_only", (root.f_flag & ST_RDONLY) != 0);
     tell("workspace_bytes", (long long)(workspace.f_blocks * workspace.f_frsize));
     tell("workspace_inodes", (long long)workspace.f_files);
-    tell("workspace_own", root.f_fsid != workspace.f_fsid);
+    tell("workspace_own", root_itself.st_dev != workspace_itself.st_dev);
 }
 
 /* The first of two files, those of cgroup v2 and v1, that is there; none where neither is. */
@@ -122,6 +126,7 @@ _Noreturn void inspect(void)
     tell_who();
     tell_limit("open_files", RLIMIT_NOFILE);
     tell_limit("core_bytes", RLIMIT_CORE);
+    tell_limit("own_processes", RLIMIT_NPROC);
     tell_file_systems();
     tell_cgroup("memory", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
     tell_cgroup("swap_v2", "/sys/fs/cgroup/memory.swap.max", "");

@@ -31,7 +31,7 @@ void see_through_exec(pid_t pid, const int gate[2])
 {
     int status;
     if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESECCOMP) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
-        die("trace");
+        die("trace (a kernel of gVisor's needs a SANDBOX_RUNTIME that says so)");
     if (write(gate[1], "", 1) != 1 || close(gate[0]) != 0 || close(gate[1]) != 0)
         die("gate");
     /* Not waitid: gVisor's takes this stop for an end. */

@@ -21,7 +21,10 @@ export interface Expectation {
   limits: ContainerLimits;
   workspaceBytes: number;
   inodes: number;
-  /** Whose own kernel shows nothing true of the host's cgroups and of a file system's size: there the engine is asked. */
+  /**
+   * Whether the kernel is gVisor's, which has no limit on the number of files and counts processes
+   * by a ulimit. What it shows of cgroups is its own; those that count are the host's, out of sight.
+   */
   gvisor: boolean;
 }
 
@@ -51,7 +54,7 @@ const TRIES: Readonly<Record<string, string>> = {
   perf: 'use performance counters',
   userfaultfd: 'use userfaultfd',
 };
-const PROFILE = 'Let the engine use the seccomp profile that SECCOMP_PROFILE names.';
+const PROFILE = 'Let the engine use the seccomp profile that SECCOMP_PROFILE names; runsc does with --oci-seccomp.';
 const CGROUPS = 'Boot the machine with that cgroup controller, and give it to the engine.';
 
 /** What does not hold, each in a sentence with what to do; none if all is as it should be. */
@@ -64,8 +67,8 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   const atMost = (name: string, value: number) => Number(report.get(name) ?? NaN) <= value && Number(report.get(name)) >= 0;
   /** Of a cgroup: the engine's word where the file cannot be seen. */
   const limited = (name: string, ability: boolean | undefined, holds: (value: string) => boolean) => {
-    const value = report.get(name);
-    return value === undefined || gvisor ? ability !== false : holds(value);
+    const value = gvisor ? undefined : report.get(name);
+    return value === undefined ? ability !== false : holds(value);
   };
 
   demand(is('uid', USERS[kind]) && is('groups', 0), 'A command does not run as its user: build the images from docker/sandbox.');
@@ -73,7 +76,7 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   demand(is('no_new_privileges', 1), 'A command can gain privileges: use an engine that knows no-new-privileges.');
   demand(is('parent_pid', 1), 'The launcher is not the first process of its container: leave the images their entry point, and the engine without its own init.');
   demand(is('root_read_only', 1), 'The root file system can be written to: use an engine that has read-only containers.');
-  demand(gvisor || (is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes)), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
+  demand(is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
   demand(gvisor || atMost('workspace_inodes', inodes), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
   demand(atMost('open_files', OPEN_FILES) && is('core_bytes', 0), 'Open files or core dumps are not limited: use an engine that sets ulimits.');
   demand(is('interfaces', 0), 'There is a network in a container: use an engine that has containers without one.');
@@ -90,6 +93,7 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   const withoutSwap = (value: string) => value === '0' || isMemory(value);
   demand(limited('memory', engine.MemoryLimit, isMemory), `Memory is not limited. ${CGROUPS}`);
   demand(limited('swap_v2', engine.SwapLimit, withoutSwap) && limited('memory_and_swap', engine.SwapLimit, withoutSwap), `Swap is not limited. ${CGROUPS}`);
+  demand(!gvisor || atMost('own_processes', limits.processes), 'Processes are not limited: use an engine that sets ulimits.');
   demand(limited('processes', engine.PidsLimit, (value) => Number(value) === limits.processes), `Processes are not limited. ${CGROUPS}`);
   demand(limited('cpu', engine.CpuCfsQuota, (value) => Number(value.split(' ')[0]) > 0), `Processor time is not limited. ${CGROUPS}`);
   return faults;

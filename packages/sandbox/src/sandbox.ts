@@ -1,9 +1,9 @@
 /** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
 import { workspaceBytes, type ContainerContext } from './container-options.js';
 import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
-import type { LauncherRequest, SourceFile, StepKind } from './launcher-request.js';
 import { isGvisor } from './gvisor.js';
 import { faultsOf, parseReport, type EngineAbilities } from './inspection.js';
+import type { LauncherRequest, SourceFile, StepKind } from './launcher-request.js';
 import { findLeftovers } from './leftovers.js';
 import { CONTAINER_LIMITS, INODES, INSPECTION_BYTES, INSPECTION_MS, type ContainerLimits } from './limits.js';
 import type { Log } from './log.js';
@@ -130,8 +130,7 @@ async function inspectKind(workshop: Workshop, kind: StepKind, engine: EngineAbi
   const request: LauncherRequest = { kind, ...bounds, command: ['inspection'], files: [], inspect: true };
   let text = '';
   await runStep(workshop, request, { ...bounds, onOutput: (_, bytes) => void (text += bytes.toString('latin1')) });
-  const gvisor = isGvisor(runtime);
-  return faultsOf(parseReport(text), engine, { kind, limits, workspaceBytes: workspaceBytes(request, limits), inodes: INODES, gvisor });
+  return faultsOf(parseReport(text), engine, { kind, limits, workspaceBytes: workspaceBytes(request, limits), inodes: INODES, gvisor: isGvisor(runtime) });
 }
 
 function limitsOf({ timeLimitMs, outputLimitBytes }: StepOptions) {

@@ -53,10 +53,18 @@ describe('the look into a sandbox', () => {
   });
 
   it('takes the engine at its word for limits that cannot be seen from inside', () => {
-    const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined, workspace_inodes: '1000000' });
-    const other = { ...EXPECTED, gvisor: true };
-    expect(faultsOf(blind, ABLE, other)).toEqual([]);
-    expect(faultsOf(blind, { ...ABLE, MemoryLimit: false, PidsLimit: false }, other)).toHaveLength(2);
+    const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined });
+    expect(faultsOf(blind, ABLE, EXPECTED)).toEqual([]);
+    expect(faultsOf(blind, { ...ABLE, MemoryLimit: false, PidsLimit: false }, EXPECTED)).toHaveLength(2);
+  });
+
+  it('takes no cgroup of gVisor for a limit or for the lack of one, and demands its own limit of processes and a locked exec', () => {
+    const gvisor = { ...EXPECTED, gvisor: true };
+    const said = { workspace_inodes: '0', memory: '9223372036854775807', memory_and_swap: undefined, processes: 'max', cpu: '-1', own_processes: '99' };
+    expect(faultsOf(report(said), ABLE, gvisor)).toEqual([]);
+    expect(faultsOf(report({ ...said, own_processes: '-1' }), ABLE, gvisor)).toEqual([expect.stringMatching(/Processes are not limited/)]);
+    expect(faultsOf(report({ ...said, exec: '2' }), ABLE, gvisor)).toEqual([expect.stringMatching(/execute files/)]);
+    expect(faultsOf(report(said), { ...ABLE, MemoryLimit: false }, gvisor)).toEqual([expect.stringMatching(/Memory is not limited/)]);
   });
 
   it.each([
