@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
@@ -37,9 +38,11 @@ interface Connection {
 
 async function open(app: App): Promise<Connection> {
   const begin = performance.now();
-  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+  // It still sends for a moment when the server has said its last word.
+  const socket = connect({ port: (app.server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
   sockets.push(socket);
   let text = '';
+  socket.on('end', () => setTimeout(() => socket.end(), 100));
   socket.on('data', (data) => (text += data.toString('latin1')));
   // Resets are among what is tried here; what counts is what had come by then.
   socket.on('error', () => undefined);
@@ -90,10 +93,16 @@ const MUCH: ReplyMessage = {
 const connectionsOf = (app: App) =>
   new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
 
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + SOON_MS; !isSo(); await sleep(1)) {
+    if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms`);
+  }
+}
+
 /** Milliseconds until the server holds no connection any more. */
 async function untilAlone(app: App): Promise<number> {
   const begin = performance.now();
-  while ((await connectionsOf(app)) > 0) await sleep(10);
+  while ((await connectionsOf(app)) > 0 && performance.now() - begin < SOON_MS) await sleep(10);
   return performance.now() - begin;
 }
 
@@ -120,7 +129,7 @@ describe('a request that trickles is cut off:', () => {
     const { app, submitted } = await listening({ serverLimits: { headersMs: 200, requestMs: 200 } });
     const { socket, text, closed } = await open(app);
     socket.write(HEAD + LENGTH + JSON_RUN.slice(0, 5));
-    while (!text().includes('408')) await sleep(5);
+    await until(() => text().includes('408'));
     socket.write(JSON_RUN.slice(5));
     expect((await closed).text.match(/HTTP\/1\.1/g)).toHaveLength(1);
     expect(submitted).toEqual([]);
@@ -154,18 +163,19 @@ describe('a client that does not take its answer is cut off', () => {
     expect(ms).toBeGreaterThan(600);
     expect(ms).toBeLessThan(SOON_MS);
   });
+});
 
-  it('and not told in the middle of it that it has made a mistake', async () => {
-    const { app } = await listening({ replies: repliesOf([MUCH]) });
-    const { socket, text, closed } = await open(app);
-    socket.write(POLL);
-    while (text() === '') await sleep(1);
-    socket.pause();
-    socket.write('this is no request\r\n\r\n');
-    await untilAlone(app);
-    socket.resume();
-    expect((await closed).text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200']);
-  });
+it('a client is not told of its mistake in the middle of an answer', async () => {
+  const { app } = await appWith();
+  const answer = new PassThrough();
+  app.get('/slow/', (_, reply) => reply.send(answer));
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  const { socket, text, closed } = await open(app);
+  socket.write('GET /slow/ HTTP/1.1\r\nHost: x\r\n\r\n');
+  answer.write('half of it');
+  await until(() => text().includes('half of it'));
+  socket.write('this is no request\r\n\r\n');
+  expect((await closed).text).toMatch(/half of it\r\n$/);
 });
 
 describe('connections', () => {
@@ -188,7 +198,7 @@ describe('connections', () => {
     const { socket, text } = await open(app);
     for (let i = 1; i <= 8; i++) {
       socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-      while ((text().match(/200 OK/g)?.length ?? 0) < i) await sleep(5);
+      await until(() => text().match(/200 OK/g)?.length === i);
       await sleep(150);
     }
     expect(socket.destroyed).toBe(false);
@@ -234,16 +244,16 @@ describe('what is no request, or not one for us, is told so in JSON:', () => {
   });
 });
 
-it.each([
-  ['a tunnel', 'CONNECT broker:5672 HTTP/1.1\r\nHost: broker:5672\r\n\r\n'],
-  ['no HTTP', 'hello\r\n\r\n'],
-  ['half a request', HEAD + LENGTH],
-  ['an answer that nobody reads', POLL],
-])('a client that resets its connection harms nobody: %s', async (_, request) => {
+it.each<[string, string, boolean]>([
+  ['a tunnel', 'CONNECT broker:5672 HTTP/1.1\r\nHost: broker:5672\r\n\r\n', false],
+  ['no HTTP', 'hello\r\n\r\n', false],
+  ['half a request', HEAD + LENGTH, false],
+  ['in the middle of an answer', POLL, true],
+])('a client that resets its connection harms nobody: %s', async (_, request, waits) => {
   const { app } = await listening({ replies: repliesOf([MUCH]) });
   const { socket, text } = await open(app);
   socket.write(request);
-  while (request !== HEAD + LENGTH && text() === '') await sleep(1);
+  await until(() => !waits || text() !== '');
   socket.resetAndDestroy();
   await untilAlone(app);
   expect(parse(await send(app, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).status).toBe(200);
