@@ -129,25 +129,22 @@ describe('docker compose, with three workers and two widgets', () => {
   }, 60_000);
 
   it('counts the runs of a client by where it connects from, whatever it says', async () => {
-    const statuses: number[] = [];
-    // Two widgets count 300 each; what is no program counts as well.
-    for (let i = 0; i < 700 && statuses.at(-1) !== 429; i++) {
-      const headers = { 'x-forwarded-for': `198.51.100.${i % 256}, 203.0.113.${i % 256}` };
-      statuses.push((await fetch(`${base}/run_program/`, { method: 'POST', headers })).status);
-    }
-    // The golden cases before may have used some of the first minute.
-    expect(statuses.length).toBeGreaterThan(100);
+    // From within a container, which has run nothing yet. Two widgets count 300 each; what is no program counts as well.
+    const script = `(async () => {
+      const statuses = [];
+      for (let i = 0; i < 700 && statuses.at(-1) !== 429; i++) {
+        const headers = { 'x-forwarded-for': '198.51.100.' + (i % 256) + ', 203.0.113.' + (i % 256) };
+        statuses.push((await fetch('http://proxy:8000/run_program/', { method: 'POST', headers })).status);
+      }
+      console.log(JSON.stringify(statuses));
+    })()`;
+    // The first of them has been stopped above.
+    const worker = (await containersOf('worker')).at(-1);
+    const { stdout } = await run('docker', ['exec', worker as string, '/usr/bin/node', '-e', script]);
+    const statuses = JSON.parse(stdout) as number[];
+    expect(statuses.length).toBeGreaterThan(290);
     expect([...new Set(statuses)]).toEqual([400, 429]);
-    // Another client: a container that connects to the proxy from within.
-    const script = "fetch('http://proxy:8000/run_program/', { method: 'POST' }).then(({ status }) => console.log(status))";
-    const answers: string[] = [];
-    // One of them has been stopped above.
-    for (const widget of await containersOf('widget')) {
-      await run('docker', ['exec', widget, '/usr/bin/node', '-e', script]).then(
-        ({ stdout }) => answers.push(stdout.trim()),
-        () => undefined,
-      );
-    }
-    expect(answers[0]).toBe('400');
+    // Another client is still served.
+    expect((await fetch(`${base}/run_program/`, { method: 'POST' })).status).toBe(400);
   }, 60_000);
 });

@@ -31,7 +31,7 @@ export interface SocketProxy {
 const image = () => `${environment('NAMESPACE')}-socket-proxy`.toLowerCase();
 
 export async function buildSocketProxy(): Promise<void> {
-  await buildImage(image(), 'docker/socket-proxy/Dockerfile', 'docker');
+  await buildImage(image(), 'docker/proxy/Dockerfile', 'docker', 'socket-proxy');
 }
 
 export async function removeSocketProxyImage(): Promise<void> {
