@@ -35,8 +35,9 @@ export interface PollDecision {
 }
 
 /**
- * `messages` is all that is in the queue, oldest first (undefined: of another version, for a widget of that version to answer); `read` is
- * how many items the client has, or undefined for a client that takes each item once.
+ * `messages` is all that is in the queue, oldest first (undefined: of another version, for a widget
+ * of that version to answer); `read` is how many items the client has, or undefined for a client
+ * that takes each item once.
  */
 export function decidePoll(messages: (ReplyMessage | undefined)[], read: number | undefined): PollDecision {
   const kept = messages.findLast((message): message is RestartMessage => message?.kind === 'restart');

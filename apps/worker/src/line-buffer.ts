@@ -3,6 +3,8 @@
 /** How much of a line without an end is sent in one part. */
 export const LONGEST_LINE_BYTES = 64 * 1024;
 
+const ENCODER = new TextEncoder();
+
 /**
  * Decodes one stream. A character that is split over two chunks stays whole; bytes that are no
  * UTF-8 become U+FFFD. A byte order mark is kept: it is the program's output like the rest.
@@ -70,5 +72,3 @@ export class LineBuffer {
     this.openBytes = Buffer.byteLength(open);
   }
 }
-
-const ENCODER = new TextEncoder();
