@@ -6,10 +6,10 @@ import { RUN_LIMIT_MS, type World } from './lib/world.js';
 /** What the launcher, the engine and a busy machine may add to the limit. */
 const SLACK_MS = 2000;
 
-const endsAtLimit = ({ status, identifier }: Seen, { service }: World): void => {
+const endsAtLimit = async ({ status, identifier }: Seen, { service }: World): Promise<void> => {
   held(status === 124, `an end with ${status}`);
-  const task = service.log().find((line) => line.identifier === identifier && line.outcome !== undefined);
-  held(Number(task?.runMs) <= RUN_LIMIT_MS + SLACK_MS, `a run of ${Number(task?.runMs)} ms`);
+  const { runMs } = await service.lineOfEnd(identifier);
+  held(Number(runMs) <= RUN_LIMIT_MS + SLACK_MS, `a run of ${Number(runMs)} ms`);
 };
 const stays = (name: string, tries: string, body: string, head = ''): Attack =>
   c(name, tries, `${head}int main(void) { trying(); ${body} for (;;) pause(); }`, { look: endsAtLimit });

@@ -119,6 +119,7 @@ describe('the log', () => {
   it('has one line for the end of each task, with its times, and nothing of programs', async () => {
     const secret = 'a-word-of-the-program';
     const { identifier } = await run({ files: [{ basename: 'main.adb', contents: ada(`   Put_Line ("${secret}");`) }] });
+    await service.lineOfEnd(identifier);
     const lines = service.log().filter((line) => line.identifier === identifier && line.outcome !== undefined);
     expect(lines).toEqual([expect.objectContaining({ mode: 'run', outcome: 'success', status: 0, attempt: 1 })]);
     for (const name of ['queuedMs', 'buildMs', 'runMs']) expect(lines[0]?.[name]).toEqual(expect.any(Number));

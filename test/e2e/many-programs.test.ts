@@ -59,11 +59,11 @@ describe(`${PROGRAMS} programs, ${AT_A_TIME} at a time`, () => {
       };
       await Promise.all(Array.from({ length: AT_A_TIME }, client));
 
+
+      await new Promise((resolve) => setTimeout(resolve, REPLY_EXPIRY_MS + 2000));
       const ended = service.log().filter(({ outcome }) => outcome !== undefined);
       expect(ended).toHaveLength(PROGRAMS);
       expect(ended.filter(({ outcome }) => outcome !== 'success')).toEqual([]);
-
-      await new Promise((resolve) => setTimeout(resolve, REPLY_EXPIRY_MS + 2000));
       expect(await containersOf(service.namespace)).toBe(0);
       const left = await queuesLeft([
         ...ended.map(({ identifier }) => `${service.namespace}.reply.${String(identifier)}`),

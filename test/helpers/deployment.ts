@@ -6,6 +6,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import Docker from 'dockerode';
@@ -16,6 +18,7 @@ import { newNamespace } from './namespace.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const READY_MS = 20_000;
+const LINE_MS = 10_000;
 
 export interface DeploymentOptions {
   widgets?: number;
@@ -37,6 +40,8 @@ export interface Deployment {
   namespace: string;
   /** What the processes have logged so far, a JSON object a line. */
   log: () => Record<string, unknown>[];
+  /** The line of a task's end, which may come a moment later than its final message. */
+  lineOfEnd: (identifier: string) => Promise<Record<string, unknown>>;
   addWorker: () => Promise<ChildProcess>;
   /** Ends all processes and removes the deployment's names from the broker. */
   end: () => Promise<void>;
@@ -62,7 +67,7 @@ export async function deploy({
     });
     children.push(child);
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
+      if (stream) createInterface({ input: stream }).on('line', (line) => lines.push(line));
     }
     await ready(child, lines);
     return child;
@@ -89,6 +94,13 @@ export async function deploy({
     base: `http://127.0.0.1:${(roundRobin.address() as AddressInfo).port}`,
     namespace,
     log: () => lines.map(parseLine),
+    async lineOfEnd(identifier) {
+      for (const deadline = Date.now() + LINE_MS; ; await sleep(20)) {
+        const found = lines.filter((line) => line.includes(identifier)).map(parseLine).find(({ outcome }) => outcome !== undefined && outcome !== 'retry');
+        if (found) return found;
+        if (Date.now() > deadline) throw new Error(`no worker has logged an end of ${identifier}`);
+      }
+    },
     async addWorker() {
       const worker = await start('worker');
       deployment.workers.push(worker);

@@ -1,5 +1,4 @@
 /** Sources of small programs, and many of them run at the same time. */
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Deployment } from './deployment.js';
 import { collect, runProgram, submit, text, type RunRequest, type RunResult } from './client.js';
@@ -86,9 +85,5 @@ async function runTimed(base: string, request: Partial<RunRequest>): Promise<Run
 
 /** How long the program of a task that has ended has run, in ms, by the worker's log. */
 export async function runMs(service: Deployment, identifier: string): Promise<number> {
-  for (;;) {
-    const end = service.log().find((line) => line.identifier === identifier && line.outcome !== undefined);
-    if (end) return Number(end.runMs);
-    await sleep(20);
-  }
+  return Number((await service.lineOfEnd(identifier)).runMs);
 }
