@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CheckOutputAnswer } from '@code-widgets/protocol';
 import { connect } from 'amqplib';
 
+import { engineOptions } from '../../packages/sandbox/src/engine.js';
 import { collect, poll, post, submit, text } from '../helpers/client.js';
 import { messagesIn } from '../helpers/broker.js';
 import { containersOf, deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
@@ -181,6 +182,57 @@ describe('a connection to the broker that breaks', () => {
     expect(after).toBe(counted(25));
     expect(text(await collect(service.base, await submit(service.base, counter(2))), 'stdout')).toBe(counted(2));
     proxy.close();
+  }, 60_000);
+});
+
+describe('a broker that is there and says nothing', () => {
+  it('keeps no process from ending that is told to', async () => {
+    const { hostname, port } = new URL(environment('AMQP_URL'));
+    const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
+    const through = new URL(environment('AMQP_URL'));
+    [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
+    await start({ widgets: 1, workers: 1, env: { AMQP_URL: through.href, SHUTDOWN_GRACE_MS: '500' } });
+    await begun(await submit(service.base, counter(40)));
+    proxy.silence();
+    const began = Date.now();
+    const codes = await Promise.all([stop(firstWorker()), stop((service.widgets[0] as (typeof service.widgets)[0]).process)]);
+    // Before the broker's silence is noticed by itself.
+    expect(Date.now() - began).toBeLessThan(15_000);
+    expect(codes).toEqual([0, 0]);
+    proxy.close();
+  }, 60_000);
+});
+
+describe('an engine in trouble', () => {
+  it('costs a task time, and none of its attempts', async () => {
+    const { socketPath, host, port } = engineOptions(process.env.DOCKER_HOST ? { dockerHost: process.env.DOCKER_HOST } : {});
+    const proxy = await tcpProxy(socketPath === undefined ? { host: String(host), port: Number(port) } : { path: String(socketPath) });
+    await start({ widgets: 1, workers: 1, env: { DOCKER_HOST: `tcp://127.0.0.1:${proxy.port}` } });
+    const identifier = await submit(service.base, counter(20));
+    for (let outage = 1; outage <= 4; outage++) {
+      do {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        proxy.cut();
+      } while (service.log().filter(({ outcome }) => outcome === 'retry').length < outage);
+    }
+    expect(split((await collect(service.base, identifier)).output).after).toBe(counted(20));
+    proxy.close();
+  }, 90_000);
+});
+
+describe('a worker that stands still for longer than its step may take', () => {
+  it('believes what it has not heard yet, and blames no program', async () => {
+    const slow = new URL(environment('AMQP_URL'));
+    slow.searchParams.set('heartbeat', '60');
+    await start({ widgets: 1, workers: 1, env: { AMQP_URL: slow.href, RUN_LIMIT_MS: '2000' } });
+    const identifier = await submit(service.base, counter(10));
+    const seen = await begun(identifier);
+    firstWorker().kill('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 14_000));
+    firstWorker().kill('SIGCONT');
+    const { output, status } = await collect(service.base, identifier, { seen });
+    expect(split(output)).toEqual({ before: [], after: counted(10), told: false });
+    expect(status).toBe(0);
   }, 60_000);
 });
 

@@ -4,7 +4,6 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
@@ -15,6 +14,7 @@ import Docker from 'dockerode';
 import { environment } from './environment.js';
 import { removeNamespace } from './broker.js';
 import { newNamespace } from './namespace.js';
+import { roundRobin } from './round-robin.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const READY_MS = 20_000;
@@ -87,11 +87,11 @@ export async function deploy({
     throw error;
   });
   const deployment = { widgets: started[0], workers: started[1] };
-  const roundRobin = await balance(() => deployment.widgets.filter(({ process: child }) => isRunning(child)).map(({ base }) => base));
+  const proxy = await roundRobin(() => deployment.widgets.filter(({ process: child }) => isRunning(child)).map(({ base }) => base));
 
   return {
     ...deployment,
-    base: `http://127.0.0.1:${(roundRobin.address() as AddressInfo).port}`,
+    base: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     namespace,
     log: () => lines.map(parseLine),
     async lineOfEnd(identifier) {
@@ -107,8 +107,8 @@ export async function deploy({
       return worker;
     },
     async end() {
-      roundRobin.close();
-      roundRobin.closeAllConnections();
+      proxy.close();
+      proxy.closeAllConnections();
       await endAll();
       const accepted = lines.map(parseLine).filter(({ msg }) => msg === 'task accepted');
       await removeNamespace(AMQP_URL, namespace, accepted.map(({ identifier }) => String(identifier)));
@@ -179,29 +179,4 @@ async function freePorts(count: number): Promise<number[]> {
     server.close();
     return port;
   });
-}
-
-/** A proxy that hands each request to the next of `targets()`. */
-async function balance(targets: () => string[]): Promise<Server> {
-  let turn = 0;
-  const server = createServer((incoming, outgoing) => {
-    const all = targets();
-    const target = all[turn++ % all.length];
-    if (target === undefined) {
-      outgoing.writeHead(502).end();
-      return;
-    }
-    const { method, headers, url } = incoming;
-    const forwarded = httpRequest(`${target}${url ?? '/'}`, { ...(method && { method }), headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-      answer.pipe(outgoing);
-    });
-    forwarded.on('error', () => outgoing.destroy());
-    incoming.pipe(forwarded);
-  });
-  // Longer than a widget promises, whose promise is passed on: a client must not write into a connection that closes.
-  server.keepAliveTimeout = 120_000;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
 }

@@ -10,7 +10,7 @@ import {
   type Project,
   type RequestLimits,
 } from '@code-widgets/project';
-import type { Sandbox } from '@code-widgets/sandbox';
+import { ContainerLost, SandboxUnavailable, type Sandbox } from '@code-widgets/sandbox';
 import type { Logger } from '@code-widgets/service';
 
 import { Reporter } from './reporter.js';
@@ -67,7 +67,8 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
       }
       log.warn({ ...about('retry'), reason }, 'task given back');
       await engineAnswers(sandbox, signal);
-      return 'retry';
+      // Of a container that went on its own, the program in it may be the reason.
+      return error instanceof SandboxUnavailable && !(error instanceof ContainerLost) ? 'return' : 'retry';
     }
   };
 }

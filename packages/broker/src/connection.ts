@@ -11,7 +11,8 @@ import { createTopology, type Topology, type TopologySettings } from './topology
 
 /** A broker that has not answered a request for so long is taken to be out of reach. */
 const ANSWER_TIMEOUT_MS = 4000;
-const HEARTBEAT_S = 10;
+/** Of two missed ones a peer is dead, which is noticed within three. */
+const HEARTBEAT_S = 5;
 /** Reconnecting soon after a restart matters more than sparing a broker on the same network. */
 const RECONNECT_MAX_DELAY_MS = 1000;
 
@@ -87,11 +88,12 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
     ready: async () => void (await connection.waitForConnect()),
     openChannel: () => openWithin(connection.createChannel()),
     openConfirmChannel: () => openWithin(connection.createConfirmChannel()),
-    close: () => connection.close(),
+    // A broker that does not answer must not keep a process that is to end.
+    close: () => brokerCall(() => connection.close()).catch(() => undefined),
   };
 }
 
-/** A peer that died in silence is noticed after two missed heartbeats; the address may name its own. */
+/** The address may name its own. */
 function withHeartbeat(url: string): string {
   const address = new URL(url);
   if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(HEARTBEAT_S));

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, MESSAGE_VERSION, type TaskMessage } from '@code-widgets/protocol';
 
+import { attemptHistory } from './attempt-history.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
-import { lostAttempts } from './lost-attempts.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 import { DELIVERY_LIMIT } from './topology.js';
 
@@ -28,8 +28,11 @@ export interface TaskDelivery {
   signal: AbortSignal;
 }
 
-/** done: acknowledged. retry: given back, for another worker. dead: kept aside for the operator. */
-export type TaskOutcome = 'done' | 'retry' | 'dead';
+/**
+ * done: acknowledged. retry: given back, for another attempt. return: the same through no fault that
+ * the task could have, so that it does not count. dead: kept aside for the operator.
+ */
+export type TaskOutcome = 'done' | 'retry' | 'return' | 'dead';
 
 export interface TaskConsumer {
   /** Takes no more tasks; after `graceMs` those still running are aborted and given back. */
@@ -62,6 +65,8 @@ class Consumer {
   private readonly running: Promise<void>;
   private consumerTags: string[] = [];
   private channel: ConfirmChannel | undefined;
+  /** Aborted at the end of close(), which does not wait for a broker that does not answer. */
+  private readonly left = new AbortController();
   /** Aborted when the channel is lost, or when those who still work are to give up. */
   private hold = new AbortController();
   private givingUp = false;
@@ -73,14 +78,15 @@ class Consumer {
   async close(graceMs: number): Promise<void> {
     this.closing.abort();
     const { channel } = this;
-    for (const tag of this.consumerTags) await channel?.cancel(tag).catch(() => undefined);
+    if (channel) await brokerCall(() => Promise.all(this.consumerTags.map((tag) => channel.cancel(tag)))).catch(() => undefined);
     const timer = setTimeout(() => {
       this.givingUp = true;
       this.hold.abort();
     }, graceMs);
     await Promise.all(this.tasks);
     clearTimeout(timer);
-    await channel?.close().catch(() => undefined);
+    if (channel) await brokerCall(() => channel.close()).catch(() => undefined);
+    this.left.abort();
     await this.running;
   }
 
@@ -104,7 +110,10 @@ class Consumer {
     const hold = new AbortController();
     this.hold = hold;
     this.consumerTags = [];
-    const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()));
+    const closed = new Promise<void>((resolve) => {
+      channel.once('close', () => resolve());
+      this.left.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
     void closed.then(() => hold.abort());
 
     const replies = replyPublishers(channel, broker.topology);
@@ -133,7 +142,7 @@ class Consumer {
     try {
       if (outcome === 'done') channel.ack(message);
       // Not nack, by which newer brokers do not count an attempt.
-      else channel.reject(message, outcome === 'retry');
+      else channel.reject(message, outcome !== 'dead');
     } catch (error) {
       // The channel is gone, and with it the hold on the task: the broker has given it on already.
       this.options.broker.log.warn({ reason: (error as Error).message }, 'task could not be settled');
@@ -158,9 +167,13 @@ class Consumer {
       return 'dead';
     }
     try {
-      const lost = await lostAttempts(broker, task.identifier, attempt);
+      const { lost, ended } = await attemptHistory(broker, task.identifier, attempt, signal);
+      if (ended !== undefined) {
+        broker.log.info({ identifier: task.identifier, attempt }, 'a task that had ended came back, and was settled');
+        return ended === 'FAILURE' ? 'dead' : 'done';
+      }
       const outcome = await handle({ task, attempt, lost, replies: mine, signal });
-      if (outcome === 'retry' && this.givingUp) await noteReturn(mine, attempt);
+      if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await noteReturn(mine, attempt);
       return outcome;
     } catch (error) {
       broker.log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');

@@ -1,6 +1,6 @@
 /** What a step's launcher says, from the bytes of an attached container to how it ended. */
 import type { Duplex } from 'node:stream';
-import { SandboxUnavailable } from './engine.js';
+import { ContainerLost } from './engine.js';
 import { createDockerReader, createLauncherReader, InvalidFrame, type LauncherFrame, type OutputStream } from './frames.js';
 import { PROTOCOL_VERSION } from './launcher-request.js';
 import { DIAGNOSTICS_BYTES, EXECUTABLE_BYTES } from './limits.js';
@@ -79,7 +79,7 @@ class Ear {
 /**
  * Listens from now on, whether or not the container has been started, until the status frame, the
  * stream's end, or an abort of `patience`. The stream is the caller's to destroy.
- * @throws {SandboxUnavailable} on a frame that is none, or not one that was asked for; what
+ * @throws {ContainerLost} on a frame that is none, or not one that was asked for; what
  *   `onOutput` throws.
  */
 export function listen(stream: Duplex, options: ListenOptions, patience: AbortSignal): Promise<Heard> {
@@ -103,7 +103,7 @@ export function listen(stream: Duplex, options: ListenOptions, patience: AbortSi
         // After the status frame nothing counts, not even nonsense.
         if (ear.status !== undefined) return settle();
         const invalid = error instanceof InvalidFrame;
-        reject(invalid ? new SandboxUnavailable(`the container sent ${error.message}`, { cause: error }) : (error as Error));
+        reject(invalid ? new ContainerLost(`the container sent ${error.message}`, { cause: error }) : (error as Error));
       }
     };
     stream.on('data', onData);

@@ -11,6 +11,9 @@ export class SandboxUnavailable extends Error {
   override readonly name = 'SandboxUnavailable';
 }
 
+/** The engine answers, but this container has ended or spoken as none of ours does: perhaps what it ran has seen to that. */
+export class ContainerLost extends SandboxUnavailable {}
+
 export interface EngineAddress {
   /** As DOCKER_HOST: unix://, tcp://, http:// or https://. */
   dockerHost?: string;

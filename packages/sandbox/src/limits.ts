@@ -58,6 +58,8 @@ export const ENGINE_CALL_MS = 15_000;
  * the executable on their way out. After it the container is removed without asking the launcher.
  */
 export const STEP_SLACK_MS = 10_000;
+/** For what was said in time, and could not be heard in time. */
+export const LAST_WORDS_MS = 2_000;
 /** Between the end of a container's stream and the engine's knowing that it has ended. */
 export const END_KNOWN_MS = 5_000;
 /** A container that has ended this long ago has no worker that still wants to look at it. */

@@ -12,7 +12,7 @@ import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.j
 
 export * as limits from './limits.js';
 export { CONTAINER_LIMITS, type ContainerLimits } from './limits.js';
-export { SandboxUnavailable } from './engine.js';
+export { ContainerLost, SandboxUnavailable } from './engine.js';
 export type { OutputListener } from './conversation.js';
 export type { SourceFile } from './launcher-request.js';
 export type { LimitName, StepEnd, StepOptions } from './step.js';

@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { containerOptions, outerTimeLimitMs, type ContainerContext } from './container-options.js';
 import { listen, type Heard, type OutputListener } from './conversation.js';
-import { engineCall, SandboxUnavailable } from './engine.js';
+import { ContainerLost, engineCall, SandboxUnavailable } from './engine.js';
 import type { EndReason } from './frames.js';
 import { isGvisor } from './gvisor.js';
 import { encodeRequest, type LauncherRequest } from './launcher-request.js';
-import { END_KNOWN_MS } from './limits.js';
+import { END_KNOWN_MS, LAST_WORDS_MS } from './limits.js';
 import type { Log } from './log.js';
 import type { Removals } from './removals.js';
 
@@ -118,7 +118,15 @@ async function converse(
     const starting = engineCall('start a container', (abortSignal) => container.start({ abortSignal }), signal);
     await Promise.race([starting, hearing]);
     const startedMs = performance.now();
-    timer = setTimeout(() => outer.abort(), outerTimeLimitMs(request.timeLimitMs));
+    let outlived = false;
+    timer = setTimeout(() => {
+      void isRunning(container).then(async (running) => {
+        // If it was this process or the engine that stood still, the last words are on their way.
+        await delay(LAST_WORDS_MS);
+        outlived = running;
+        outer.abort();
+      });
+    }, outerTimeLimitMs(request.timeLimitMs));
     const heard = await hearing;
     await starting;
     signal?.throwIfAborted();
@@ -128,7 +136,7 @@ async function converse(
       return { ...toStepEnd(reason, status, ms), ...(heard.executable ? { executable: heard.executable } : {}) };
     }
     const ms = Math.round(performance.now() - startedMs);
-    return await endWithoutStatus(container, heard, outer.signal.aborted, ms, log);
+    return await endWithoutStatus(container, heard, outlived, ms, log);
   } finally {
     clearTimeout(timer);
     outer.abort();
@@ -140,17 +148,18 @@ async function converse(
 async function endWithoutStatus(
   container: Docker.Container,
   heard: Heard,
-  outOfPatience: boolean,
+  /** Whether it was still running when its time and more was over. */
+  outlived: boolean,
   ms: number,
   log: Log,
 ): Promise<StepEnd> {
   // It had begun: what keeps it from ending is the command, which would do so again elsewhere.
-  if (outOfPatience && heard.ready) return limitEnd('time', ms);
+  if (outlived && heard.ready) return limitEnd('time', ms);
   const state = await stateOnceEnded(container);
   if (state.OOMKilled) return limitEnd('memory', ms);
   log.warn({ state, ready: heard.ready, diagnostics: heard.diagnostics }, 'a container ended without a status');
   const outcome = state.Running ? 'does not answer' : `ended with ${state.ExitCode}`;
-  throw new SandboxUnavailable(`the container ${outcome} and did not say how its command ended`);
+  throw new ContainerLost(`the container ${outcome} and did not say how its command ended`);
 }
 
 /**
@@ -159,6 +168,12 @@ async function endWithoutStatus(
  */
 async function failedForMemory(container: Docker.Container, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
   return reason === 'exited' && status !== 0 && (await stateOnceEnded(container)).OOMKilled;
+}
+
+/** False as well if the engine does not say. */
+async function isRunning(container: Docker.Container): Promise<boolean> {
+  const inspecting = engineCall('inspect a container', (abortSignal) => container.inspect({ abortSignal }));
+  return inspecting.then(({ State }) => State.Running, () => false);
 }
 
 /** The engine hears of a container's end a little later than its stream does. */
