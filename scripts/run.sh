@@ -39,4 +39,4 @@ shift
 # No cache of tsx: it would lie in the system's temporary folder for ever, and saves nothing here.
 export TSX_DISABLE_CACHE=1
 # exec, so that a signal meant for the script does not end a shell in between.
-exec node --import tsx --conditions=source "scripts/$script" "$@"
+exec node --import tsx --conditions=source "$script" "$@"

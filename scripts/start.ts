@@ -26,7 +26,7 @@ async function main(): Promise<number> {
     async () => {
       const begin = performance.now();
       await demandPort(options);
-      const { settings } = await bringUp(instance, engine, abandoned);
+      const { settings } = await bringUp(instance, engine, { abandoned });
       await startApps(instance, settings, options);
       sayReady(options, performance.now() - begin);
       return new Promise<never>(() => {}); // Until a signal comes.

@@ -32,11 +32,11 @@ async function main(): Promise<number> {
   const begin = performance.now();
   return untilStopped(
     async () => {
-      const parts = await bringUp(instance, engine, abandoned, [composeNeed]);
+      const parts = await bringUp(instance, engine, { abandoned, tools: [composeNeed] });
       const runtime = await runtimeSettings(instance, engine, parts, options.runtime);
       const tests = await runTests(instance, { ...parts, settings: { ...parts.settings, ...runtime } }, run.resultsFolder, options);
       const others = options.isWhole ? await runPartUnderGvisor(instance, engine, parts, run.resultsFolder) : NONE;
-      await parts.broker.exportDefinitions?.(definitionsPath(run.resultsFolder));
+      await parts.ownBroker?.exportDefinitions(definitionsPath(run.resultsFolder));
       const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
       const status = conclude(add(add(tests, others), leftovers), performance.now() - begin);
       for (const line of attackTable(attacksPath(run.resultsFolder))) console.log(line);
@@ -73,10 +73,10 @@ async function runPartUnderGvisor(instance: Instance, engine: Engine, parts: Par
 }
 
 /** With everything of this run ended but our use of the engine, which is asked for containers. */
-async function lookForLeftovers(instance: Instance, { settings, broker }: Parts, results: string): Promise<Counts> {
+async function lookForLeftovers(instance: Instance, { settings, ownBroker }: Parts, results: string): Promise<Counts> {
   await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
   instance.close('remove folder');
-  const own = broker.exportDefinitions ? { BROKER_DEFINITIONS: definitionsPath(results) } : {};
+  const own = ownBroker ? { BROKER_DEFINITIONS: definitionsPath(results) } : {};
   const args = ['--selectProjects', 'leftovers'];
   return runJest(instance, args, { ...settings, ...own }, join(results, 'leftovers.json'));
 }

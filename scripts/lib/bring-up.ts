@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 
-import { type Broker, findBroker, withoutPassword } from './broker.js';
+import { findBroker, withoutPassword } from './broker.js';
 import { type Engine, engineNeeds } from './engine.js';
 import { ensureImages, imageNeeds, type Images } from './images.js';
 import type { Instance } from './instance.js';
 import { withLock } from './lock.js';
 import { install, type Need } from './packages.js';
 import { checkout, stateRoot } from './paths.js';
-import { rabbitmqNeed, startRabbitmq } from './rabbitmq.js';
+import { type OwnBroker, rabbitmqNeed, startRabbitmq } from './rabbitmq.js';
 import { say, timed } from './report.js';
 
 /** What the apps, or the tests, need in their environment. */
@@ -21,38 +21,44 @@ export interface BroughtUp extends Settings {
 
 export interface Parts {
   readonly settings: BroughtUp;
-  readonly broker: Broker;
+  /** Where the broker was not there already. */
+  readonly ownBroker: OwnBroker | undefined;
+}
+
+export interface BringUpOptions {
+  /** Namespaces of killed commands, whose containers may still be in the engine. */
+  readonly abandoned?: readonly string[];
+  /** What has to be installed besides. */
+  readonly tools?: readonly Need[];
+  /** A broker of the instance's own even where there is one already. */
+  readonly newBroker?: boolean;
 }
 
 /**
  * Finds or makes everything that the apps stand on: packages, broker, engine, images, the build.
  * What does not need each other happens at once, the slowest first.
- *
- * @param abandoned namespaces of killed commands, whose containers may still be in the engine
- * @param tools what has to be installed besides
  */
 export async function bringUp(
   instance: Instance,
   engine: Engine,
-  abandoned: readonly string[],
-  tools: readonly Need[] = [],
+  { abandoned = [], tools = [], newBroker = false }: BringUpOptions = {},
 ): Promise<Parts> {
-  const foundBroker = await findBroker();
+  const foundBroker = newBroker ? undefined : await findBroker();
   await installMissing(instance, engine, [...tools, ...(foundBroker === undefined ? [rabbitmqNeed] : [])]);
-  const [broker, images] = await Promise.all([
+  const [ownBroker, images] = await Promise.all([
     openBroker(instance, foundBroker),
     openEngine(instance, engine, abandoned),
     build(instance),
   ]);
   const settings = {
-    AMQP_URL: broker.url,
+    AMQP_URL: ownBroker?.url ?? String(foundBroker),
     DOCKER_HOST: engine.host,
     SANDBOX_IMAGE: images.sandbox,
     RUN_IMAGE: images.runner,
     SECCOMP_PROFILE: join(checkout, 'docker', 'sandbox', 'seccomp.json'),
     NAMESPACE: instance.namespace,
   };
-  return { settings, broker };
+  return { settings, ownBroker };
 }
 
 /** All at once: one apt-get, or one complete answer to what has to be installed by hand. */
@@ -64,12 +70,12 @@ async function installMissing(instance: Instance, engine: Engine, others: readon
   await install(instance, needs);
 }
 
-async function openBroker(instance: Instance, found: string | undefined): Promise<Broker> {
+async function openBroker(instance: Instance, found: string | undefined): Promise<OwnBroker | undefined> {
   if (found === undefined) {
     return timed('broker', () => startRabbitmq(instance), ({ url }) => `RabbitMQ started at ${withoutPassword(url)}`);
   }
   say('broker', `used at ${withoutPassword(found)}`);
-  return { url: found };
+  return undefined;
 }
 
 async function openEngine(instance: Instance, engine: Engine, abandoned: readonly string[]): Promise<Images> {

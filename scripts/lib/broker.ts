@@ -9,12 +9,6 @@ const HANDSHAKE_MS = 3_000;
 /** A broker that is given may have been started a moment ago, by a compose file for instance. */
 const GIVEN_MS = 10_000;
 
-export interface Broker {
-  readonly url: string;
-  /** Of one that is an instance's own: writes all that is declared in it, as JSON, into a file. */
-  readonly exportDefinitions?: (path: string) => Promise<void>;
-}
-
 /**
  * The broker that is there already: the one at AMQP_URL, which has to answer, else one on
  * localhost:5672 if it is a broker and lets guest in; undefined when there is none.

@@ -1,13 +1,12 @@
-import { existsSync, mkdirSync, openSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 
 import type { Settings } from './bring-up.js';
-import { answers } from './dockerd.js';
-import { exitOf, type Instance, tail } from './instance.js';
+import type { Instance } from './instance.js';
 import { withLock } from './lock.js';
+import { OwnEngine } from './own-engine.js';
 import { systemPath } from './packages.js';
 import { machineFolder } from './paths.js';
 import { Problem, timed } from './report.js';
@@ -21,7 +20,6 @@ const RUNSC = join(FOLDER, 'usr', 'bin', 'runsc');
 const RUNSC_ARGS = ['--network=none', '--oci-seccomp'];
 /** gVisor takes three to four times as long over a build. */
 const BUILD_LIMIT_MS = 120_000;
-const START_MS = 30_000;
 
 /**
  * gVisor for a run of the tests: Debian's runsc, known to an engine of the run's own, which has the
@@ -30,16 +28,16 @@ const START_MS = 30_000;
  * @returns the settings of workers whose containers are to run under it
  */
 export async function openGvisor(instance: Instance, docker: Docker, images: readonly string[]): Promise<Settings> {
-  if (process.getuid?.() !== 0) throw new Problem('Only root can start the engine that the tests under gVisor need.');
   return timed('gvisor', () => open(instance, docker, images), () => 'runsc, with an engine of its own');
 }
 
 async function open(instance: Instance, docker: Docker, images: readonly string[]): Promise<Settings> {
   await withLock(join(machineFolder, 'gvisor.lock'), () => fetchRunsc(instance));
-  const socket = await startEngine(instance);
-  const gvisor = new Docker({ socketPath: socket });
-  for (const name of images) await gvisor.loadImage(await docker.getImage(name).get());
-  return { DOCKER_HOST: `unix://${socket}`, SANDBOX_RUNTIME: 'runsc', BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
+  const configuration = { runtimes: { runsc: { path: RUNSC, runtimeArgs: RUNSC_ARGS } } };
+  const engine = new OwnEngine(instance, { name: 'gvisor', configuration });
+  await engine.start();
+  await engine.load(docker, images);
+  return { DOCKER_HOST: `unix://${engine.socket}`, SANDBOX_RUNTIME: 'runsc', BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
 }
 
 /** By apt, which checks signatures, with lists of its own: the machine's choice of releases stays what it is. */
@@ -64,34 +62,4 @@ async function fetchRunsc(instance: Instance): Promise<void> {
   // Into place in one step: a run that is killed leaves no half of it.
   await instance.run('runsc-copy.log', 'cp', ['--recursive', unpacked, `${FOLDER}.new`], { env });
   renameSync(`${FOLDER}.new`, FOLDER);
-}
-
-/** Resolves with its socket's path when it answers. */
-async function startEngine(instance: Instance): Promise<string> {
-  const runtimeFolder = instance.temporaryFolder();
-  const dataFolder = join(instance.folder, 'gvisor');
-  const configuration = join(runtimeFolder, 'daemon.json');
-  writeFileSync(configuration, JSON.stringify({ runtimes: { runsc: { path: RUNSC, runtimeArgs: RUNSC_ARGS } } }));
-  const socket = join(runtimeFolder, 'docker.sock');
-  const logPath = join(instance.folder, 'gvisor.log');
-  const log = openSync(logPath, 'w');
-  // In a network of its own, where it can neither see nor change the shared engine's bridge.
-  const args = [
-    ...['--net', 'dockerd', '--config-file', configuration, '--host', `unix://${socket}`],
-    ...['--data-root', dataFolder, '--exec-root', join(runtimeFolder, 'exec'), '--pidfile', join(runtimeFolder, 'docker.pid')],
-    ...['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
-  ];
-  const dockerd = instance.start('engine', 'unshare', args, { env: { PATH: systemPath }, stdio: ['ignore', log, log] });
-  const ended = exitOf(dockerd).then((status) => {
-    throw new Problem(`The engine for gVisor has ended (${status}):\n${tail(logPath)}`);
-  });
-  const answering = (async () => {
-    for (const deadline = performance.now() + START_MS; !(await answers(socket)); ) {
-      if (performance.now() > deadline) throw new Problem(`The engine for gVisor does not answer:\n${tail(logPath)}`);
-      await sleep(50, undefined, { signal: instance.signal });
-    }
-  })();
-  await Promise.race([answering, ended]);
-  ended.catch(() => {}); // Later, it is ended on purpose.
-  return socket;
 }

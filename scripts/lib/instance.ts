@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,8 +140,8 @@ export class Instance {
   /** Forgets the run; `folder` too when nothing in it is worth keeping. */
   close(keep: 'keep folder' | 'remove folder'): void {
     this.closed = true;
-    for (const folder of this.temporary) rmSync(folder, { recursive: true, force: true });
-    if (keep === 'remove folder') rmSync(this.folder, { recursive: true, force: true });
+    this.temporary.forEach(removeFolder);
+    if (keep === 'remove folder') removeFolder(this.folder);
     else rmSync(recordPath(this.folder), { force: true });
   }
 
@@ -170,6 +170,13 @@ export class Instance {
 
 export function instanceFolder(name: string): string {
   return join(stateRoot, name);
+}
+
+/** With all that is in it, and what is mounted there taken off before. */
+export function removeFolder(folder: string): void {
+  const mounted = readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '');
+  for (const path of mounted.filter((each) => each.startsWith(`${folder}/`)).reverse()) execFileSync('umount', ['--lazy', path]);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 export async function endInOrder(processes: readonly RecordedProcess[], stages: readonly Stage[]): Promise<void> {

@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Broker, brokerAnswers } from './broker.js';
+import { brokerAnswers } from './broker.js';
 import { exitOf, type Instance, tail } from './instance.js';
 import { hasCommand, type Need, systemPath } from './packages.js';
 import { freePort } from './ports.js';
@@ -24,32 +24,71 @@ export const rabbitmqNeed: Need = {
   isMissing: () => !existsSync(SERVER) || !hasCommand('epmd'),
 };
 
+/** A RabbitMQ of an instance's own. */
+export interface OwnBroker {
+  readonly url: string;
+  /** Writes all that is declared in it, as JSON, into a file. */
+  readonly exportDefinitions: (path: string) => Promise<void>;
+  /** Runs rabbitmqctl to its end with its output in `<folder>/<log>`. */
+  readonly control: (log: string, ...args: string[]) => Promise<void>;
+  /** Resolves when it answers, at its address of before if it is started again. */
+  readonly start: () => Promise<void>;
+  /** Resolves when it has ended. */
+  readonly stop: (signal: NodeJS.Signals) => Promise<void>;
+}
+
+/** Starts Debian's RabbitMQ for one instance; resolves when it answers. */
+export async function startRabbitmq(instance: Instance): Promise<OwnBroker> {
+  const broker = await prepareRabbitmq(instance);
+  await broker.start();
+  return broker;
+}
+
 /**
- * Starts Debian's RabbitMQ for one instance: everything that it keeps is in the instance's folder,
- * and all it listens on are free ports of 127.0.0.1. Resolves when it answers.
+ * Debian's RabbitMQ, not yet started: everything that it keeps is in the instance's folder, and all
+ * it listens on are free ports of 127.0.0.1.
  */
-export async function startRabbitmq(instance: Instance): Promise<Broker> {
+async function prepareRabbitmq(instance: Instance): Promise<OwnBroker> {
   const home = join(instance.folder, 'rabbitmq');
   mkdirSync(home, { recursive: true });
   const [amqpPort, distributionPort, epmdPort] = await Promise.all([freePort(), freePort(), freePort()]);
   writeSettings(home, amqpPort);
   const env = environment(instance.folder, home, distributionPort, epmdPort);
   const logPath = join(home, 'server.log');
-  const log = openSync(logPath, 'w');
-  const stdio = ['ignore', log, log] as const;
+  writeFileSync(logPath, '');
+  const spawn = (role: 'epmd' | 'broker', command: string, args: string[]) => {
+    const log = openSync(logPath, 'a');
+    try {
+      return instance.start(role, command, args, { env, stdio: ['ignore', log, log] });
+    } finally {
+      closeSync(log);
+    }
+  };
   // Erlang would start epmd, its name service, as a daemon that outlives it. One that runs already
   // is used instead, and this one is our child.
-  instance.start('epmd', 'epmd', ['-port', String(epmdPort), '-address', '127.0.0.1'], { env, stdio: [...stdio] });
-  const server = instance.start('broker', SERVER, [], { env, stdio: [...stdio] });
-  closeSync(log);
-  const ended = exitOf(server).then((status) => {
-    throw new Problem(`RabbitMQ has ended (${status}):\n${tail(logPath)}`);
-  });
-  ended.catch(() => {}); // Heard while starting; later its connections tell.
+  spawn('epmd', 'epmd', ['-port', String(epmdPort), '-address', '127.0.0.1']);
   const url = `amqp://guest:guest@127.0.0.1:${amqpPort}`;
-  await Promise.race([untilItAnswers(url, logPath, instance.signal), ended]);
-  const exportDefinitions = (path: string) => instance.run('rabbitmqctl.log', CONTROL, ['export_definitions', path], { env });
-  return { url, exportDefinitions };
+  const control = (log: string, ...args: string[]) => instance.run(log, CONTROL, args, { env });
+  let server: { kill: (signal: NodeJS.Signals) => void; exit: Promise<number | string> } | undefined;
+  return {
+    url,
+    control,
+    exportDefinitions: (path) => control('rabbitmqctl.log', 'export_definitions', path),
+    async start() {
+      const child = spawn('broker', SERVER, []);
+      const exit = exitOf(child);
+      server = { kill: (signal) => void child.kill(signal), exit };
+      const ended = exit.then((status) => {
+        throw new Problem(`RabbitMQ has ended (${status}):\n${tail(logPath)}`);
+      });
+      ended.catch(() => {}); // Heard while starting; later its connections tell.
+      await Promise.race([untilItAnswers(url, logPath, instance.signal), ended]);
+    },
+    async stop(signal) {
+      server?.kill(signal);
+      await server?.exit;
+    },
+  };
 }
 
 function writeSettings(home: string, amqpPort: number): void {

@@ -1,8 +1,8 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { instanceFolder } from './instance.js';
+import { instanceFolder, removeFolder } from './instance.js';
 import { kill, processesWith } from './processes.js';
 
 /** One run of `npm test`: all that it makes bears its id, so that what it leaves can be found. */
@@ -28,7 +28,7 @@ export class TestRun {
     await Promise.all(processesWith(`RUN_ID=${this.id}`).map(kill));
     const temporary = readdirSync(tmpdir()).filter((name) => name.startsWith(`code-widgets-${this.id}`));
     const folders = [...temporary.map((name) => join(tmpdir(), name)), this.resultsFolder, instanceFolder(this.name)];
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    folders.forEach(removeFolder);
   }
 }
 

@@ -1,0 +1,80 @@
+import { openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import Docker from 'dockerode';
+
+import { answers } from './dockerd.js';
+import { exitOf, type Instance, tail } from './instance.js';
+import { systemPath } from './packages.js';
+import { Problem } from './report.js';
+
+const START_MS = 30_000;
+
+export interface OwnEngineOptions {
+  /** Of its log and, unless that is given, its data. */
+  readonly name: string;
+  readonly dataFolder?: string;
+  /** What is in its daemon.json. */
+  readonly configuration?: object;
+}
+
+/**
+ * A dockerd of one instance's own, which ends with it; the shared engine is left as it is. It is in
+ * a network of its own, where it can neither see nor change the other's bridge.
+ */
+export class OwnEngine {
+  readonly socket: string;
+  readonly docker: Docker;
+  private readonly logPath: string;
+  private readonly args: readonly string[];
+  private ended: Promise<number | string> = Promise.resolve(0);
+  private kill: (signal: NodeJS.Signals) => void = () => undefined;
+
+  constructor(private readonly instance: Instance, { name, dataFolder, configuration = {} }: OwnEngineOptions) {
+    if (process.getuid?.() !== 0) throw new Problem(`Only root can start an engine of its own, which these tests need (${name}).`);
+    const runtimeFolder = instance.temporaryFolder();
+    const configurationFile = join(runtimeFolder, 'daemon.json');
+    writeFileSync(configurationFile, JSON.stringify(configuration));
+    this.socket = join(runtimeFolder, 'docker.sock');
+    this.docker = new Docker({ socketPath: this.socket });
+    this.logPath = join(instance.folder, `${name}.log`);
+    this.args = [
+      ...['--net', 'dockerd', '--config-file', configurationFile, '--host', `unix://${this.socket}`],
+      ...['--data-root', dataFolder ?? join(instance.folder, name), '--exec-root', join(runtimeFolder, 'exec')],
+      ...['--pidfile', join(runtimeFolder, 'docker.pid')],
+      ...['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
+    ];
+  }
+
+  /** Resolves when it answers. */
+  async start(): Promise<void> {
+    const log = openSync(this.logPath, 'a');
+    const dockerd = this.instance.start('engine', 'unshare', this.args, { env: { PATH: systemPath }, stdio: ['ignore', log, log] });
+    this.kill = (signal) => void dockerd.kill(signal);
+    this.ended = exitOf(dockerd);
+    const early = this.ended.then((status) => {
+      throw new Problem(`An engine of its own has ended (${status}):\n${tail(this.logPath)}`);
+    });
+    early.catch(() => {}); // Later, it is ended on purpose.
+    await Promise.race([this.untilItAnswers(), early]);
+  }
+
+  /** Resolves when it has ended, and its containers with it. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.kill(signal);
+    await this.ended;
+  }
+
+  /** Copies images from another engine. */
+  async load(from: Docker, images: readonly string[]): Promise<void> {
+    for (const name of images) await this.docker.loadImage(await from.getImage(name).get());
+  }
+
+  private async untilItAnswers(): Promise<void> {
+    for (const deadline = performance.now() + START_MS; !(await answers(this.socket)); ) {
+      if (performance.now() > deadline) throw new Problem(`An engine of its own does not answer:\n${tail(this.logPath)}`);
+      await sleep(50, undefined, { signal: this.instance.signal });
+    }
+  }
+}

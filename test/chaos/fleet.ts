@@ -1,0 +1,120 @@
+/** The deployment under test: 2 widgets behind a round robin and 2 workers, each started again when it dies, as compose does. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Instance } from '../../scripts/lib/instance.js';
+import { freePort } from '../../scripts/lib/ports.js';
+import { roundRobin } from '../helpers/round-robin.js';
+
+const WIDGETS = 2;
+const WORKERS = 2;
+const RESTART_DELAY_MS = 500;
+const READY_MS = 60_000;
+const END_MS = 15_000;
+
+export type App = 'widget' | 'worker';
+
+export interface Member {
+  readonly app: App;
+  /** The process that is there now. */
+  readonly child: ChildProcess;
+}
+
+export interface FleetOptions {
+  instance: Instance;
+  /** The folder that has apps/<app>/dist: the checkout, or a copy of it with something taken out. */
+  root: string;
+  env: Record<App, Record<string, string>>;
+  /** Where everything goes that the processes write. */
+  logPath: string;
+}
+
+export interface Fleet {
+  /** Of the round robin. */
+  readonly base: string;
+  /** Of each widget by itself. */
+  readonly widgets: readonly string[];
+  readonly members: readonly Member[];
+  /** Lines of the log of level error and above. */
+  readonly errors: readonly string[];
+  end(): Promise<void>;
+}
+
+export async function startFleet({ instance, root, env, logPath }: FleetOptions): Promise<Fleet> {
+  const log = createWriteStream(logPath, { flags: 'a' });
+  const errors: string[] = [];
+  let ending = false;
+  const keeping: Promise<void>[] = [];
+
+  const start = (app: App, more: Record<string, string>): ChildProcess => {
+    const preload = ['--import', join(import.meta.dirname, 'jump-clock.mjs')];
+    const child = instance.start(app, process.execPath, [...preload, join(root, 'apps', app, 'dist', 'main.js')], {
+      env: { ...env[app], ...more },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream) createInterface({ input: stream }).on('line', (line) => {
+        log.write(`${new Date().toISOString()} ${app} ${child.pid} ${line}\n`);
+        if (/"level":[56]0/.test(line) || !line.startsWith('{')) errors.push(`${app} ${line}`);
+      });
+    }
+    return child;
+  };
+  const keepUp = async (app: App, more: Record<string, string>): Promise<Member> => {
+    const member = { app, child: start(app, more) };
+    await ready(member.child);
+    const keep = async () => {
+      for (;;) {
+        await exited(member.child);
+        if (ending) return;
+        await sleep(RESTART_DELAY_MS);
+        if (ending) return;
+        member.child = start(app, more);
+      }
+    };
+    keeping.push(keep());
+    return member;
+  };
+
+  const ports = await Promise.all(Array.from({ length: WIDGETS }, freePort));
+  const widgets = ports.map((port) => `http://127.0.0.1:${port}`);
+  const members = await Promise.all([
+    ...ports.map((port) => keepUp('widget', { PORT: String(port) })),
+    ...Array.from({ length: WORKERS }, () => keepUp('worker', {})),
+  ]);
+  const proxy = await roundRobin(() => widgets);
+
+  return {
+    base: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    widgets,
+    members,
+    errors,
+    async end() {
+      ending = true;
+      proxy.close();
+      proxy.closeAllConnections();
+      for (const { child } of members) child.kill('SIGTERM');
+      const late = sleep(END_MS).then(() => members.forEach(({ child }) => child.kill('SIGKILL')));
+      await Promise.race([Promise.all(keeping), late.then(() => Promise.all(keeping))]);
+      log.end();
+    },
+  };
+}
+
+async function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+async function ready(child: ChildProcess): Promise<void> {
+  const [first] = (await Promise.race([
+    once(child, 'message'),
+    exited(child).then(() => ['ended']),
+    sleep(READY_MS, ['late'], { ref: false }),
+  ])) as unknown[];
+  if (typeof first !== 'object') throw new Error(`a process did not get ready: ${JSON.stringify(first)}`);
+}

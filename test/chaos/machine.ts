@@ -1,0 +1,101 @@
+/** A broker and an engine that nobody else uses, each behind a proxy that can fail; and what is left in them. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import type Docker from 'dockerode';
+import { connectBroker, createReplyReader, ReplyQueueGone, type Broker } from '@code-widgets/broker';
+
+import type { Instance } from '../../scripts/lib/instance.js';
+import { OwnEngine } from '../../scripts/lib/own-engine.js';
+import type { OwnBroker } from '../../scripts/lib/rabbitmq.js';
+import { tcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js';
+
+const run = promisify(execFile);
+/** What containers need on top of the images. */
+const DISK_SPARE_MIB = 200;
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export interface Machine {
+  readonly broker: OwnBroker;
+  readonly engine: OwnEngine;
+  readonly toBroker: TcpProxy;
+  readonly toEngine: TcpProxy;
+  /** Of the engine: a file system with little room. */
+  readonly dataFolder: string;
+  /** As the apps get it. */
+  readonly settings: { AMQP_URL: string; DOCKER_HOST: string };
+  containers(): Promise<Docker.ContainerInfo[]>;
+  /** The number of folders in which the engine keeps containers and their layers. */
+  engineFolders(): number;
+  /** Queues but for the shared ones, exchanges but for the broker's and the shared ones, and connections; each a line. */
+  leftInBroker(namespace: string): Promise<string[]>;
+  /** How many final messages a task's reply queue has. */
+  finals(namespace: string, identifier: string): Promise<number | undefined>;
+  close(): Promise<void>;
+}
+
+export async function openMachine(instance: Instance, broker: OwnBroker, docker: Docker, images: readonly string[]): Promise<Machine> {
+  const dataFolder = join(instance.folder, 'engine');
+  const sizes = await Promise.all(images.map(async (name) => (await docker.getImage(name).inspect()).Size));
+  // The runner's layers are the sandbox's as well, for the most part; each is written once more while it is unpacked.
+  const megabytes = Math.ceil((2 * Math.max(...sizes)) / 2 ** 20) + DISK_SPARE_MIB;
+  mkdirSync(dataFolder, { recursive: true });
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'code-widgets-chaos', dataFolder]);
+  const engine = new OwnEngine(instance, { name: 'engine', dataFolder });
+  await engine.start();
+  await engine.load(docker, images);
+  const address = new URL(broker.url);
+  const toBroker = await tcpProxy({ host: address.hostname, port: Number(address.port) });
+  const toEngine = await tcpProxy({ path: engine.socket });
+  const folders = (name: string) => readdirSync(join(dataFolder, name)).length;
+  const listed = async (what: string, ...columns: string[]) => {
+    await broker.control('list.log', '--quiet', `list_${what}`, ...columns);
+    return readFileSync(join(instance.folder, 'list.log'), 'utf8').trim().split('\n').filter(Boolean);
+  };
+  let looking: Promise<Broker> | undefined;
+
+  return {
+    broker,
+    engine,
+    toBroker,
+    toEngine,
+    dataFolder,
+    settings: {
+      AMQP_URL: `amqp://guest:guest@127.0.0.1:${toBroker.port}`,
+      DOCKER_HOST: `tcp://127.0.0.1:${toEngine.port}`,
+    },
+    containers: () => engine.docker.listContainers({ all: true }),
+    engineFolders: () => folders('containers') + folders('overlay2'),
+    async leftInBroker(namespace) {
+      await (await looking)?.close();
+      looking = undefined;
+      const queues = (await listed('queues', 'name', 'messages')).filter((line) => !/^name\t/.test(line));
+      const shared = [`${namespace}.tasks\t0`, `${namespace}.dead\t0`];
+      const exchanges = (await listed('exchanges', 'name')).filter((line) => line.startsWith(`${namespace}.`));
+      const sharedExchanges = ['submit', 'dead', 'replies'].map((name) => `${namespace}.${name}`);
+      return [
+        ...queues.filter((line) => line.startsWith(`${namespace}.`) && !shared.includes(line)).map((line) => `queue ${line}`),
+        ...exchanges.filter((name) => !sharedExchanges.includes(name)).map((name) => `exchange ${name}`),
+        ...(await listed('connections', 'pid')).filter((line) => !/^pid$/.test(line)).map((line) => `connection ${line}`),
+      ];
+    },
+    async finals(namespace, identifier) {
+      looking ??= connectBroker({ AMQP_URL: broker.url, NAMESPACE: namespace, WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 }, quiet);
+      const reader = createReplyReader(await looking);
+      return reader
+        .poll(identifier, (messages) => ({ remove: [], result: messages.filter((message) => message?.kind === 'final').length }))
+        .catch((error: unknown) => (error instanceof ReplyQueueGone ? 0 : undefined));
+    },
+    async close() {
+      await (await looking)?.close();
+      toBroker.close();
+      toEngine.close();
+      await engine.stop('SIGTERM');
+      await broker.stop('SIGTERM');
+      await run('umount', [dataFolder]);
+      rmSync(dataFolder, { recursive: true });
+    },
+  };
+}

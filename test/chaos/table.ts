@@ -1,0 +1,32 @@
+/** What the faults did, for people: a line for each class. */
+import type { Sighting } from './clients.js';
+import type { Strike } from './run.js';
+import { FAULTS } from './schedule.js';
+
+const HEAD = ['fault', 'times', 'tasks hit', 'slowest recovery'];
+
+/**
+ * A task is hit by a fault that comes while it is under way, its client having seen something of it;
+ * it has recovered when that client sees more. Counted from when the fault's cause was gone.
+ */
+export function faultTable(strikes: readonly Strike[], sightings: readonly Sighting[]): string[] {
+  const rows = FAULTS.map((name) => {
+    const mine = strikes.filter((strike) => strike.name === name);
+    const hits = mine.flatMap((strike) => sightings.filter((seen) => isUnderWay(seen, strike.begin)).map((seen) => recoveryMs(seen, strike)));
+    const slowest = Math.max(...hits.filter((ms) => ms !== undefined));
+    const recovery = slowest === Infinity ? 'never' : `${(slowest / 1000).toFixed(1)} s`;
+    return [name, String(mine.length), String(hits.length), hits.length === 0 ? '-' : recovery];
+  });
+  const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  return [HEAD, ...rows].map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '));
+}
+
+function isUnderWay({ progressAt, completedAt }: Sighting, at: number): boolean {
+  const first = progressAt[0];
+  return first !== undefined && first < at && (completedAt === undefined || completedAt > at);
+}
+
+function recoveryMs({ progressAt }: Sighting, { begin, end }: Strike): number {
+  const next = progressAt.find((at) => at > begin);
+  return Math.max(0, (next ?? Infinity) - end);
+}
