@@ -56,6 +56,7 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
     NAMESPACE: name,
     HOST: '127.0.0.1',
     RUNS_PER_MINUTE: '0',
+    WAITING_TASKS_OF_CLIENT: '0',
     REPLY_EXPIRY_MS: String(REPLY_EXPIRY_MS),
     SWEEP_INTERVAL_MS: '2000',
     SHUTDOWN_GRACE_MS: '1000',

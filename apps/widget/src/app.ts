@@ -16,6 +16,7 @@ import { downloadRoute } from './routes/download.js';
 import { healthRoute } from './routes/health.js';
 import { runProgramRoute } from './routes/run-program.js';
 import { answerClientError, guardServer, SERVER_LIMITS, serverOptions, type ServerLimits } from './server.js';
+import { WaitingTasks } from './waiting-tasks.js';
 
 const IDLE_CHECK_MS = 50;
 
@@ -27,6 +28,8 @@ export interface AppDependencies {
   limits: RequestLimits;
   /** Of one client; 0 for any number. */
   runsPerMinute: number;
+  /** Of one client; 0 for any number. */
+  waitingTasksOfClient: number;
   /** How many proxies are in front; see client-address.ts. */
   trustedProxies: number;
   /** Where they are not the usual ones. */
@@ -34,9 +37,10 @@ export interface AppDependencies {
 }
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, trustedProxies } = dependencies;
+  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, waitingTasksOfClient, trustedProxies } = dependencies;
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const pace = new Pace();
+  const waiting = new WaitingTasks(waitingTasksOfClient);
   const answerError = errorHandler(async () => pace.retryAfterSeconds(await tasks.load()));
   const app = fastify({
     loggerInstance: log,
@@ -74,8 +78,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   closeIdleConnections(app);
 
   healthRoute(app);
-  runProgramRoute(app, tasks, limits);
-  checkOutputRoute(app, replies, pace);
+  runProgramRoute(app, tasks, waiting, limits);
+  checkOutputRoute(app, replies, pace, waiting);
   downloadRoute(app, limits);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);

@@ -15,6 +15,8 @@ const Settings = Type.Object({
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 4 * MIB }),
   /** Of one client: a class room shares an address. 0 for any number. */
   RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
+  /** Of one client, in this widget: a class that presses Run at once has room. 0 for any number. */
+  WAITING_TASKS_OF_CLIENT: Type.Integer({ minimum: 0, default: 40 }),
   /** In front, each adding the address that it was called from to X-Forwarded-For. */
   TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 16, default: 0 }),
 });

@@ -10,6 +10,8 @@ import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from
 import { ProjectError } from '@code-widgets/project';
 import type { ErrorAnswer } from '@code-widgets/protocol';
 
+import { TooManyWaiting } from './waiting-tasks.js';
+
 /** Seconds after which a broker that was out of reach is worth another try. */
 const BROKER_RETRY_S = 5;
 
@@ -45,6 +47,10 @@ export function errorHandler(retryAfter: RetryAfter) {
     if (error instanceof TaskQueueFull) {
       reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
       return sendError(reply, 503, 'Too many programs are waiting. Try again later.');
+    }
+    if (error instanceof TooManyWaiting) {
+      reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
+      return sendError(reply, 429, error.message);
     }
     if (error instanceof BrokerUnavailable) {
       request.log.error({ reason: error.message }, 'the broker is out of reach');

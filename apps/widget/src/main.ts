@@ -1,10 +1,12 @@
 /** The widget process: reads the environment, wires, listens, and closes without losing a request. */
 import { connectBroker, createReplyReader, createTaskPublisher } from '@code-widgets/broker';
 import { requestLimits } from '@code-widgets/project';
-import { createLog, onShutdown, reportReady } from '@code-widgets/service';
+import { createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
 
 import { buildApp } from './app.js';
 import { readConfig } from './config.js';
+
+const LIFE_INTERVAL_MS = 1000;
 
 const config = readConfig(process.env);
 const log = createLog('widget', config.LOG_LEVEL);
@@ -16,6 +18,7 @@ const app = await buildApp({
   bodyLimitBytes: config.BODY_LIMIT_BYTES,
   limits: requestLimits(config),
   runsPerMinute: config.RUNS_PER_MINUTE,
+  waitingTasksOfClient: config.WAITING_TASKS_OF_CLIENT,
   trustedProxies: config.TRUSTED_PROXIES,
 });
 
@@ -23,5 +26,8 @@ onShutdown(log, async () => {
   await app.close();
   await broker.close();
 });
+// A loop that turns is all that this process needs to be of use: without its broker it says so.
+const watchdog = startWatchdog('widget');
+setInterval(() => watchdog.alive(), LIFE_INTERVAL_MS).unref();
 await app.listen({ host: config.HOST, port: config.PORT });
 reportReady();

@@ -29,6 +29,7 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
     bodyLimitBytes: 4 * 1024 * 1024,
     limits: REQUEST_LIMITS,
     runsPerMinute: 0,
+    waitingTasksOfClient: 0,
     trustedProxies: 0,
     ...dependencies,
   });

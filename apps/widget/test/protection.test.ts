@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
-import { appWith, closeApps, HELLO, post, RUN } from './app-with.js';
+import type { ReplyMessage } from '@code-widgets/protocol';
+
+import { appWith, closeApps, HELLO, post, repliesOf, RUN } from './app-with.js';
 
 afterEach(async () => {
   jest.restoreAllMocks();
   await closeApps();
 });
 
+const BEGUN: ReplyMessage = { version: 1, kind: 'output', attempt: 1, first: 1, items: [{ msg: { type: 'console', data: 'gprbuild' } }] };
 const POLL = { identifier: 'x', read: 0 };
 
 describe('the rate limit', () => {
@@ -52,6 +55,23 @@ describe('the rate limit', () => {
   it('is off at 0', async () => {
     const { app } = await appWith({ runsPerMinute: 0 });
     for (let i = 0; i < 50; i++) expect((await post(app, '/run_program/', RUN)).statusCode).toBe(200);
+  });
+});
+
+describe('a client whose programs wait already', () => {
+  it('is refused more, until it sees one begin; other clients are not', async () => {
+    const { app, submitted } = await appWith({ waitingTasksOfClient: 2, trustedProxies: 1, replies: repliesOf([BEGUN]) });
+    const run = (address: string) => post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': address } });
+    const identifiers = [await run('192.0.2.1'), await run('192.0.2.1')].map((answer) => answer.json<{ identifier: string }>().identifier);
+    const refused = await run('192.0.2.1');
+    expect(refused.statusCode).toBe(429);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect(refused.json()).toEqual({ error: 'Too Many Requests', message: expect.stringMatching(/^2 programs from your address are waiting/) });
+    expect((await run('192.0.2.2')).statusCode).toBe(200);
+    await post(app, '/check_output/', { identifier: identifiers[0], read: 0 });
+    expect((await run('192.0.2.1')).statusCode).toBe(200);
+    expect((await run('192.0.2.1')).statusCode).toBe(429);
+    expect(submitted).toHaveLength(4);
   });
 });
 

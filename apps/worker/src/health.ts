@@ -1,5 +1,7 @@
-/** A sign of life for a health check that cannot ask: a worker listens on no port. */
+/** Signs of life: for a health check that cannot ask, since a worker listens on no port, and for its own watchdog. */
 import { writeFileSync } from 'node:fs';
+
+import type { Watchdog } from '@code-widgets/service';
 
 const INTERVAL_MS = 5000;
 
@@ -13,4 +15,11 @@ export function showHealth(file: string, check: () => Promise<boolean>): () => v
   show();
   const timer = setInterval(show, INTERVAL_MS);
   return () => clearInterval(timer);
+}
+
+/** Tells the watchdog every 5 s, as long as `check` finds that tasks can come and go. */
+export function showLife(watchdog: Watchdog, check: () => Promise<boolean>): void {
+  const show = () => void check().then((alive) => alive && watchdog.alive(), () => undefined);
+  show();
+  setInterval(show, INTERVAL_MS).unref();
 }

@@ -4,12 +4,15 @@ import { readFileSync } from 'node:fs';
 import { connectBroker, consumeTasks } from '@code-widgets/broker';
 import { requestLimits } from '@code-widgets/project';
 import { createSandbox } from '@code-widgets/sandbox';
-import { createLog, onShutdown, reportReady } from '@code-widgets/service';
+import { createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
 
 import { containerLimits, readConfig, taskLimits } from './config.js';
 import { rememberGeneration } from './gnatprove.js';
 import { createTaskHandler } from './handle-task.js';
-import { showHealth } from './health.js';
+import { showHealth, showLife } from './health.js';
+
+/** For the engine's troubles, which a task is held through, and its containers' slack. */
+const TASK_SLACK_MS = 180_000;
 
 const config = readConfig(process.env);
 const log = createLog('worker', config.LOG_LEVEL);
@@ -34,6 +37,7 @@ const broker = await connectBroker(config, log);
 const consumer = consumeTasks({
   broker,
   concurrency: config.CONCURRENCY,
+  longestTaskMs: config.TASK_LIMIT_MS + TASK_SLACK_MS,
   handle: createTaskHandler({
     sandbox,
     generation: rememberGeneration(sandbox),
@@ -42,6 +46,7 @@ const consumer = consumeTasks({
     log,
   }),
 });
+showLife(startWatchdog('worker'), () => consumer.isAlive());
 const hideHealth = config.HEALTH_FILE
   ? showHealth(config.HEALTH_FILE, () => sandbox.check().then(() => broker.connected))
   : () => undefined;

@@ -15,6 +15,8 @@ const ANSWER_TIMEOUT_MS = 4000;
 const HEARTBEAT_S = 5;
 /** Reconnecting soon after a restart matters more than sparing a broker on the same network. */
 const RECONNECT_MAX_DELAY_MS = 1000;
+/** A try takes 4 s at most, and a second lies between two. */
+const RECONNECTING_MS = 15_000;
 
 /** What this package throws: an error whose kind says what the caller can do. */
 export class BrokerError extends Error {}
@@ -52,6 +54,8 @@ export interface Broker {
   readonly log: Log;
   /** Whether the connection is up at this moment. */
   readonly connected: boolean;
+  /** Whether one that is not up was tried for in the last 15 s. */
+  readonly reconnecting: boolean;
   /** Resolves when the connection has been up for the first time, and what is shared is there. */
   ready(): Promise<void>;
   /** A new channel; throws BrokerUnavailable if none can be had within 4 s. */
@@ -84,6 +88,9 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
     log,
     get connected() {
       return state.connected;
+    },
+    get reconnecting() {
+      return !state.connected && performance.now() - state.changedAt < RECONNECTING_MS;
     },
     ready: async () => void (await connection.waitForConnect()),
     openChannel: () => openWithin(connection.createChannel()),
@@ -126,8 +133,9 @@ async function onChannelOfItsOwn(model: ChannelModel, use: (channel: Channel) =>
   await channel.close();
 }
 
-function watch(connection: RecoveringChannelModel, log: Log): { connected: boolean } {
-  const state = { connected: false };
+function watch(connection: RecoveringChannelModel, log: Log): { connected: boolean; changedAt: number } {
+  const state = { connected: false, changedAt: performance.now() };
+  for (const event of ['connect', 'disconnect', 'connect-failed']) connection.on(event, () => (state.changedAt = performance.now()));
   connection.on('connect', () => {
     state.connected = true;
     log.info({}, 'broker connected');

@@ -35,6 +35,11 @@ export interface TaskDelivery {
 export type TaskOutcome = 'done' | 'retry' | 'return' | 'dead';
 
 export interface TaskConsumer {
+  /**
+   * Whether tasks come and go: the broker answers on the channel of the consumers, or is being tried
+   * for, and nobody hangs on to a task. Rejects with BrokerUnavailable if there is no answer.
+   */
+  isAlive(): Promise<boolean>;
   /** Takes no more tasks; after `graceMs` those still running are aborted and given back. */
   close(graceMs: number): Promise<void>;
 }
@@ -43,13 +48,15 @@ export interface ConsumeOptions {
   broker: Broker;
   /** Tasks at a time; each has a consumer of its own, so that consumers count as free hands. */
   concurrency: number;
+  /** Whoever has had a task for longer than this, in ms, hangs. */
+  longestTaskMs?: number;
   handle: (delivery: TaskDelivery) => Promise<TaskOutcome>;
 }
 
 /** Starts consuming, and goes on whenever the connection has been lost and found again. */
 export function consumeTasks(options: ConsumeOptions): TaskConsumer {
   const consumer = new Consumer(options);
-  return { close: (graceMs) => consumer.close(graceMs) };
+  return { isAlive: () => consumer.isAlive(), close: (graceMs) => consumer.close(graceMs) };
 }
 
 /**
@@ -61,7 +68,8 @@ export function consumeTasks(options: ConsumeOptions): TaskConsumer {
  */
 class Consumer {
   private readonly closing = new AbortController();
-  private readonly tasks = new Set<Promise<void>>();
+  /** Each with when it came. */
+  private readonly tasks = new Map<Promise<void>, number>();
   private readonly running: Promise<void>;
   private consumerTags: string[] = [];
   private channel: ConfirmChannel | undefined;
@@ -75,6 +83,16 @@ class Consumer {
     this.running = this.keepConsuming();
   }
 
+  async isAlive(): Promise<boolean> {
+    const { broker, concurrency, longestTaskMs = Infinity } = this.options;
+    const { channel } = this;
+    if ([...this.tasks.values()].some((since) => performance.now() - since > longestTaskMs)) return false;
+    if (broker.reconnecting || this.closing.signal.aborted) return true;
+    if (channel === undefined || this.consumerTags.length < concurrency) return false;
+    await brokerCall(() => channel.checkQueue(broker.topology.taskQueue));
+    return true;
+  }
+
   async close(graceMs: number): Promise<void> {
     this.closing.abort();
     const { channel } = this;
@@ -83,7 +101,7 @@ class Consumer {
       this.givingUp = true;
       this.hold.abort();
     }, graceMs);
-    await Promise.all(this.tasks);
+    await Promise.all(this.tasks.keys());
     clearTimeout(timer);
     if (channel) await brokerCall(() => channel.close()).catch(() => undefined);
     this.left.abort();
@@ -129,11 +147,11 @@ class Consumer {
     // close() may have come while the consumers were being set up, and found some of them missing.
     if (this.closing.signal.aborted) await channel.close();
     await closed;
-    await Promise.all(this.tasks);
+    await Promise.all(this.tasks.keys());
   }
 
   private keep(task: Promise<void>): void {
-    this.tasks.add(task);
+    this.tasks.set(task, performance.now());
     void task.finally(() => this.tasks.delete(task));
   }
 

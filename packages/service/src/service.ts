@@ -5,6 +5,7 @@ import { Type, type Static, type TObject, type TProperties } from 'typebox';
 import { Value } from 'typebox/value';
 
 export type { Logger } from 'pino';
+export { startWatchdog, type Watchdog } from './watchdog.js';
 
 /**
  * The settings of `schema` from the environment; an empty variable counts as none.

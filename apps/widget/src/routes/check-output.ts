@@ -6,9 +6,10 @@ import type { App } from '../app-type.js';
 import { TaskFailed } from '../errors.js';
 import type { Pace } from '../pace.js';
 import { decidePoll } from '../poll.js';
+import type { WaitingTasks } from '../waiting-tasks.js';
 
 /** Answers what a task has put out since the client's last poll, and whether it has ended. */
-export function checkOutputRoute(app: App, replies: ReplyReader, pace: Pace): void {
+export function checkOutputRoute(app: App, replies: ReplyReader, pace: Pace, waiting: WaitingTasks): void {
   app.post(
     '/check_output/',
     {
@@ -25,6 +26,7 @@ export function checkOutputRoute(app: App, replies: ReplyReader, pace: Pace): vo
         if (unreadable > 0) log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
         return decidePoll(messages, read);
       });
+      if (answer.output.length > 0 || final) waiting.remove(identifier);
       if (final) pace.record(identifier, final.workMs);
       if (final?.state === 'FAILURE') throw new TaskFailed(identifier);
       return answer;

@@ -1,12 +1,14 @@
-import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest } from '@code-widgets/protocol';
+import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest, type TaskMessage } from '@code-widgets/protocol';
 import { createProject, type RequestLimits } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
 import { v4 as uuid } from 'uuid';
 
 import type { App } from '../app-type.js';
+import { clientKey } from '../client-address.js';
+import type { WaitingTasks } from '../waiting-tasks.js';
 
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
-export function runProgramRoute(app: App, tasks: TaskPublisher, limits: RequestLimits): void {
+export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: WaitingTasks, limits: RequestLimits): void {
   app.post(
     '/run_program/',
     {
@@ -16,13 +18,14 @@ export function runProgramRoute(app: App, tasks: TaskPublisher, limits: RequestL
         response: { 200: RunProgramAnswer, 400: ErrorAnswer, 429: ErrorAnswer, 503: ErrorAnswer },
       },
     },
-    async ({ body, log }) => {
+    async (request) => {
+      const { body, log } = request;
       const { files, mode, main, switches, name, lab } = body;
       const { droppedSwitches } = createProject(body, limits);
       const identifier = uuid();
       if (droppedSwitches.length > 0) log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
 
-      await tasks.submit({
+      const task: TaskMessage = {
         version: MESSAGE_VERSION,
         identifier,
         submittedAt: Date.now(),
@@ -35,7 +38,8 @@ export function runProgramRoute(app: App, tasks: TaskPublisher, limits: RequestL
           ...(name !== undefined && { name }),
           ...(lab !== undefined && { lab }),
         },
-      });
+      };
+      await waiting.admit(identifier, clientKey(request), () => tasks.submit(task));
       log.info({ identifier, mode }, 'task accepted');
       return { identifier, message: 'Pending' as const };
     },

@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+
+import { TooManyWaiting, WaitingTasks } from '../src/waiting-tasks.js';
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+const add = (waiting: WaitingTasks, identifier: string, client: string) => waiting.admit(identifier, client, () => Promise.resolve());
+
+it('has each client wait for its own', async () => {
+  const waiting = new WaitingTasks(2);
+  await add(waiting, '1', 'a');
+  await add(waiting, '2', 'a');
+  await expect(add(waiting, '3', 'a')).rejects.toThrow(TooManyWaiting);
+  await add(waiting, '4', 'b');
+  waiting.remove('1');
+  await add(waiting, '5', 'a');
+  await expect(add(waiting, '6', 'a')).rejects.toThrow('2 programs from your address are waiting already');
+});
+
+it('takes a task off once, however often it is told', async () => {
+  const waiting = new WaitingTasks(2);
+  for (const identifier of ['1', '2']) await add(waiting, identifier, 'a');
+  for (let i = 0; i < 3; i++) waiting.remove('1');
+  waiting.remove('of another widget');
+  await add(waiting, '3', 'a');
+  await expect(add(waiting, '4', 'a')).rejects.toThrow(TooManyWaiting);
+});
+
+it('does not wait for ever for a client that never polls', async () => {
+  const waiting = new WaitingTasks(1);
+  await add(waiting, '1', 'a');
+  jest.advanceTimersByTime(299_000);
+  await expect(add(waiting, '2', 'a')).rejects.toThrow(TooManyWaiting);
+  jest.advanceTimersByTime(2_000);
+  await add(waiting, '2', 'a');
+});
+
+it('counts nobody where there is no limit', async () => {
+  const waiting = new WaitingTasks(0);
+  for (let i = 0; i < 1000; i++) await add(waiting, String(i), 'a');
+});
+
+it('counts no task that was not accepted', async () => {
+  const waiting = new WaitingTasks(1);
+  await expect(waiting.admit('1', 'a', () => Promise.reject(new Error('full')))).rejects.toThrow('full');
+  await add(waiting, '2', 'a');
+});
