@@ -76,6 +76,7 @@ function hostConfig(request: LauncherRequest, { seccompProfile, limits, runtime 
 
 export interface ContainerContext {
   images: Record<StepKind, string>;
+  /** As the engine gets it: for gVisor, with what it takes there. */
   seccompProfile: string;
   namespace: string;
   limits: ContainerLimits;
@@ -99,6 +100,6 @@ export function containerOptions(request: LauncherRequest, context: ContainerCon
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
-    HostConfig: isGvisor(context.runtime) ? forGvisor(usual, context.limits, context.seccompProfile) : usual,
+    HostConfig: isGvisor(context.runtime) ? forGvisor(usual, context.limits) : usual,
   };
 }

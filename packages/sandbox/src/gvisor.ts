@@ -13,7 +13,7 @@ export function isGvisor(runtime: string | undefined): boolean {
   return runtime !== undefined && /runsc|gvisor/i.test(runtime);
 }
 
-export function forGvisor(hostConfig: HostConfig, limits: ContainerLimits, seccompProfile: string): HostConfig {
+export function forGvisor(hostConfig: HostConfig, limits: ContainerLimits): HostConfig {
   return {
     ...hostConfig,
     // A file system of its own would be put over an empty /tmp, without a size. The image's /tmp
@@ -23,12 +23,14 @@ export function forGvisor(hostConfig: HostConfig, limits: ContainerLimits, secco
     // the same: the launcher and the command have one each.
     PidsLimit: limits.processes * HOST_TASKS_PER_PROCESS,
     Ulimits: [...(hostConfig.Ulimits ?? []), { Name: 'nproc', Soft: limits.processes - 1, Hard: limits.processes - 1 }],
-    SecurityOpt: ['no-new-privileges', `seccomp=${withPtrace(seccompProfile)}`],
   };
 }
 
-/** For the launcher, which refuses it to commands (launcher/trace.c, confine.c). */
-function withPtrace(seccompProfile: string): string {
+/**
+ * The profile's JSON text with ptrace, for the launcher, which refuses it to commands (launcher/trace.c,
+ * confine.c). docker/proxy/Dockerfile makes the same text.
+ */
+export function withPtrace(seccompProfile: string): string {
   const { syscalls, ...rest } = JSON.parse(seccompProfile) as { syscalls: unknown[] };
   return JSON.stringify({ ...rest, syscalls: [...syscalls, { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' }] });
 }

@@ -1,7 +1,7 @@
 /** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
 import { workspaceBytes, type ContainerContext } from './container-options.js';
 import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
-import { isGvisor } from './gvisor.js';
+import { isGvisor, withPtrace } from './gvisor.js';
 import { faultsOf, parseReport, type EngineAbilities } from './inspection.js';
 import type { LauncherRequest, SourceFile, StepKind } from './launcher-request.js';
 import { findLeftovers } from './leftovers.js';
@@ -83,13 +83,14 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-/** @throws {RangeError} a `dockerHost` that is no engine's address. */
+/** @throws {RangeError} a `dockerHost` that is no engine's address; SyntaxError for a profile that is no JSON. */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const { buildImage, runImage, seccompProfile, namespace, limits = CONTAINER_LIMITS, log } = options;
+  const { buildImage, runImage, namespace, runtime, limits = CONTAINER_LIMITS, log } = options;
   const docker = createEngine(options);
   const removals = new Removals(docker, log);
   const images = { build: buildImage, prove: buildImage, run: runImage };
-  const context: ContainerContext = { images, seccompProfile, namespace, limits, ...(options.runtime !== undefined && { runtime: options.runtime }) };
+  const seccompProfile = isGvisor(runtime) ? withPtrace(options.seccompProfile) : options.seccompProfile;
+  const context: ContainerContext = { images, seccompProfile, namespace, limits, ...(runtime !== undefined && { runtime }) };
   const workshop: Workshop = { docker, context, removals, log };
 
   return {
