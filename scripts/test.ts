@@ -57,7 +57,8 @@ async function main(): Promise<number> {
 async function runtimeSettings(instance: Instance, engine: Engine, { settings }: Parts, runtime: string | undefined): Promise<Settings> {
   if (runtime === undefined) return {};
   if (runtime !== 'runsc') return { SANDBOX_RUNTIME: runtime };
-  return openGvisor(instance, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
+  const gvisor = await openGvisor(instance, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
+  return { ...gvisor, IMAGES_DOCKER_HOST: engine.host };
 }
 
 function runTests(instance: Instance, { settings }: Parts, results: string, { jest }: TestOptions): Promise<Counts> {
@@ -68,7 +69,8 @@ function runTests(instance: Instance, { settings }: Parts, results: string, { je
 async function runPartUnderGvisor(instance: Instance, engine: Engine, parts: Parts, results: string): Promise<Counts> {
   const gvisor = await runtimeSettings(instance, engine, parts, 'runsc');
   const settings = { ...parts.settings, ...gvisor, TEST_EVERY: '3' };
-  const args = ['test/e2e/golden', 'test/attacks/attacks', '--selectProjects', 'e2e', 'attacks'];
+  const files = ['test/e2e/golden', 'test/attacks/attacks', 'test/integration/socket-proxy'];
+  const args = [...files, '--selectProjects', 'e2e', 'attacks', 'integration'];
   return runJest(instance, args, settings, join(results, 'gvisor.json'));
 }
 

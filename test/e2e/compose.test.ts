@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import Docker from 'dockerode';
 
 import { findBaseImage } from '../../scripts/lib/base-image.js';
 import { post } from '../helpers/client.js';
@@ -15,6 +14,7 @@ import { environment } from '../helpers/environment.js';
 import { differences } from '../helpers/golden-differences.js';
 import { loadFixtures, play } from '../helpers/golden.js';
 import { componentsOf, givesRights, isCommand, pathsOf } from '../helpers/image-contents.js';
+import { dockerCommand, imagesEngine as docker, imagesEnv, sandboxesSocket } from '../helpers/images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** Building images on two cores takes its time. */
@@ -24,7 +24,6 @@ const run = promisify(execFile);
 /** `docker compose` where the plugin is, else Debian's docker-compose. */
 const [command, ...words] = spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
 
-const docker = new Docker();
 const project = environment('NAMESPACE').toLowerCase();
 let base: string;
 let folder: string;
@@ -32,6 +31,7 @@ let folder: string;
 async function compose(...args: string[]): Promise<string> {
   const { stdout } = await run(command, [...words, '--env-file', join(folder, 'env'), '-p', project, ...args], {
     cwd: ROOT,
+    env: imagesEnv,
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout;
@@ -57,6 +57,7 @@ beforeAll(async () => {
     NAMESPACE: project,
     SANDBOX_IMAGE: environment('SANDBOX_IMAGE'),
     RUN_IMAGE: environment('RUN_IMAGE'),
+    DOCKER_SOCKET: sandboxesSocket,
   };
   writeFileSync(join(folder, 'worker-password'), 'of a/test, too\n');
   writeFileSync(join(folder, 'env'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
@@ -80,7 +81,7 @@ describe('docker compose, with three workers and two widgets', () => {
     const names = ['proxy', 'widget', 'worker', 'broker', 'socket-proxy'];
     const healthy = async () => {
       const ids = (await Promise.all(names.map(containersOf))).flat();
-      const { stdout } = await run('docker', ['inspect', '--format', '{{.State.Health.Status}}', ...ids]);
+      const { stdout } = await dockerCommand(['inspect', '--format', '{{.State.Health.Status}}', ...ids]);
       return stdout.trim().split('\n');
     };
     for (const deadline = Date.now() + 40_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 500))) {
@@ -91,7 +92,7 @@ describe('docker compose, with three workers and two widgets', () => {
 
   it('gives Docker\'s socket to the socket proxy alone', async () => {
     for (const name of ['proxy', 'widget', 'worker', 'broker', 'socket-proxy']) {
-      const { stdout } = await run('docker', ['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
+      const { stdout } = await dockerCommand(['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
       expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'socket-proxy']);
     }
   }, 30_000);
@@ -122,7 +123,7 @@ describe('docker compose, with three workers and two widgets', () => {
   it('goes on when a widget and a worker are stopped', async () => {
     const [widget] = await containersOf('widget');
     const [worker] = await containersOf('worker');
-    await run('docker', ['stop', widget as string, worker as string]);
+    await dockerCommand(['stop', widget as string, worker as string]);
     const [hello] = loadFixtures(/^run-hello$/);
     for (let i = 0; i < 4; i++) expect(differences(hello?.expected as never, await play(base, hello as never))).toEqual([]);
     expect((await post(base, '/check_output/', { identifier: 'x' })).status).toBe(404);
@@ -140,7 +141,7 @@ describe('docker compose, with three workers and two widgets', () => {
     })()`;
     // The first of them has been stopped above.
     const worker = (await containersOf('worker')).at(-1);
-    const { stdout } = await run('docker', ['exec', worker as string, '/usr/bin/node', '-e', script]);
+    const { stdout } = await dockerCommand(['exec', worker as string, '/usr/bin/node', '-e', script]);
     const statuses = JSON.parse(stdout) as number[];
     expect(statuses.length).toBeGreaterThan(290);
     expect([...new Set(statuses)]).toEqual([400, 429]);

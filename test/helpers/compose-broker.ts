@@ -1,19 +1,17 @@
 /** The broker of the compose file in a container of a test's own, and its two users. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 
 import { connect, credentials, type ChannelModel } from 'amqplib';
 
 import { buildImage } from './build-image.js';
 import { environment } from './environment.js';
+import { dockerCommand } from './images-engine.js';
 
 const START_MS = 60_000;
 const REFUSAL_MS = 20_000;
-const run = promisify(execFile);
 
 /** The widget's password comes from the environment; the worker's, which is fit for no URL, from a file. */
 const PASSWORDS = { widget: 'of_a-test', worker: 'ä @:/%41 "$x"', guest: 'guest' };
@@ -37,7 +35,7 @@ export async function buildBrokerImage(): Promise<string> {
 }
 
 export async function removeBrokerImage(image: string): Promise<void> {
-  await run('docker', ['rmi', image]);
+  await dockerCommand(['rmi', image]);
 }
 
 export async function startComposeBroker(image: string): Promise<ComposeBroker> {
@@ -52,14 +50,14 @@ export async function startComposeBroker(image: string): Promise<ComposeBroker> 
     WIDGET_BROKER_PASSWORD: PASSWORDS.widget,
     WORKER_BROKER_PASSWORD_FILE: '/run/secrets/worker',
   };
-  const { stdout: container } = await run('docker', [
+  const { stdout: container } = await dockerCommand([
     ...['run', '--detach', '--name', `${namespace}-broker`, '--hostname', 'broker', '--cap-drop', 'ALL'],
     ...['--publish', '127.0.0.1::5672', '--volume', `${workerPasswordFile}:/run/secrets/worker:ro`],
     ...options(env),
     image,
   ]);
   const id = container.trim();
-  const { stdout: address } = await run('docker', ['port', id, '5672/tcp']);
+  const { stdout: address } = await dockerCommand(['port', id, '5672/tcp']);
   const at = `${address.split('\n')[0]}/widgets`;
   const settings = {
     widget: { AMQP_URL: `amqp://widget:${PASSWORDS.widget}@${at}` },
@@ -71,17 +69,17 @@ export async function startComposeBroker(image: string): Promise<ComposeBroker> 
     return connection;
   };
   const end = async () => {
-    await run('docker', ['rm', '--force', '--volumes', id]);
+    await dockerCommand(['rm', '--force', '--volumes', id]);
     rmSync(folder, { recursive: true });
   };
   const answers = () => connectAs('widget').then((connection) => connection.close().then(() => true), () => false);
   for (const deadline = Date.now() + START_MS; !(await answers()); await sleep(200)) {
     if (Date.now() < deadline) continue;
-    const { stdout, stderr } = await run('docker', ['logs', '--tail', '20', id]);
+    const { stdout, stderr } = await dockerCommand(['logs', '--tail', '20', id]);
     await end();
     throw new Error(`the broker does not answer:\n${stdout}${stderr}`);
   }
-  const exec = async (...command: string[]) => (await run('docker', ['exec', id, ...command])).stdout;
+  const exec = async (...command: string[]) => (await dockerCommand(['exec', id, ...command])).stdout;
   return { namespace, settings, connect: connectAs, exec, end };
 }
 
@@ -91,11 +89,11 @@ const options = (env: Record<string, string>) => Object.entries(env).flatMap(([n
 export async function refusalOf(image: string, env: Record<string, string>): Promise<string> {
   const name = `${environment('NAMESPACE')}-refusal`;
   try {
-    await run('docker', ['run', '--name', name, ...options(env), image], { timeout: REFUSAL_MS });
+    await dockerCommand(['run', '--name', name, ...options(env), image], { timeout: REFUSAL_MS });
     return 'it ended as if all were well';
   } catch (error) {
     return (error as { stderr: string }).stderr.trim();
   } finally {
-    await run('docker', ['rm', '--force', '--volumes', name]);
+    await dockerCommand(['rm', '--force', '--volumes', name]);
   }
 }

@@ -1,18 +1,19 @@
 /** The socket proxy of the compose file in a container of a test's own, and what its settings allow. */
-import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 
 import { buildImage } from './build-image.js';
 import { environment } from './environment.js';
+import { dockerCommand, sandboxesSocket } from './images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const START_MS = 20_000;
-const run = promisify(execFile);
+/** Of this test file. */
+const image = `${environment('NAMESPACE')}-socket-proxy-${randomUUID()}`.toLowerCase();
 
 export interface Asked {
   method: string;
@@ -28,27 +29,25 @@ export interface SocketProxy {
   end(): Promise<void>;
 }
 
-const image = () => `${environment('NAMESPACE')}-socket-proxy`.toLowerCase();
-
 export async function buildSocketProxy(): Promise<void> {
-  await buildImage(image(), 'docker/proxy/Dockerfile', 'docker', 'socket-proxy');
+  await buildImage(image, 'docker/proxy/Dockerfile', 'docker', 'socket-proxy');
 }
 
 export async function removeSocketProxyImage(): Promise<void> {
-  await run('docker', ['rmi', image()]);
+  await dockerCommand(['rmi', image]);
 }
 
-/** Starts it in front of the engine of the usual socket, for the tasks of `namespace`, in containers of `runtime`. */
+/** Starts it in front of the sandboxes' engine, for the tasks of `namespace`, in containers of `runtime`. */
 export async function startSocketProxy(namespace: string, runtime = ''): Promise<SocketProxy> {
-  const name = `${environment('NAMESPACE')}-socket-proxy-${runtime}`;
+  const name = `${image}-${runtime}`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'socket'}-`));
   const images = { SANDBOX_IMAGE: environment('SANDBOX_IMAGE'), RUN_IMAGE: environment('RUN_IMAGE') };
   const settings = { NAMESPACE: namespace, SANDBOX_RUNTIME: runtime, ...images };
-  await run('docker', [
+  await dockerCommand([
     ...['run', '--detach', '--name', name, '--network', 'none', '--cap-drop', 'ALL', '--read-only'],
-    ...['--volume', '/var/run/docker.sock:/var/run/docker.sock', '--volume', `${folder}:/run/engine`],
+    ...['--volume', `${sandboxesSocket}:/var/run/docker.sock`, '--volume', `${folder}:/run/engine`],
     ...Object.entries(settings).flatMap(([setting, value]) => ['--env', `${setting}=${value}`]),
-    image(),
+    image,
   ]);
   const socketPath = join(folder, 'docker.sock');
   const ask = ({ method, path, headers = {}, body }: Asked) =>
@@ -66,13 +65,13 @@ export async function startSocketProxy(namespace: string, runtime = ''): Promise
       asking.end(body);
     });
   const end = async () => {
-    await run('docker', ['rm', '--force', name]);
+    await dockerCommand(['rm', '--force', name]);
     rmSync(folder, { recursive: true });
   };
   const answers = () => ask({ method: 'GET', path: '/_ping' }).then((status) => status === 200, () => false);
   for (const deadline = Date.now() + START_MS; !(await answers()); await sleep(50)) {
     if (Date.now() < deadline) continue;
-    const { stdout, stderr } = await run('docker', ['logs', name]);
+    const { stdout, stderr } = await dockerCommand(['logs', name]);
     await end();
     throw new Error(`the socket proxy does not answer:\n${stdout}${stderr}`);
   }

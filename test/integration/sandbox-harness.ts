@@ -1,34 +1,53 @@
 /** A sandbox on the real engine, and short ways to build and run small programs in it. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
-import { createEngine } from '../../packages/sandbox/src/engine.js';
+import { createEngine, engineOptions } from '../../packages/sandbox/src/engine.js';
 import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
 import { createSandbox, type Sandbox, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
+import { recordingProxy, type Call } from '../helpers/recording-proxy.js';
 
 const dockerHost = process.env.DOCKER_HOST;
 export const address = dockerHost === undefined || dockerHost === '' ? {} : { dockerHost };
 export const docker = createEngine(address);
 export const namespace = `${environment('NAMESPACE')}-sandbox-${randomUUID()}`;
 export const warnings: string[] = [];
-const runtime = process.env.SANDBOX_RUNTIME;
+/** Of the run; none for the engine's default. */
+export const runtime = process.env.SANDBOX_RUNTIME ?? '';
 /** gVisor tells less in /proc, and hides less of PID 1 there. */
 export const gvisor = isGvisor(runtime);
 
-export function createTestSandbox(engine: { dockerHost?: string } = address): Sandbox {
+export function createTestSandbox(engine: { dockerHost?: string } = address, under = runtime): Sandbox {
   return createSandbox({
     ...engine,
     buildImage: environment('SANDBOX_IMAGE'),
     runImage: environment('RUN_IMAGE'),
     seccompProfile: readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8'),
     namespace,
-    ...(runtime ? { runtime } : {}),
+    ...(under === '' ? {} : { runtime: under }),
     log: { warn: (_, message) => warnings.push(message) },
   });
 }
 
 export const sandbox = createTestSandbox();
+
+/** The calls of whatever `use` asks of the engine at the address that it is given. */
+export async function recordCalls(use: (engine: { dockerHost: string }) => Promise<unknown>): Promise<Call[]> {
+  const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'record'}-`));
+  const { socketPath, host, port } = engineOptions(address) as { socketPath?: string; host?: string; port?: number };
+  const engine = socketPath === undefined ? { host: String(host), port: Number(port) } : { socketPath };
+  const recorder = await recordingProxy(engine, join(folder, 'engine.sock'));
+  try {
+    await use(recorder);
+    return recorder.calls;
+  } finally {
+    recorder.close();
+    rmSync(folder, { recursive: true });
+  }
+}
 
 export async function containers(): Promise<{ Id: string; State: string }[]> {
   return docker.listContainers({ all: true, filters: { label: [`${NAMESPACE_LABEL}=${namespace}`] } });

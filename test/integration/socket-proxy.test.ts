@@ -1,16 +1,11 @@
 /** The socket proxy lets through what the sandbox package asks of the engine, and nothing else. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { engineOptions } from '../../packages/sandbox/src/engine.js';
 import { SandboxUnavailable, type Sandbox } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
-import { recordingProxy, type Call } from '../helpers/recording-proxy.js';
+import type { Call } from '../helpers/recording-proxy.js';
 import { allowedCalls, buildSocketProxy, removeSocketProxyImage, startSocketProxy, type Asked, type SocketProxy } from '../helpers/socket-proxy.js';
-import { address, collect, containers, createTestSandbox, docker, namespace } from './sandbox-harness.js';
+import { collect, containers, createTestSandbox, docker, namespace, recordCalls, runtime } from './sandbox-harness.js';
 
 const MAIN = { basename: 'main.c', contents: '#include <stdio.h>\nint main(void) { puts("through the door"); return 0; }\n' };
 const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n' };
@@ -22,15 +17,8 @@ let calls: Call[];
 
 beforeAll(async () => {
   await buildSocketProxy();
-  proxy = await startSocketProxy(namespace);
-  const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'record'}-`));
-  const { socketPath, host, port } = engineOptions(address) as { socketPath?: string; host?: string; port?: number };
-  const engine = socketPath === undefined ? { host: String(host), port: Number(port) } : { socketPath };
-  const recorder = await recordingProxy(engine, join(folder, 'engine.sock'));
-  await useAll(createTestSandbox({ dockerHost: recorder.dockerHost }));
-  ({ calls } = recorder);
-  recorder.close();
-  rmSync(folder, { recursive: true });
+  proxy = await startSocketProxy(namespace, runtime);
+  calls = await recordCalls((engine) => useAll(createTestSandbox(engine)));
 }, 10 * 60_000);
 afterAll(async () => {
   await proxy.end();
@@ -41,6 +29,7 @@ afterAll(async () => {
 /** Everything that the package does: steps of each kind, one that ends without a word, what a dead worker left. */
 async function useAll(sandbox: Sandbox): Promise<void> {
   await sandbox.check();
+  expect(await sandbox.inspect()).toEqual([]);
   const files = [MAIN, PROJECT];
   const { executable } = await collect((options) => sandbox.build({ command: ['gprbuild', '-q', '-P', 'main.gpr'], files, executable: 'main' }, options));
   if (executable === undefined) throw new Error('nothing was built');
@@ -74,7 +63,7 @@ describe('the calls of the sandbox package', () => {
     expect(rules).toHaveLength(9);
   });
 
-  it('go through the proxy as if it were not there', () => useAll(createTestSandbox({ dockerHost: proxy.dockerHost })), 60_000);
+  it('go through the proxy as if it were not there', () => useAll(createTestSandbox(proxy)), 60_000);
 });
 
 describe('the proxy refuses', () => {
@@ -125,94 +114,5 @@ describe('the proxy refuses', () => {
     { method: 'HEAD', path: '/_ping' },
   ])('$method $path', async (call) => {
     expect(await proxy.ask(call)).toBe(403);
-  });
-});
-
-describe('of the containers that a worker could ask for, the proxy', () => {
-  type Host = Record<string, unknown> & { SecurityOpt: string[] };
-  type Body = Record<string, unknown> & { HostConfig: Host; Labels: Record<string, string> };
-  const path = `/containers/create?name=${OWN_NAME}`;
-  const create = (text: string, at = path) => proxy.ask({ method: 'POST', path: at, body: text });
-  /** A creation as the package asks for it, with the name above. */
-  function asSent(kind: 'build' | 'run' | 'prove' = 'run'): Body {
-    const bodies = calls.filter((call) => call.path === '/containers/create').map(({ body }) => JSON.parse(body) as Body);
-    return { ...bodies[['build', 'run', 'prove'].indexOf(kind)], name: OWN_NAME } as Body;
-  }
-  const inHost = (more: Record<string, unknown>) => (body: Body) => ({ ...body, HostConfig: { ...body.HostConfig, ...more } });
-  const withRuntime = (Runtime: string) => (body: Body) => ({ ...body, HostConfig: { Runtime, ...body.HostConfig } });
-  const withSecurity = (change: (all: string[]) => string[]) => (body: Body) => inHost({ SecurityOpt: change(body.HostConfig.SecurityOpt) })(body);
-
-  it.each(['build', 'run', 'prove'] as const)('makes those of the package: %s', async (kind) => {
-    expect(await create(JSON.stringify(asSent(kind)))).toBe(201);
-    expect(await proxy.ask({ method: 'DELETE', path: `/containers/${OWN_NAME}?force=true` })).toBe(204);
-  });
-
-  it.each<[string, (body: Body) => unknown]>([
-    ['that has all rights', inHost({ Privileged: true })],
-    ['that mounts a folder of the host', inHost({ Binds: ['/:/host'] })],
-    ['that mounts it by another key', inHost({ Mounts: [{ Type: 'bind', Source: '/', Target: '/host' }] })],
-    ['that mounts it by a key in other letters', inHost({ binds: ['/:/host'] })],
-    ['that has the volumes of another', inHost({ VolumesFrom: ['broker'] })],
-    ['that has a device', inHost({ Devices: [{ PathOnHost: '/dev/sda', PathInContainer: '/dev/sda', CgroupPermissions: 'rwm' }] })],
-    ['with the network of the host', inHost({ NetworkMode: 'host' })],
-    ['with the processes of the host', inHost({ PidMode: 'host' })],
-    ['with the memory of another', inHost({ IpcMode: 'container:broker' })],
-    ['with another runtime', withRuntime('runc')],
-    ['with another cgroup', inHost({ CgroupParent: '/' })],
-    ['that keeps its capabilities', inHost({ CapDrop: [] })],
-    ['that has more capabilities', inHost({ CapAdd: ['SETUID', 'SETGID', 'SYS_ADMIN'] })],
-    ['that may write its root', inHost({ ReadonlyRootfs: false })],
-    ['without a limit of memory', inHost({ Memory: 0 })],
-    ['without a limit of swap', inHost({ MemorySwap: -1 })],
-    ['without a limit of processes', inHost({ PidsLimit: 0 })],
-    ['with more to write to', inHost({ Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev,size=1000,nr_inodes=10', '/x': '' } })],
-    ['with set-uid files', inHost({ Tmpfs: { '/workspace': 'rw,exec,suid,dev,size=1000,nr_inodes=10' } })],
-    ['without a seccomp profile', inHost({ SecurityOpt: ['no-new-privileges', 'seccomp=unconfined'] })],
-    ['with another seccomp profile', inHost({ SecurityOpt: ['no-new-privileges', 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] })],
-    ['that may gain rights', withSecurity((all) => all.slice(1))],
-    ['that is not confined otherwise', withSecurity((all) => [...all, 'apparmor=unconfined'])],
-    ['with logs', inHost({ LogConfig: { Type: 'syslog', Config: { 'syslog-address': 'tcp://127.0.0.1:1' } } })],
-    ['of another image', (body) => ({ ...body, Image: 'debian:trixie-slim' })],
-    ['of another namespace', (body) => ({ ...body, Labels: { ...body.Labels, 'code-widgets.namespace': 'another' } })],
-    ['with another first program', (body) => ({ ...body, Entrypoint: ['/bin/sh'] })],
-    ['of another user', (body) => ({ ...body, User: '0' })],
-    ['with a network', (body) => ({ ...body, NetworkDisabled: false })],
-    ['of another name', (body) => ({ ...body, name: 'broker' })],
-  ])('makes none %s', async (_, change) => {
-    expect(await create(JSON.stringify(change(asSent())))).toBe(403);
-  });
-
-  it('makes only those of the runtime that it was told of', async () => {
-    const other = await startSocketProxy(namespace, 'runc');
-    try {
-      const create = (body: Body) => other.ask({ method: 'POST', path, body: JSON.stringify(body) });
-      expect(await create(asSent())).toBe(403);
-      expect(await create(withRuntime('another')(asSent()))).toBe(403);
-      expect(await create(withRuntime('runc')(asSent()))).toBe(201);
-    } finally {
-      await other.ask({ method: 'DELETE', path: `/containers/${OWN_NAME}?force=true` });
-      await other.end();
-    }
-  }, 30_000);
-
-  it('is not misled by how it is written', async () => {
-    const text = JSON.stringify(asSent());
-    const evil = '{"Privileged":true}';
-    expect(await create(text.replace(/^\{/, `{"HostConfig":${evil},`))).toBe(403);
-    expect(await create(text.replace(/\}$/, `,"HostConfig":${evil}}`))).toBe(403);
-    expect(await create(text.replace('"name":', '"hostconfig":{"Binds":["/:/host"]},"name":'))).toBe(403);
-    expect(await create(`${evil}${text}`)).toBe(403);
-    expect(await create(`\n${text}`)).toBe(403);
-    expect(await create(text, '/containers/create?name=broker')).toBe(403);
-    expect(await create(text, `/containers/create?name=broker&name=${OWN_NAME}`)).toBe(403);
-    expect(await create(text, `/containers/create?n%61me=broker&name=${OWN_NAME}`)).toBe(403);
-    expect(await create(text, `/containers/create?x=1;name=broker&name=${OWN_NAME}`)).toBe(403);
-    expect(await create(text, '/containers/create')).toBe(403);
-    expect(await create(text, `//containers/create?name=${OWN_NAME}`)).toBe(403);
-    expect(await create('')).toBe(403);
-    const chunked = { 'transfer-encoding': 'chunked', 'content-type': 'application/json' };
-    expect(await proxy.ask({ method: 'POST', path, headers: chunked })).toBe(403);
-    // Behind so much white space what follows would not be looked at.
-    expect(await create(`${' '.repeat(100_000)}${JSON.stringify({ Image: environment('RUN_IMAGE'), HostConfig: { Privileged: true } })}`)).toBe(403);
   });
 });
