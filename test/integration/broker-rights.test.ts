@@ -161,12 +161,12 @@ describe('with these rights', () => {
     expect(await list('-p', 'widgets', 'list_queues', 'name')).toEqual(names);
     const exchanges = ['dead', 'replies', 'submit'].map((last) => `${broker.namespace}.${last}`);
     expect((await list('-p', 'widgets', 'list_exchanges', 'name')).filter((name) => !/^(amq\..*)?$/.test(name))).toEqual(exchanges);
-  });
+  }, 30_000);
 
   it('nobody else is let in, guest neither', async () => {
     expect(await list('list_users')).toEqual(['widget\t[]', 'worker\t[]']);
     await expect(broker.connect('guest')).rejects.toThrow(/ACCESS_REFUSED/);
-  });
+  }, 30_000);
 
   it('a widget and a worker do all that they have to', async () => {
     const env = { REPLY_EXPIRY_MS: '600000' };
