@@ -5,7 +5,7 @@ import type { Fleet } from './fleet.js';
 import type { Machine } from './machine.js';
 
 /** A container of a dead worker is swept 10 s after its end, one that never started after its lifetime. */
-const CONTAINERS_MS = 90_000;
+const CONTAINERS_MS = 130_000;
 const CONNECTIONS_MS = 10_000;
 
 /** Ends the deployment, once its own cleaning has had its time; resolves with what it has left, each a line. */
