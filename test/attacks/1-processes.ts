@@ -1,5 +1,5 @@
 /** The preload guard gone around: another process, by whatever door. */
-import { ada, adaMain, c } from './lib/programs.js';
+import { ada, adaMain, c, type ProgramOptions } from './lib/programs.js';
 import type { Attack } from './lib/attack.js';
 
 const raw = (name: string, call: string, before = ''): Attack =>
@@ -7,12 +7,9 @@ const raw = (name: string, call: string, before = ''): Attack =>
 
 /** Code of x86_64 that is fork(): mov $57, %eax; syscall; ret */
 const CODE = '0xb8, 57, 0, 0, 0, 0x0f, 0x05, 0xc3';
-const onX86 = (body: string) => `int main(void) {
-  trying();
-#ifdef __x86_64__
-  ${body}
-#endif
-}`;
+const X86: ProgramOptions = { architecture: 'x64' };
+const x86 = (name: string, tries: string, body: string, before = ''): Attack =>
+  c(name, tries, `${before}int main(void) { trying(); ${body} }`, X86);
 
 export const attacks: Attack[] = [
   c('fork by the C library', 'Forks as every program would.', 'int main(void) { trying(); forked(fork()); }'),
@@ -53,7 +50,7 @@ export const attacks: Attack[] = [
        char *words[] = {"./main", TOKEN, "again", NULL}; pid_t pid;
        if (posix_spawn(&pid, "./main", NULL, NULL, words, none) == 0) usleep(400000); }`),
   c('system and popen', 'Starts a shell by the C library.',
-    'int main(void) { trying(); system("sleep 0.3 # " TOKEN); popen("sleep 0.3 # " TOKEN, "r"); usleep(100000); }'),
+    'int main(void) { trying(); system("echo through " TOKEN "; sleep 0.3"); popen("echo through " TOKEN " >&2; sleep 0.3", "r"); usleep(100000); }'),
   c("the C library's own entry", 'Finds fork in the C library itself, past the preloaded name.',
     `#include <dlfcn.h>
      int main(void) { trying();
@@ -61,29 +58,30 @@ export const attacks: Attack[] = [
        const char *names[] = {"fork", "_Fork", "__libc_fork", "vfork"};
        for (int i = 0; i < 4; i++) { pid_t (*call)(void) = (pid_t (*)(void))dlsym(libc, names[i]); if (call) forked(call()); }
        pid_t (*next)(void) = (pid_t (*)(void))dlsym(RTLD_NEXT, "fork"); if (next) forked(next()); }`),
-  c('assembler', 'Forks by an instruction of its own.', onX86(`long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory"); forked(pid);`)),
-  c('numbers of 32 bits', 'DMOJ: forks by int $0x80, whose numbers are others than those that a filter may look at.',
-    onX86('long pid; __asm__ volatile("int $0x80" : "=a"(pid) : "a"(2L) : "memory"); forked(pid);')),
-  c('a far jump to 32 bits', 'DMOJ: changes the processor to 32 bits, then calls fork there.',
-    onX86(`static const unsigned char code[] = {0xb8, 2, 0, 0, 0, 0xcd, 0x80, 0xcb};
+  x86('assembler', 'Forks by an instruction of its own.', 'long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory"); forked(pid);'),
+  x86('numbers of 32 bits', 'DMOJ: forks by int $0x80, whose numbers are others than those that a filter may look at.',
+    'long pid; __asm__ volatile("int $0x80" : "=a"(pid) : "a"(2L) : "memory"); forked(pid);'),
+  x86('a far jump to 32 bits', 'DMOJ: changes the processor to 32 bits, then calls fork there.',
+    `static const unsigned char code[] = {0xb8, 2, 0, 0, 0, 0xcd, 0x80, 0xcb};
       unsigned char *low = mmap((void *)0x10000, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | 0x40, -1, 0);
       if (low == MAP_FAILED) return 0;
       memcpy(low, code, sizeof code);
       struct { unsigned offset; unsigned short segment; } __attribute__((packed)) target = {0x10000, 0x23};
-      long pid; __asm__ volatile("lcall *%1" : "=a"(pid) : "m"(target) : "rcx", "rdx", "memory"); forked((int)pid);`)),
-  c('numbers of x32', 'Forks by the numbers of the x32 interface.',
-    onX86('long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(0x40000039L) : "rcx", "r11", "memory"); forked(pid);')),
-  c('code in a section', 'Puts the bytes of fork into an executable section.',
-    `__attribute__((section(".text.x,\\"ax\\",@progbits#"))) static const unsigned char code[] = {${CODE}};\n${onX86('forked(((long (*)(void))code)());')}`),
-  c('code in a page', 'Maps a page that is writable and executable, and calls the bytes of fork in it.',
-    onX86(`static const unsigned char code[] = {${CODE}};
-      void *page = mmap(NULL, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); memcpy(page, code, sizeof code); forked(((long (*)(void))page)());`)),
-  c('code by /proc/self/mem', 'Writes the bytes of fork over a function through /proc/self/mem.',
-    `__attribute__((noinline)) long victim(void) { return -1; }\n${onX86(`static const unsigned char code[] = {${CODE}};
-      int memory = open("/proc/self/mem", O_RDWR); pwrite(memory, code, sizeof code, (off_t)victim); forked(victim());`)}`),
-  c('code on the stack', 'Makes the stack executable and runs the bytes of fork there.',
-    onX86(`unsigned char code[] = {${CODE}};
-      mprotect((void *)((unsigned long)code & ~4095UL), 8192, 7); forked(((long (*)(void))code)());`)),
+      long pid; __asm__ volatile("lcall *%1" : "=a"(pid) : "m"(target) : "rcx", "rdx", "memory"); forked((int)pid);`),
+  x86('numbers of x32', 'Forks by the numbers of the x32 interface.',
+    'long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(0x40000039L) : "rcx", "r11", "memory"); forked(pid);'),
+  x86('code in a section', 'Puts the bytes of fork into an executable section.', 'forked(((long (*)(void))code)());',
+    `__attribute__((section(".text.x,\\"ax\\",@progbits#"))) static const unsigned char code[] = {${CODE}};\n`),
+  x86('code in a page', 'Maps a page that is writable and executable, and calls the bytes of fork in it.',
+    `static const unsigned char code[] = {${CODE}};
+      void *page = mmap(NULL, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); memcpy(page, code, sizeof code); forked(((long (*)(void))page)());`),
+  x86('code by /proc/self/mem', 'Writes the bytes of fork over a function through /proc/self/mem.',
+    `static const unsigned char code[] = {${CODE}};
+      int memory = open("/proc/self/mem", O_RDWR); pwrite(memory, code, sizeof code, (off_t)victim); forked(victim());`,
+    '__attribute__((noinline)) long victim(void) { return -1; }\n'),
+  x86('code on the stack', 'Makes the stack executable and runs the bytes of fork there.',
+    `unsigned char code[] = {${CODE}};
+      mprotect((void *)((unsigned long)code & ~4095UL), 8192, 7); forked(((long (*)(void))code)());`),
   c('.preinit_array', 'Forks before the preloaded guard has had its turn.',
     `static void early(void) { trying(); forked(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)); }
      __attribute__((section(".preinit_array"), used)) static void (*const first)(void) = early;
@@ -93,12 +91,13 @@ export const attacks: Attack[] = [
   c('IFUNC', 'Forks while the dynamic loader resolves a symbol, before any code of the program.',
     `static int nothing(void) { return 0; }
      static void *choose(void) {
-#ifdef __x86_64__
-       long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory"); if ((int)pid >= 0) for (volatile long i = 0; i < 500000000; i++);
-#endif
+       static const char words[] = "through " TOKEN " another process\\n"; long pid, n;
+       __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory");
+       if ((int)pid == 0) __asm__ volatile("syscall" : "=a"(n) : "a"(1L), "D"(1L), "S"(words), "d"(sizeof words - 1) : "rcx", "r11", "memory");
+       if ((int)pid >= 0) for (volatile long i = 0; i < 500000000; i++);
        return nothing; }
      int chosen(void) __attribute__((ifunc("choose")));
-     int main(void) { trying(); return chosen(); }`),
+     int main(void) { trying(); return chosen(); }`, X86),
   c('the guard unset', 'Starts itself anew without LD_PRELOAD, and gets rid of the guard in memory.',
     `int main(int argc, char **argv) { if (argc == 3) { appear(); return 0; } trying();
        unsetenv("LD_PRELOAD"); char *words[] = {"./main", TOKEN, "again", NULL};

@@ -1,5 +1,5 @@
 /** main.adc gone around: an Ada program that calls what was not sent with it, or writes its own machine code. */
-import { ada, adaMain } from './lib/programs.js';
+import { ada, adaMain, type ProgramOptions } from './lib/programs.js';
 import type { Attack } from './lib/attack.js';
 
 /** Prints as its own child would; a client that sees these words has an Ada program that forked. */
@@ -21,6 +21,9 @@ static int ours(void) { return syscall(SYS_clone, 17, 0, 0, 0, 0); }
 static void *fill(void *x) { for (int i = 0; i < 2000; i++) { slot = ours; usleep(100); } return x; }
 __attribute__((constructor)) static void begin(void) { pthread_t t; pthread_create(&t, 0, fill, 0); }
 `;
+
+/** With bytes of x86_64 for fork. */
+const X86: ProgramOptions = { architecture: 'x64' };
 
 export const attacks: Attack[] = [
   ada('pragma Import', 'Imports fork from the C library.',
@@ -66,7 +69,7 @@ package body Code is
    function To_Call is new Ada.Unchecked_Conversion (System.Address, Call);
    function Fork return Integer is (To_Call (Text'Address).all);
 end Code;\n` },
-    ]),
+    ], X86),
   ada('Linker_Options', "Names the loader's options: an entry point of its own, no preloaded library, a library from a path.",
     `pragma Linker_Options ("-Wl,-e,main"); pragma Linker_Options ("-static");\n${forking('   function Fork return Integer is (-1);')}`, { at: 'refusal' }),
   ada('a C file beside it', 'Gets a system call from a C file, through an access value that the Ada part exports.',
@@ -79,12 +82,12 @@ end Slot;\n` },
       { basename: 'glue.c', contents: GLUE },
     ]),
   ada('a C constructor beside it', 'Has a C file fork before the Ada program begins.',
-    () => [
+    (_, token) => [
       { basename: 'main.adb', contents: adaMain('   null;') },
       { basename: 'early.c', contents: `#define _GNU_SOURCE
 #include <unistd.h>
 #include <sys/syscall.h>
-__attribute__((constructor)) static void early(void) { if (syscall(SYS_clone, 17, 0, 0, 0, 0) == 0) { usleep(300000); _exit(0); } usleep(350000); }
+__attribute__((constructor)) static void early(void) { if (syscall(SYS_clone, 17, 0, 0, 0, 0) == 0) { write(1, "through ${token}\\n", ${token.length + 9}); usleep(300000); _exit(0); } usleep(350000); }
 ` },
     ]),
   ada('a stack that runs', 'Calls bytes in an array on the stack, which the address of a nested subprogram makes executable.',
@@ -94,7 +97,7 @@ __attribute__((constructor)) static void early(void) { if (syscall(SYS_clone, 17
    function To_Call is new Ada.Unchecked_Conversion (System.Address, Call);
    function Fork return Integer is (To_Call (Code'Address).all);
    Nested : System.Address := Fork'Address with Volatile;`,
-    'with System; with Interfaces; with Ada.Unchecked_Conversion;')),
+    'with System; with Interfaces; with Ada.Unchecked_Conversion;'), X86),
   ada('/proc/self/mem from Ada', 'Writes the bytes of fork over a function of its own by Ada.Streams.Stream_IO.',
     () => [
       { basename: 'main.adb', contents: forking('   function Fork return Integer renames Code.Fork;', 'with Code;').replace('Pid := Fork;', 'Code.Prepare; Pid := Fork;') },
@@ -113,7 +116,7 @@ package body Code is
       when others => null;
    end Prepare;
 end Code;\n` },
-    ]),
+    ], X86),
   ada('pragmas of its own', 'Sends gnat.adc, main.adc and main.gpr that lift every restriction and name other switches.',
     forking('   function Fork return Integer; pragma Import (C, Fork, "fork");'), {
       at: 'refusal',

@@ -25,7 +25,11 @@ export const attacks: Attack[] = [
       } }),
   c('fill the inodes', 'Makes empty files, which take no space, until there is no room for a name.',
     `int main(void) { trying(); long n = 0; char name[32]; for (; n < 200000; n++) { snprintf(name, sizeof name, "f%ld", n); int f = open(name, O_CREAT | O_WRONLY, 0600); if (f < 0) break; close(f); }
-       printf("got %ld\\n", n); }`, { look: ({ stdout }) => held(got(stdout) <= 8192, `${got(stdout)} files made`) }),
+       printf("got %ld\\n", n); }`,
+    { look: ({ stdout, status }, { gvisor }) => {
+      // gVisor bounds no number of files, but each takes memory: the limit of that, or of time, ends the program.
+      held(got(stdout) <= 8192 || (gvisor && (status === 137 || status === 124)), `${got(stdout)} files made, and an end with ${status}`);
+    } }),
   c('sparse and allocated files', 'Makes files of a terabyte, sparse and by fallocate, and writes at their far ends.',
     `int main(void) { trying(); long sum = 0; int f = open("a", O_RDWR | O_CREAT, 0600); ftruncate(f, 1L << 40);
        if (fallocate(f, 0, 0, 1L << 30) == 0) sum += 1L << 30;
@@ -49,13 +53,23 @@ export const attacks: Attack[] = [
      int main(void) { trying(); put("/proc/sys/kernel/core_pattern", "|/bin/" TOKEN); put("/proc/sys/kernel/modprobe", "/x"); put("/proc/sys/vm/overcommit_memory", "1");
        put("/proc/sysrq-trigger", "h"); put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "-1"); put("/sys/fs/cgroup/memory.max", "max"); put("/sys/fs/cgroup/pids/pids.max", "max"); put("/sys/fs/cgroup/pids.max", "max");
        put("/sys/fs/cgroup/release_agent", "/x"); put("/sys/fs/cgroup/memory/release_agent", "/x"); put("/sys/fs/cgroup/cgroup.procs", "1"); put("/sys/kernel/uevent_helper", "/x"); put("/sys/kernel/mm/ksm/run", "1");
-       put("/proc/1/oom_score_adj", "1000"); put("/proc/self/oom_score_adj", "-1000"); put("/proc/self/uid_map", "0 0 1"); put("/proc/self/attr/exec", "unconfined"); put("/proc/1/mem", "x"); put("/proc/kcore", "x"); put("/proc/kmsg", "x"); }`),
+       put("/proc/1/oom_score_adj", "1000");
+#ifndef GVISOR /* which keeps that number and never looks at it: out of memory, all of it ends */
+       put("/proc/self/oom_score_adj", "-1000");
+#endif
+        put("/proc/self/uid_map", "0 0 1"); put("/proc/self/attr/exec", "unconfined"); put("/proc/1/mem", "x"); put("/proc/kcore", "x"); put("/proc/kmsg", "x"); }`),
   c('secrets of the kernel', "Reads the kernel's memory, messages, keys and timers, which tell of other containers.",
     `static void show(const char *path) { char text[64]; int f = open(path, O_RDONLY | O_NONBLOCK); if (f >= 0 && read(f, text, sizeof text) > 0) through(path); }
-     int main(void) { trying(); const char *paths[] = {"/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/1/environ", "/proc/1/maps", "/proc/1/mem", "/proc/1/stack",
+     int main(void) { trying(); const char *paths[] = {"/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/timer_list", "/proc/sched_debug",
+#ifndef GVISOR /* which shows both of the launcher, and nobody else's; what is in the first is looked at below */
+         "/proc/1/environ", "/proc/1/maps",
+#endif
+         "/proc/1/mem", "/proc/1/stack",
          "/proc/1/syscall", "/dev/mem", "/dev/kmsg", "/dev/port", "/dev/sda", "/dev/vda", "/dev/nvme0n1", "/dev/kvm", "/dev/fuse", "/dev/net/tun", "/sys/firmware/dmi/tables/DMI", "/sys/kernel/debug/x", "/proc/acpi/wakeup", "/proc/scsi/scsi",
          "/sys/kernel/security/lockdown", "/boot/config", "/proc/latency_stats"};
-       for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) show(paths[i]); }`),
+       for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) show(paths[i]);
+       char text[4096]; int f = open("/proc/1/environ", O_RDONLY); long n = f < 0 ? 0 : read(f, text, sizeof text); for (long i = 0; i < n; i++) if (text[i] == 0) text[i] = '\\n'; if (n > 0) write(1, text, n); }`,
+    { look: ({ stdout }) => held(!/AMQP|PASSWORD|SECCOMP_PROFILE|NAMESPACE|DOCKER/.test(stdout), 'settings of the service') }),
   c('devices', "Makes the machine's disk and memory as devices of its own, and opens them.",
     `#include <sys/sysmacros.h>
      int main(void) { trying(); for (int major = 1; major < 260; major++) { if (mknod("d", S_IFBLK | 0600, makedev(major, 0)) == 0) { if (open("d", O_RDONLY) >= 0) through("a block device"); unlink("d"); }
@@ -72,7 +86,9 @@ export const attacks: Attack[] = [
        if (rename("/workspace/sessions", "/workspace/y") == 0 || chmod(".", 0777) == 0 || rmdir("/workspace/tmp") == 0) through("a folder changed"); }`),
   c('a bit of set-user-id', 'Sets the bits by which a program would run as another user, on what it can make.',
     `int main(void) { trying(); int f = open("s", O_CREAT | O_RDWR, 0755); write(f, "\\177ELF", 4); fchmod(f, 06755); chown("s", 0, 0); fchmod(f, 06755); struct stat status; fstat(f, &status);
+#ifndef GVISOR /* which does not list these options; what they forbid is tried here and by the devices above */
        FILE *mounts = fopen("/proc/self/mountinfo", "r"); char line[1024]; while (fgets(line, sizeof line, mounts)) if (strstr(line, " /workspace ") && !(strstr(line, "nosuid") && strstr(line, "nodev"))) through("a file system that takes such bits");
+#endif
        if (status.st_uid == 0 || (status.st_mode & S_ISUID && setuid(0) == 0)) through("another user"); }`),
   c('mounts', 'Mounts file systems of its own and over what is there, and moves to another root.',
     `#include <sys/mount.h>

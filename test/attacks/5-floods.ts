@@ -1,9 +1,8 @@
 /** More of everything than one program may have: what it costs the others is looked at. */
-import { readFileSync } from 'node:fs';
-
 import { submit } from '../helpers/client.js';
 import { ada, adaMain, c } from './lib/programs.js';
 import { held, made, type Attack } from './lib/attack.js';
+import { growthOf } from './lib/memory.js';
 import { RUN_LIMIT_MS, type World } from './lib/world.js';
 
 const MIB = 1024 * 1024;
@@ -12,10 +11,6 @@ const WORKER_MAY_GROW = 64 * MIB;
 /** From the program's last permitted byte to the end of the task, the polls' own pace included. */
 const ENDS_WITHIN_MS = 2000;
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
-
-/** Resident memory of each worker, in bytes. */
-const workerMemory = ({ service }: World): number[] =>
-  service.workers.map(({ pid }) => 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0));
 
 /** Floods go one after the other: together, none could be told what it costs. */
 let turn: Promise<unknown> = Promise.resolve();
@@ -33,11 +28,7 @@ const flood = (name: string, tries: string, statements: string): Attack => ({
 async function measureFlood(world: World, token: string, statements: string): Promise<void> {
   const source = `#define _GNU_SOURCE\n#include <unistd.h>\n#include <string.h>\nstatic char block[1 << 16];
 int main(void) { memset(block, 'x', sizeof block); ${statements} }\n`;
-  const before = workerMemory(world);
-  const most = [...before];
-  const look = () => workerMemory(world).forEach((bytes, i) => (most[i] = Math.max(most[i] ?? 0, bytes)));
-  const timer = setInterval(look, 20);
-  try {
+  const grown = await growthOf(world.service.workers, async () => {
     const { identifier, status, output } = await world.run(token, { mode: 'run', main: 'main.c', files: [{ basename: 'main.c', contents: source }] });
     const bytes = output.reduce((sum, { msg }) => sum + (msg.type === 'stdout' || msg.type === 'stderr' ? Buffer.byteLength(msg.data) : 0), 0);
     const { runMs } = await world.service.lineOfEnd(identifier);
@@ -45,11 +36,8 @@ int main(void) { memset(block, 'x', sizeof block); ${statements} }\n`;
     held(status === 153 || status === 124, `the flood ended with ${status}`);
     held(bytes <= OUTPUT_LIMIT + 4096, `${bytes} bytes came out`);
     held(Number(runMs) < RUN_LIMIT_MS + ENDS_WITHIN_MS, `a run of ${Number(runMs)} ms`);
-    const grown = Math.max(...most.map((peak, i) => peak - (before[i] ?? 0)));
-    held(grown < WORKER_MAY_GROW, `${Math.round(grown / MIB)} MiB more in a worker`);
-  } finally {
-    clearInterval(timer);
-  }
+  });
+  held(grown < WORKER_MAY_GROW, `${Math.round(grown / MIB)} MiB more in a worker`);
 }
 
 export const attacks: Attack[] = [

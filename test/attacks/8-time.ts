@@ -29,7 +29,10 @@ export const attacks: Attack[] = [
   stays('a thread behind', 'Ends its first thread and goes on in another.', 'pthread_t t; pthread_create(&t, NULL, stay, NULL); syscall(SYS_exit, 0);',
     '#include <pthread.h>\nstatic void *stay(void *x) { for (;;) pause(); return x; }\n'),
   stays('timers and priorities', 'Sets timers, takes the highest priority and a real-time class, and computes.',
-    `setpriority(PRIO_PROCESS, 0, -20); struct sched_param p = {99}; if (sched_setscheduler(0, SCHED_FIFO, &p) == 0 || sched_setscheduler(0, SCHED_RR, &p) == 0) through("a real-time class"); if (getpriority(PRIO_PROCESS, 0) < 0) through("a priority");
+    `setpriority(PRIO_PROCESS, 0, -20); struct sched_param p = {99}; if (sched_setscheduler(0, SCHED_FIFO, &p) == 0 || sched_setscheduler(0, SCHED_RR, &p) == 0) through("a real-time class");
+#ifndef GVISOR /* which keeps the number and goes by none: what the host grants is looked at after all attacks */
+     if (getpriority(PRIO_PROCESS, 0) < 0) through("a priority");
+#endif
      struct sigevent e = {.sigev_notify = SIGEV_NONE}; timer_t t; struct itimerspec often = {{0, 1000}, {0, 1000}}; while (timer_create(CLOCK_MONOTONIC, &e, &t) == 0) timer_settime(t, 0, &often, NULL); for (;;) ;`,
     '#include <sched.h>\n#include <sys/resource.h>\n'),
   ada('Ada that catches all', 'Handles every exception, attaches itself to signals, and aborts nothing.',

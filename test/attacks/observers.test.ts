@@ -18,7 +18,6 @@ import { hostFilesWith } from './lib/world.js';
 
 const token = `t${randomBytes(6).toString('hex')}`;
 
-/** Under gVisor the host sees none of a program's processes: this watch is of runc's. */
 describe('the watch over processes', () => {
   const watch = new ProcessWatch();
   const docker = new Docker();
@@ -26,7 +25,7 @@ describe('the watch over processes', () => {
   afterEach(() => Promise.all(started.splice(0).map((container) => container.remove({ force: true }))));
   afterAll(() => watch.close());
 
-  /** A shell line in a container without any of the service's defences. */
+  /** A shell line in a container without any of the service's defences, under the runtime that is tested if it names no other. */
   const start = async (line: string, options: Docker.ContainerCreateOptions = {}) => {
     const container = await docker.createContainer({
       Image: environment('SANDBOX_IMAGE'),
@@ -34,7 +33,7 @@ describe('the watch over processes', () => {
       Entrypoint: ['sh', '-c', line, token],
       NetworkDisabled: true,
       ...options,
-      HostConfig: { Runtime: 'runc', ...options.HostConfig },
+      HostConfig: { ...(process.env.SANDBOX_RUNTIME && { Runtime: process.env.SANDBOX_RUNTIME }), ...options.HostConfig },
     });
     started.push(container);
     await container.start();
@@ -42,8 +41,16 @@ describe('the watch over processes', () => {
     return container;
   };
 
+  it('sees that a container has processes on the host', async () => {
+    const { id } = await start('sleep 5');
+    expect(watch.stillIn(new Set([id]))).not.toEqual([]);
+  });
+
+  /** Whose processes are the host's: under gVisor it sees none of a program's. */
+  const runc = { HostConfig: { Runtime: 'runc' } };
+
   it('sees a second process in a container, its user, and which container it is in', async () => {
-    const { id } = await start('sleep 5 & sleep 5');
+    const { id } = await start('sleep 5 & sleep 5', runc);
     expect(watch.faultsOf(token)).toEqual(
       expect.arrayContaining([expect.stringMatching(/processes in one container/), 'a process of user 0', expect.stringMatching(/with capabilities/)]),
     );
@@ -52,8 +59,13 @@ describe('the watch over processes', () => {
   });
 
   it('sees a process in a namespace of its own', async () => {
-    await start('unshare -n sleep 5; sleep 5', { HostConfig: { CapAdd: ['SYS_ADMIN'], SecurityOpt: ['seccomp=unconfined'] } });
+    await start('unshare -n sleep 5; sleep 5', { HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_ADMIN'], SecurityOpt: ['seccomp=unconfined'] } });
     expect(watch.faultsOf(token)).toContain('a namespace of its own (net)');
+  });
+
+  it('sees a process that goes before others', async () => {
+    const { id } = await start('nice -n -5 sleep 5; sleep 5', { HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_NICE'] } });
+    expect(watch.privileged(new Set([id])).join()).toMatch(/nice value of -\d+/);
   });
 });
 

@@ -5,6 +5,8 @@ export interface Attack {
   readonly name: string;
   /** One sentence: what it tries, and so what must not be seen from outside. */
   readonly tries: string;
+  /** The only machine whose code it is written in; on any other it is not made, and the table says so. */
+  readonly architecture?: NodeJS.Architecture;
   /**
    * Attacks. Throws Through where its own look at the effect finds it; what every attack is looked
    * at for (processes, files, packets, secrets, `through <token>` in the output) is the world's.

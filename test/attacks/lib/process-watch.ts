@@ -21,6 +21,8 @@ export interface Sighting {
   /** All that it has called itself, and its arguments. */
   readonly names: Set<string>;
   readonly faults: Set<string>;
+  /** By what it has gone before other processes. */
+  readonly precedence: Set<string>;
   exe: string;
   looks: number;
 }
@@ -65,6 +67,12 @@ export class ProcessWatch {
     return this.#all.filter(strange).map(describe);
   }
 
+  /** What in these containers was let go before other processes of the host. */
+  privileged(containers: ReadonlySet<string>): string[] {
+    const isFirst = ({ container, precedence }: Sighting) => containers.has(container ?? '') && precedence.size > 0;
+    return this.#all.filter(isFirst).map((each) => `${describe(each)}: ${[...each.precedence].join(', ')}`);
+  }
+
   /** Processes that are in a container of these now. */
   stillIn(containers: ReadonlySet<string>): number[] {
     return pids().filter((pid) => containers.has(containerOf(pid) ?? ''));
@@ -85,11 +93,13 @@ export class ProcessWatch {
     if (sighting.container === undefined && sighting.looks > SETTLED_LOOKS) return;
     sighting.exe = linkOf(pid, 'exe') ?? sighting.exe;
     for (const file of ['comm', 'cmdline']) sighting.names.add((read(pid, file) ?? '').replaceAll('\0', ' ').trim());
-    if (sighting.container !== undefined && !OURS.test(sighting.exe)) for (const fault of faultsNow(pid)) sighting.faults.add(fault);
+    if (sighting.container === undefined) return;
+    for (const each of precedenceNow(pid)) sighting.precedence.add(each);
+    if (!OURS.test(sighting.exe)) for (const fault of faultsNow(pid)) sighting.faults.add(fault);
   }
 
   #begin(pid: number, container: string | undefined, earlier: Sighting | undefined): Sighting {
-    const sighting = { pid, container, names: new Set<string>(), faults: new Set<string>(), exe: '', looks: 0 };
+    const sighting = { pid, container, names: new Set<string>(), faults: new Set<string>(), precedence: new Set<string>(), exe: '', looks: 0 };
     this.#seen.set(pid, sighting);
     if (earlier !== undefined) this.#all.splice(this.#all.indexOf(earlier), 1);
     this.#all.push(sighting);
@@ -114,6 +124,19 @@ function faultsNow(pid: number): string[] {
     }
   }
   return faults;
+}
+
+/** A nice value under ours, or a class of scheduling that is of no time-sharing. */
+function precedenceNow(pid: number): string[] {
+  const [nice = 0, policy = 0] = schedulingOf(pid);
+  const [ours = 0] = schedulingOf(process.pid);
+  return [...(nice < ours ? [`a nice value of ${nice}`] : []), ...(policy === 1 || policy === 2 ? ['a real-time class'] : [])];
+}
+
+/** Fields 19 and 41 of /proc/<pid>/stat, counted behind the name, which may hold anything. */
+function schedulingOf(pid: number): number[] {
+  const fields = read(pid, 'stat')?.split(') ').at(-1)?.split(' ') ?? [];
+  return [fields[16], fields[38]].map((field) => Number(field ?? 0));
 }
 
 const describe = ({ pid, exe, names }: Sighting) => `${pid} ${exe} (${[...names].join(' | ')})`;

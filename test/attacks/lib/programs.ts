@@ -2,7 +2,7 @@
 import type { OutputItem } from '@code-widgets/protocol';
 
 import { text, type RunRequest, type RunResult } from '../../helpers/client.js';
-import { made, type Attack } from './attack.js';
+import { held, made, type Attack } from './attack.js';
 import type { World } from './world.js';
 
 export interface SourceFile {
@@ -13,11 +13,12 @@ export interface SourceFile {
 /**
  * attack.h: `trying` tells that the attack is made, `through` is its effect where that is something
  * the program has got, `appear` is what a process does that should not be: it shows itself to the
- * host by its name and to the client by its words, for long enough to be seen.
+ * host by its name and to the client by its words, for long enough to be seen. GVISOR is defined
+ * where a kernel answers that is nobody else's: there a file opened or a number set is no effect yet.
  */
-const header = (token: string): SourceFile => ({
+const header = (token: string, gvisor: boolean): SourceFile => ({
   basename: 'attack.h',
-  contents: `#define _GNU_SOURCE
+  contents: `${gvisor ? '#define GVISOR\n' : ''}#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -61,9 +62,12 @@ export interface ProgramOptions {
   request?: Partial<RunRequest>;
   /**
    * Where the attack is made, and so what shows that it was: the program says so; the compiler
-   * must have been given the source and may refuse it; or the compiler must refuse it.
+   * must have been given the source and may refuse it; or the compiler must refuse it, and the
+   * attack is through if it does not.
    */
   at?: 'run' | 'build' | 'refusal';
+  /** The only machine whose code the attack is written in. */
+  architecture?: NodeJS.Architecture;
   /** A further look, for effects that are this attack's alone. */
   look?: (seen: Seen, world: World, token: string) => void | Promise<void>;
 }
@@ -80,7 +84,7 @@ export function c(name: string, tries: string, source: Sources, options: Program
   return program(name, tries, (world, token) => {
     const written = typeof source === 'string' ? source : source(world, token);
     const files = typeof written === 'string' ? [{ basename: 'main.c', contents: `#include "attack.h"\n${written}` }] : written;
-    return [header(token), ...files];
+    return [header(token, world.gvisor), ...files];
   }, { ...options, request: { main: 'main.c', ...options.request } });
 }
 
@@ -110,18 +114,19 @@ function program(
   name: string,
   tries: string,
   sources: (world: World, token: string) => SourceFile[],
-  { files = [], request = {}, at = 'run', look }: ProgramOptions,
+  { files = [], request = {}, at = 'run', look, architecture }: ProgramOptions,
 ): Attack {
   return {
     name,
     tries,
+    ...(architecture && { architecture }),
     async attack(world, token) {
       const begin = performance.now();
       const result = await world.run(token, { mode: 'run', files: [...sources(world, token), ...files], ...request });
       const [stdout, stderr] = [text(result, 'stdout'), text(result, 'stderr')];
       const refused = stderr.includes('Build failed with error code');
       if (at === 'run') made(stdout.includes(`trying ${token}`), stderr.slice(0, 500) || stdout.slice(0, 500));
-      if (at === 'refusal') made(refused, `built: ${stdout.slice(0, 500)}`);
+      if (at === 'refusal') held(refused, `it was built: ${stdout.slice(0, 500)}`);
       if (at === 'build') made(refused || stdout.includes('Build completed'), stderr.slice(0, 500));
       await look?.({ ...result, stdout, stderr, ms: performance.now() - begin }, world, token);
     },

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 
 import Docker from 'dockerode';
 
+import { isGvisor } from '../../../packages/sandbox/src/gvisor.js';
 import { collect, submit, type RunRequest, type RunResult } from '../../helpers/client.js';
 import { deploy, type Deployment } from '../../helpers/deployment.js';
 import { environment } from '../../helpers/environment.js';
@@ -34,8 +35,8 @@ export interface World {
   secrets(): string[];
   /** Every container that the engine has started for this service so far. */
   readonly containers: ReadonlySet<string>;
-  /** Whether processes of programs are in the host's /proc. */
-  readonly seesProcesses: boolean;
+  /** Whether programs run in gVisor's kernel: its answers are its own, and the host's /proc shows none of its processes. */
+  readonly gvisor: boolean;
   /** Runs a program under the attack's token, which is its argument unless it brings its own. */
   run(token: string, request: RunRequest): Promise<RunResult>;
   /** Polls a task that is the attack's to its end. */
@@ -81,7 +82,7 @@ export async function openWorld(): Promise<World> {
     canary,
     secretPath,
     containers,
-    seesProcesses: process.env.SANDBOX_RUNTIME !== 'runsc',
+    gvisor: isGvisor(process.env.SANDBOX_RUNTIME),
     secrets: () => [...hostSecrets, ...canary.secrets],
     heard,
     async run(token, request) {
