@@ -11,6 +11,7 @@ import { attacks as output } from './9-output.js';
 import { attacks as requests } from './10-requests.js';
 import { attacks as others } from './11-others.js';
 import { attacks as incidents } from './12-incidents.js';
+import { attacks as executables } from './13-executables.js';
 import type { AttackClass } from './lib/attack.js';
 
 export const CLASSES: readonly AttackClass[] = [
@@ -26,4 +27,5 @@ export const CLASSES: readonly AttackClass[] = [
   { name: 'requests', attacks: requests },
   { name: 'others', attacks: others },
   { name: 'incidents', attacks: incidents },
+  { name: 'executables', attacks: executables },
 ];
