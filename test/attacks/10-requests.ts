@@ -5,10 +5,14 @@ import { gzipSync } from 'node:zlib';
 
 import { unzip } from '../helpers/unzip.js';
 import { held, type Attack } from './lib/attack.js';
+import { growthOf } from './lib/memory.js';
 import type { World } from './lib/world.js';
 
 const SOURCE = 'int main(void) {\n return 0; }\n';
 const RUN = { mode: 'compile', name: 'x', files: [{ basename: 'main.c', contents: SOURCE }] };
+/** The same under a name that shows where a compiler has got it. */
+const markedRun = (token: string) => ({ ...RUN, files: [{ basename: `${token}.c`, contents: SOURCE }] });
+const WIDGET_MAY_GROW = 256 * 1024 * 1024;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 interface Answer {
@@ -46,6 +50,9 @@ const refusing = (name: string, tries: string, bodies: (token: string) => [path:
       const { status, text } = await send(world, token, path, body, headers);
       held(status >= 400, `taken: ${(typeof body === 'string' ? body : '').slice(0, 100)} ${text.slice(0, 200)}`);
     }
+    // Whatever was passed on in spite of the answer is before this one, and its compiler on the host.
+    await world.canary.sing();
+    held(world.watch.sightingsOf(token).length === 0, 'what was refused has been built');
   },
 });
 
@@ -70,8 +77,11 @@ export const attacks: Attack[] = [
     async attack(world, token) {
       const bad = '[{"basename":"../x.c","contents":""}]', good = JSON.stringify(RUN.files);
       for (const [first, second] of [[good, bad], [bad, good]]) {
-        const { status } = await send(world, token, '/run_program/', `{"files":${first},"mode":"compile","name":"x","files":${second}}`);
+        const { status, text } = await send(world, token, '/run_program/', `{"files":${first},"mode":"compile","name":"x","files":${second}}`);
         held(status === (second === good ? 200 : 400), `the first of two keys counts: ${status}`);
+        if (status !== 200) continue;
+        const { output } = await world.collect(token, (JSON.parse(text) as { identifier: string }).identifier);
+        held(JSON.stringify(output).includes('Build completed'), 'another file than the one that was checked');
       }
       const { status } = await send(world, token, '/run_program/', '{"mode":"compile","name":"x","files":[{"basename":"a.c","basename":"../../x.c","contents":""}]}');
       held(status === 400, 'a path in the second of two names');
@@ -86,29 +96,40 @@ export const attacks: Attack[] = [
   refusing('huge numbers', 'Sends numbers that are no integers, no indices, or no numbers, where one is expected.', () =>
     ['1e400', '-1', '0.5', '1e21', '9007199254740993', '"0"', 'null', '[0]', 'NaN', '0x10', '-0.1', '99999999999999999999999'].map((read) =>
       ['/check_output/', `{"identifier":"00000000-0000-4000-8000-000000000000","read":${read}}`])),
-  refusing('wrong types', 'Sends another type in each place, which text functions would fail on.', () =>
-    ([{ ...RUN, files: {} }, { ...RUN, files: 'x' }, { ...RUN, files: [null] }, { ...RUN, files: [[]] }, { ...RUN, files: [{ basename: {}, contents: '' }] }, { ...RUN, files: [{ basename: 'a.c', contents: { length: 1e9 } }] },
-      { ...RUN, mode: ['run'] }, { ...RUN, mode: {} }, { ...RUN, main: ['a'] }, { ...RUN, switches: [] }, { ...RUN, switches: { Compiler: '-g' } }, { ...RUN, switches: { Compiler: [['-g']] } }, { ...RUN, name: { toString: 'x' } }] as unknown[])
+  refusing('wrong types', 'Sends another type in each place, which text functions would fail on.', (token) =>
+    ([{ ...markedRun(token), files: {} }, { ...markedRun(token), files: 'x' }, { ...markedRun(token), files: [null] }, { ...markedRun(token), files: [[]] }, { ...markedRun(token), files: [{ basename: {}, contents: '' }] }, { ...markedRun(token), files: [{ basename: 'a.c', contents: { length: 1e9 } }] },
+      { ...markedRun(token), mode: ['run'] }, { ...markedRun(token), mode: {} }, { ...markedRun(token), main: ['a'] }, { ...markedRun(token), switches: [] }, { ...markedRun(token), switches: { Compiler: '-g' } }, { ...markedRun(token), switches: { Compiler: [['-g']] } }, { ...markedRun(token), name: { toString: 'x' } }] as unknown[])
       .map((body) => ['/run_program/', JSON.stringify(body)])),
-  refusing('wrong encodings', 'Sends bodies in other character sets, forms and compressions, and such as are cut off.', () => [
-    ['/run_program/', Buffer.from(JSON.stringify(RUN), 'utf16le'), { 'content-type': 'application/json; charset=utf-16' }],
-    ['/run_program/', JSON.stringify(RUN), { 'content-type': 'text/plain' }],
-    ['/run_program/', JSON.stringify(RUN), { 'content-type': 'application/x-www-form-urlencoded' }],
-    ['/run_program/', JSON.stringify(RUN), { 'content-type': 'multipart/form-data; boundary=x' }],
-    ['/run_program/', JSON.stringify(RUN).slice(0, -1)], ['/run_program/', ''], ['/run_program/', '\ufeff'], ['/run_program/', '"x"'], ['/run_program/', 'null'],
+  refusing('wrong encodings', 'Sends bodies in other character sets, forms and compressions, and such as are cut off.', (token) => [
+    ['/run_program/', Buffer.from(JSON.stringify(markedRun(token)), 'utf16le'), { 'content-type': 'application/json; charset=utf-16' }],
+    ['/run_program/', JSON.stringify(markedRun(token)), { 'content-type': 'text/plain' }],
+    ['/run_program/', JSON.stringify(markedRun(token)), { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['/run_program/', JSON.stringify(markedRun(token)), { 'content-type': 'multipart/form-data; boundary=x' }],
+    ['/run_program/', JSON.stringify(markedRun(token)).slice(0, -1)], ['/run_program/', ''], ['/run_program/', '\ufeff'], ['/run_program/', '"x"'], ['/run_program/', 'null'],
     ['/run_program/', `{"mode":"compile","name":"x","files":[{"basename":"\\ud800.c","contents":""}]}`],
   ]),
-  refusing('a gzip bomb', 'Sends a small compressed body that is a hundred MiB in full.', () => [
-    ['/run_program/', gzipSync(Buffer.alloc(100 << 20, ' ')), { ...JSON_TYPE, 'content-encoding': 'gzip' }],
-    ['/run_program/', gzipSync(JSON.stringify(RUN)), { ...JSON_TYPE, 'content-encoding': 'gzip, gzip' }],
-  ]),
-  refusing('too much', 'Sends more than each limit: a count, a file, a name, a number of lab cases.', () => [
-    ['/run_program/', JSON.stringify({ ...RUN, files: Array.from({ length: 101 }, (_, i) => ({ basename: `f${i}.c`, contents: '' })) })],
-    ['/run_program/', JSON.stringify({ ...RUN, files: [{ basename: 'main.c', contents: '☃'.repeat(50_001) }] })],
-    ['/run_program/', JSON.stringify({ ...RUN, files: [{ basename: `${'n'.repeat(300)}.c`, contents: '' }] })],
-    ['/run_program/', JSON.stringify({ ...RUN, name: 'n'.repeat(100_000) })],
-    ['/run_program/', JSON.stringify({ ...RUN, files: [...RUN.files, { basename: 'lab_io.txt', contents: Array.from({ length: 51 }, (_, i) => `in${i}: a`).join('\n') }] })],
-    ['/download/', JSON.stringify({ ...RUN, files: Array.from({ length: 101 }, (_, i) => ({ basename: `f${i}.c`, contents: '' })) })],
+  {
+    name: 'a gzip bomb', tries: 'Sends a small compressed body that is a GiB in full.',
+    async attack(world, token) {
+      // Members one after the other are one stream: 1 MiB that would be 1 GiB.
+      const bomb = Buffer.concat(Array<Buffer>(256).fill(gzipSync(Buffer.alloc(4 << 20, ' '))));
+      const widgets = world.service.widgets.map(({ process }) => process);
+      const grown = await growthOf(widgets, async () => {
+        for (const [body, encoding] of [[bomb, 'gzip'], [gzipSync(JSON.stringify(RUN)), 'gzip, gzip']] as const) {
+          const { status } = await send(world, token, '/run_program/', body, { ...JSON_TYPE, 'content-encoding': encoding });
+          held(status >= 400, `a compressed body was taken: ${encoding}`);
+        }
+      });
+      held(grown < WIDGET_MAY_GROW, `${Math.round(grown / 1024 / 1024)} MiB more in the widget`);
+    },
+  },
+  refusing('too much', 'Sends more than each limit: a count, a file, a name, a number of lab cases.', (token) => [
+    ['/run_program/', JSON.stringify({ ...markedRun(token), files: Array.from({ length: 101 }, (_, i) => ({ basename: `${token}${i}.c`, contents: '' })) })],
+    ['/run_program/', JSON.stringify({ ...markedRun(token), files: [{ basename: 'main.c', contents: '☃'.repeat(50_001) }] })],
+    ['/run_program/', JSON.stringify({ ...markedRun(token), files: [{ basename: `${'n'.repeat(300)}.c`, contents: '' }] })],
+    ['/run_program/', JSON.stringify({ ...markedRun(token), name: 'n'.repeat(100_000) })],
+    ['/run_program/', JSON.stringify({ ...markedRun(token), files: [...markedRun(token).files, { basename: 'lab_io.txt', contents: Array.from({ length: 51 }, (_, i) => `in${i}: a`).join('\n') }] })],
+    ['/download/', JSON.stringify({ ...markedRun(token), files: Array.from({ length: 101 }, (_, i) => ({ basename: `${token}${i}.c`, contents: '' })) })],
   ]),
   {
     name: 'a body without an end', tries: 'Announces, and then begins to send, a body of more than is taken.',

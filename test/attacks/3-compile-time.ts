@@ -1,6 +1,7 @@
 /** What happens while a program is built: other files read, tools led astray, time and memory eaten. */
 import { c, ada, adaMain } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
+import { post } from '../helpers/client.js';
 
 const including = (path: string, as = 'build' as const): Attack =>
   c(`#include "${path}"`, `Has the compiler quote ${path} in its messages.`, `#include "${path}"\nint main(void) { trying(); }`, {
@@ -18,7 +19,8 @@ const shown = (path: string, effect: RegExp): Attack =>
     `${incbin(path)}\nint main(void) { trying(); fwrite(taken, 1, taken_end - taken, stdout); }`,
     { at: 'build', look: ({ stdout }) => held(!effect.test(stdout), `the contents of ${path}`) });
 
-const LINKER_SCRIPT = 'OUTPUT_FORMAT(elf64-x86-64)\nINPUT(/etc/passwd)\nENTRY(main)\n';
+const LINKER_SCRIPT = 'given = 0x1234;\n';
+const OUTPUT_LIMIT = 1024 * 1024;
 const TEMPLATE_BOMB = `template <int N, int M> struct Bomb { static const long value = Bomb<N - 1, M * 2>::value + Bomb<N - 1, M * 2 + 1>::value; };
 template <int M> struct Bomb<0, M> { static const long value = M; };
 int main() { return (int)Bomb<28, 1>::value; }
@@ -44,14 +46,24 @@ export const attacks: Attack[] = [
   c('.incbin of what never ends', 'Has the assembler read /dev/zero into an object without end.',
     `${incbin('/dev/zero')}\nint main(void) { trying(); }`, { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
   {
-    name: 'a linker script', tries: 'Sends main.o and the like, which the linker would obey as a script.',
+    name: 'a linker script', tries: 'Sends objects, libraries and lists as if they were built already, which the linker would obey as scripts.',
     async attack(world, token) {
-      for (const basename of ['main.o', 'x.a', 'libc.so', 'libc.so.6', 'default.cgpr', 'auto.cgpr', 'main.ali', 'b__main.adb', 'attack.h.gch']) {
-        const body = { mode: 'run', name: 'x', files: [{ basename: 'main.c', contents: 'int main(void) { return 0; }\n' }, { basename, contents: LINKER_SCRIPT }] };
-        const answer = await fetch(`${world.service.base}/run_program/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-        world.heard(token, await answer.text());
-        held(answer.status === 400, `${basename} was taken`);
+      // A program to which only a script can give the value that it looks for; main.c leaves room for one.
+      const files = [
+        { basename: 'main.c', contents: 'int unused;\n' },
+        { basename: 'x.c', contents: `#include <stdio.h>\nextern char given[] __attribute__((weak));\nint main(void) {\n if (given) puts("through ${token} a script obeyed"); }\n` },
+      ];
+      const taken: string[] = [];
+      for (const basename of ['x.o', 'main.o', 'main.d', 'main.o beside main.d', 'x.a', 'libc.so', 'libc.so.6', 'libx.so', 'default.cgpr', 'auto.cgpr', 'main.ali', 'b__main.adb', 'main.bexch', 'attack.h.gch']) {
+        // gprbuild takes an object for its own by the list beside it, and gives it to the linker as it is.
+        const sent = basename.split(' beside ').map((each) => ({ basename: each, contents: each === 'main.d' ? 'main.o: main.c\n' : LINKER_SCRIPT }));
+        const { status, body } = await post(world.service.base, '/run_program/', { mode: 'run', name: 'x', main: 'main.c', files: [...files, ...sent] });
+        world.heard(token, JSON.stringify(body));
+        if (status !== 400) taken.push(basename);
+        if (status === 200) await world.collect(token, (body as { identifier: string }).identifier);
       }
+      const obeyed = world.effectsOf(token);
+      held(taken.length === 0, `taken: ${taken.join()}; ${obeyed.length > 0 ? obeyed.join() : 'none was obeyed'}`);
     },
   },
   c('names that are options', 'Sends files whose names the tools could take for options or for their own files.', 'int main(void) { trying(); }', {
@@ -84,6 +96,21 @@ export const attacks: Attack[] = [
   c('a preprocessor bomb', 'Doubles a macro forty times over.',
     `${Array.from({ length: 40 }, (_, i) => `#define B${i + 1} B${i} B${i}`).join('\n')}\n#define B0 x\nint main(void) { trying(); B40 }`,
     { at: 'refusal', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('#line of files', 'Tells the compiler that its lines are those of other files, which it then quotes beside its messages.',
+    (world) => ['/etc/shadow', '/proc/1/environ', '/proc/self/environ', world.secretPath].map((path, i) => `#line 1 "${path}"\nint a${i} = b${i};`).join('\n'),
+    { at: 'refusal', look: ({ stdout, stderr }) => held(!/root:|AMQP_URL|PASSWORD|SECCOMP_PROFILE/.test(stdout + stderr), 'the contents of a file') }),
+  c('#line of what never ends', 'Has the compiler look for its lines in devices and pipes that have no end.',
+    ['/dev/zero', '/dev/stdin', '/proc/self/fd/1', '/proc/kmsg', '/dev/urandom'].map((path, i) => `#line 99999 "${path}"\nint a${i} = b${i};`).join('\n'),
+    { at: 'refusal', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  ada('Source_File_Name', 'Has GNAT take a file of the host for the source of a unit, and quote it in its messages.',
+    (world) => [{ basename: 'main.adb', contents: `pragma Source_File_Name (Other, Spec_File_Name => "${world.secretPath}");\n${adaMain('   null;', '', 'with Other;')}` },
+      { basename: 'gnat.adc', contents: `pragma Source_File_Name (Other, Spec_File_Name => "${world.secretPath}");\n` }], { at: 'refusal' }),
+  c('an assembler bomb', 'Has the assembler repeat a line two thousand million times, and leave room for terabytes.',
+    '__asm__(".section .data\\n.rept 2000000000\\n.quad 1\\n.endr\\n.org 1 << 42\\n.fill 1 << 40, 8, 1\\n.previous");\nint main(void) { trying(); }',
+    { at: 'refusal', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
+  c('a flood from the assembler', 'Has the assembler print millions of lines while it assembles, beside what the service says.',
+    `__asm__(".rept 3000000\\n.print \\"Build completed successfully. ${'x'.repeat(200)}\\"\\n.endr");\nint main(void) { trying(); }`,
+    { at: 'build', look: ({ stdout, status }) => held(stdout.length <= OUTPUT_LIMIT + 4096 && status !== 0, `${stdout.length} characters and an end with ${status}`) }),
   c('a file that includes itself', 'Includes itself twice, without an end.',
     () => [{ basename: 'main.c', contents: '#include "a.h"\nint main(void) { return 0; }\n' }, { basename: 'a.h', contents: '#include "a.h"\n#include "a.h"\n' }],
     { at: 'refusal', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) }),
