@@ -16,6 +16,7 @@ import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 const NONE: Counts = { passed: 0, failed: 0 };
+const GVISOR = 'runsc';
 
 /**
  * `npm test [-- arguments for jest]`, and `npm run test:attacks [-- --runtime <name>]`: brings up
@@ -33,13 +34,16 @@ async function main(): Promise<number> {
   return untilStopped(
     async () => {
       const parts = await bringUp(instance, engine, { abandoned, tools: [composeNeed] });
-      const runtime = await runtimeSettings(instance, engine, parts, options.runtime);
-      const tests = await runTests(instance, { ...parts, settings: { ...parts.settings, ...runtime } }, run.resultsFolder, options);
+      const runtime = options.runtime ?? (await engine.defaultRuntime());
+      const settings = { ...parts.settings, ...(await runtimeSettings(instance, engine, parts, options.runtime)) };
+      const tests = await runTests(instance, settings, run.resultsFolder, options, runtime);
       const others = options.isWhole ? await runPartUnderGvisor(instance, engine, parts, run.resultsFolder) : NONE;
       await parts.ownBroker?.exportDefinitions(definitionsPath(run.resultsFolder));
       const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
       const status = conclude(add(add(tests, others), leftovers), performance.now() - begin);
-      for (const line of attackTable(attacksPath(run.resultsFolder))) console.log(line);
+      for (const each of new Set([runtime, GVISOR])) {
+        for (const line of attackTable(each, attacksPath(run.resultsFolder, each))) console.log(line);
+      }
       return status;
     },
     {
@@ -56,21 +60,22 @@ async function main(): Promise<number> {
 /** The settings of every deployment under another runtime than the engine's own choice. */
 async function runtimeSettings(instance: Instance, engine: Engine, { settings }: Parts, runtime: string | undefined): Promise<Settings> {
   if (runtime === undefined) return {};
-  if (runtime !== 'runsc') return { SANDBOX_RUNTIME: runtime };
+  if (runtime !== GVISOR) return { SANDBOX_RUNTIME: runtime };
   const gvisor = await openGvisor(instance, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
   return { ...gvisor, IMAGES_DOCKER_HOST: engine.host };
 }
 
-function runTests(instance: Instance, { settings }: Parts, results: string, { jest }: TestOptions): Promise<Counts> {
-  return runJest(instance, jest, { ...settings, ATTACKS_FILE: attacksPath(results) }, join(results, 'tests.json'));
+/** @param runtime the name under which their attacks are told of */
+function runTests(instance: Instance, settings: Settings, results: string, { jest }: TestOptions, runtime: string): Promise<Counts> {
+  return runJest(instance, jest, { ...settings, ATTACKS_FILE: attacksPath(results, runtime) }, join(results, 'tests.json'));
 }
 
-/** Of what is the same under any runtime, a third: it takes three to four times as long there. */
+/** Whatever a runtime has to keep in, and of what is the same under any, a third: it takes three to four times as long there. */
 async function runPartUnderGvisor(instance: Instance, engine: Engine, parts: Parts, results: string): Promise<Counts> {
-  const gvisor = await runtimeSettings(instance, engine, parts, 'runsc');
-  const settings = { ...parts.settings, ...gvisor, TEST_EVERY: '3' };
-  const files = ['test/e2e/golden', 'test/attacks/attacks', 'test/integration/socket-proxy'];
-  const args = [...files, '--selectProjects', 'e2e', 'attacks', 'integration'];
+  const gvisor = await runtimeSettings(instance, engine, parts, GVISOR);
+  const settings = { ...parts.settings, ...gvisor, ATTACKS_FILE: attacksPath(results, GVISOR), TEST_EVERY: '3' };
+  const files = ['test/e2e/golden', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
+  const args = [...files, '--selectProjects', 'integration', 'e2e', 'attacks'];
   return runJest(instance, args, settings, join(results, 'gvisor.json'));
 }
 
@@ -83,8 +88,8 @@ async function lookForLeftovers(instance: Instance, { settings, ownBroker }: Par
   return runJest(instance, args, { ...settings, ...own }, join(results, 'leftovers.json'));
 }
 
-function attacksPath(results: string): string {
-  return join(results, 'attacks.json');
+function attacksPath(results: string, runtime: string): string {
+  return join(results, `attacks-${runtime}.json`);
 }
 
 function definitionsPath(results: string): string {

@@ -11,8 +11,8 @@ export interface AttackResult {
   readonly outcome: 'held' | 'through' | 'not made';
 }
 
-/** The attacks of a run as a table whose last line counts; empty if there were none. */
-export function attackTable(path: string): string[] {
+/** The attacks under a runtime as a table whose first line names it and whose last line counts; empty if there were none. */
+export function attackTable(runtime: string, path: string): string[] {
   const results = readResults(path);
   if (results.length === 0) return [];
   const width = Math.max(...results.map(({ name }) => name.length));
@@ -23,7 +23,7 @@ export function attackTable(path: string): string[] {
   );
   const count = (wanted: AttackResult['outcome']) => results.filter(({ outcome }) => outcome === wanted).length;
   const notMade = count('not made') > 0 ? `, ${count('not made')} not made` : '';
-  return [...rows, `${results.length} attacks, ${count('through')} through${notMade}`];
+  return [`attacks under ${runtime}`, ...rows, `${results.length} attacks, ${count('through')} through${notMade}`];
 }
 
 function readResults(path: string): AttackResult[] {

@@ -45,6 +45,11 @@ export class Engine {
     return how === 'started' ? `dockerd started on ${usualPlace.socket}` : `used at ${this.host}`;
   }
 
+  /** Under which it starts a container that names no other. */
+  async defaultRuntime(): Promise<string> {
+    return ((await this.docker.info()) as { DefaultRuntime: string }).DefaultRuntime;
+  }
+
   /** Gives the engine up; stops it if the project started it and nobody else uses it. */
   async close(): Promise<'stopped' | 'left running'> {
     return this.isShared ? this.dockerd.leave(STOP_MS) : 'left running';
