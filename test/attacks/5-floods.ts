@@ -46,8 +46,7 @@ export const attacks: Attack[] = [
   c('memory of many kinds', 'Takes memory that may not be counted: shared maps, files of memory, pipes full of bytes, locked pages.',
     `static char block[1 << 16];
      int main(void) { trying(); long sum = 0; for (int i = 0; i < 500; i++) { int p[2]; if (pipe(p)) break; fcntl(p[1], F_SETFL, O_NONBLOCK); fcntl(p[1], 1031, 1 << 20); long n; while ((n = write(p[1], block, sizeof block)) > 0) sum += n; }
-       for (int i = 0; i < 400; i++) { char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); if (p == MAP_FAILED) break; memset(p, 1, 1 << 20); sum += 1 << 20; }
-       if (sum > 300L << 20) through("300 MiB"); }`),
+       for (int i = 0; i < 400; i++) { char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); if (p == MAP_FAILED) break; memset(p, 1, 1 << 20); sum += 1 << 20; if (sum > 300L << 20) { through("300 MiB"); return 0; } } }`),
   ada('memory from Ada', 'Allocates blocks and recurses without an end.',
     adaMain('   for I in 1 .. 400 loop\n      P := new Block\'(others => 1);\n   end loop;\n   Put_Line ("through " & Argument (1));', '   type Block is array (1 .. 2 ** 20) of Character range Character\'Val (0) .. Character\'Val (127);\n   type Pointer is access Block;\n   P : Pointer;').replace("'(others => 1)", "'(others => 'x')")),
   c('a fork bomb', 'Forks by the raw call, over and over.',
