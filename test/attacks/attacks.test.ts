@@ -57,9 +57,11 @@ function outcomeOf(error: unknown): AttackResult['outcome'] {
 
 async function tryOut(world: World, { attack, tries }: Attack): Promise<void> {
   const token = `t${randomBytes(6).toString('hex')}`;
-  await attack(world, token);
-  const effects = world.effectsOf(token);
+  const error: unknown = await attack(world, token).then(() => undefined, (reason: unknown) => reason);
+  // An effect tells of an attack that was made, whatever was missing of it.
+  const effects = [...(error instanceof Through ? [error.message] : []), ...world.effectsOf(token)];
   if (effects.length > 0) throw new Through(`${tries} It did: ${effects.join('; ').slice(0, 2000)}`);
+  if (error !== undefined) throw error as Error;
 }
 
 describe('after all of them', () => {
