@@ -95,16 +95,16 @@ function newRestart(
   read: number | undefined,
 ): RestartMessage | undefined {
   if (attempt === 1) return undefined;
-  const received = read ?? drained(messages, attempt, kept);
+  const received = read ?? drained(messages, kept);
   return { version: MESSAGE_VERSION, kind: 'restart', attempt, received };
 }
 
 /** How many items a client that takes each item once has had of the lost attempts. */
-function drained(messages: (ReplyMessage | undefined)[], attempt: number, kept: RestartMessage | undefined): number {
+function drained(messages: (ReplyMessage | undefined)[], kept: RestartMessage | undefined): number {
   const before = kept ? kept.received : 0;
-  const left = messages.find(
-    (message): message is OutputMessage => message?.kind === 'output' && message.attempt < attempt,
-  );
-  // With nothing left of a lost attempt, what it had sent was taken.
+  // Of the attempt that it was shown last; later ones may have come and gone unseen.
+  const shown = kept ? kept.attempt : 1;
+  const left = messages.find((message): message is OutputMessage => message?.kind === 'output' && message.attempt === shown);
+  // With nothing left of it, what it had sent was taken.
   return left ? before + left.first - 1 : before + 1;
 }

@@ -123,6 +123,13 @@ describe('a run that was started again', () => {
     expect(fresh.poll().output).toEqual(['A']);
   });
 
+  it('tells a client without `read` of what it had taken, though an attempt that it never saw was lost after that', () => {
+    const queue = new Queue().push(output(1, 1, 'a'));
+    queue.poll();
+    queue.push(output(2, 1, 'lost'), output(3, 1, 'A'));
+    expect(queue.poll().output).toEqual([NOTICE, 'A']);
+  });
+
   it('can happen twice', () => {
     const queue = new Queue().push(output(1, 1, 'a'));
     queue.poll(0);
