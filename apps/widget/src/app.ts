@@ -63,8 +63,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   acceptOnlyJson(app);
   app.setErrorHandler(answerError);
   await app.register(cors, {
-    // Open to every origin; named back, as the pages have always seen it.
-    origin: (origin, done) => done(null, origin ?? '*'),
+    // Open to every origin; named back, as the pages have always seen it, unless there is nothing to name.
+    origin: (origin, done) => done(null, origin || '*'),
     methods: ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
     strictPreflight: false,
     preflightContinue: true,

@@ -188,6 +188,13 @@ describe('every answer', () => {
     }
   });
 
+  it('is open to one that sends an Origin with nothing in it', async () => {
+    const { app } = await appWith();
+    const answer = await app.inject({ method: 'GET', url: '/', headers: { origin: '' } });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers['access-control-allow-origin']).toBe('*');
+  });
+
   it('to a preflight allows what was asked for', async () => {
     const { app } = await appWith();
     const answer = await app.inject({
