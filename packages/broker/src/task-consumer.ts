@@ -206,7 +206,8 @@ class Consumer {
  */
 export function attemptOf(headers: Record<string, unknown> | undefined): number {
   const count = headers?.['x-acquired-count'] ?? headers?.['x-delivery-count'];
-  return 1 + (typeof count === 'number' ? count : 0);
+  // A publisher may have put anything there; replies of an attempt that is no such number nobody could read.
+  return 1 + (typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0);
 }
 
 /** Without it, or on a channel that is lost as well, the attempt counts as lost. */

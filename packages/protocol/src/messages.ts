@@ -15,10 +15,13 @@ const Count = Type.Integer({ minimum: 0 });
 /** 1 for the first worker that takes the task, one more each time that it had to be started again. */
 const Attempt = Type.Integer({ minimum: 1 });
 
+/** Of a UUID's 36 characters there is plenty of room; a queue is named by it, and each line of the log. */
+const LONGEST_IDENTIFIER = 100;
+
 /** A run request on its way to a worker. `submittedAt` is in ms since the epoch. */
 export const TaskMessage = Type.Object({
   version: Version,
-  identifier: Type.String(),
+  identifier: Type.String({ maxLength: LONGEST_IDENTIFIER }),
   submittedAt: Type.Number(),
   request: RunProgramRequest,
 });

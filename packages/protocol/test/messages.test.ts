@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { decodeTaskMessage, encodeMessage, type TaskMessage } from '../src/protocol.js';
+
+const TASK: TaskMessage = {
+  version: 1,
+  identifier: '11111111-2222-4333-8444-555555555555',
+  submittedAt: 0,
+  request: { files: [], mode: 'run' },
+};
+
+describe('a task message', () => {
+  it('is read as it was written', () => {
+    expect(decodeTaskMessage(encodeMessage(TASK))).toEqual(TASK);
+  });
+
+  it('is none with an identifier that is too long to name a queue', () => {
+    expect(decodeTaskMessage(encodeMessage({ ...TASK, identifier: 'x'.repeat(256) }))).toBeUndefined();
+  });
+});
