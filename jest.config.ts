@@ -20,6 +20,7 @@ const config: Config = {
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
     { ...shared, displayName: 'attacks', testMatch: ['<rootDir>/test/attacks/**/*.test.ts'] },
+    { ...shared, displayName: 'fuzz', testMatch: ['<rootDir>/test/fuzz/**/*.test.ts'] },
     { ...shared, displayName: 'leftovers', testMatch: ['<rootDir>/test/leftovers/**/*.test.ts'] },
   ],
 };

@@ -7,6 +7,7 @@ import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
 import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
+import { fuzzTable } from './lib/fuzz-table.js';
 import { openGvisor } from './lib/gvisor.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest } from './lib/jest.js';
@@ -19,9 +20,9 @@ const NONE: Counts = { passed: 0, failed: 0 };
 const GVISOR = 'runsc';
 
 /**
- * `npm test [-- arguments for jest]`, and `npm run test:attacks [-- --runtime <name>]`: brings up
- * what the tests need under a name of this run, runs them, takes it all down, and has the last
- * tests look for what is left.
+ * `npm test [-- arguments for jest]`, `npm run test:attacks [-- --runtime <name>]`, and
+ * `npm run test:fuzz [-- --inputs <number> --seed <number>]`: brings up what the tests need under a
+ * name of this run, runs them, takes it all down, and has the last tests look for what is left.
  */
 async function main(): Promise<number> {
   surviveLostOutput();
@@ -44,6 +45,7 @@ async function main(): Promise<number> {
       for (const each of new Set([runtime, GVISOR])) {
         for (const line of attackTable(each, attacksPath(run.resultsFolder, each))) console.log(line);
       }
+      for (const line of fuzzTable(fuzzPath(run.resultsFolder))) console.log(line);
       return status;
     },
     {
@@ -65,9 +67,10 @@ async function runtimeSettings(instance: Instance, engine: Engine, { settings }:
   return { ...gvisor, IMAGES_DOCKER_HOST: engine.host };
 }
 
-/** @param runtime the name under which their attacks are told of */
-function runTests(instance: Instance, settings: Settings, results: string, { jest }: TestOptions, runtime: string): Promise<Counts> {
-  return runJest(instance, jest, { ...settings, ATTACKS_FILE: attacksPath(results, runtime) }, join(results, 'tests.json'));
+function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed }: TestOptions, runtime: string): Promise<Counts> {
+  const files = { ATTACKS_FILE: attacksPath(results, runtime), FUZZ_FILE: fuzzPath(results) };
+  const fuzz = { ...(inputs !== undefined && { FUZZ_INPUTS: inputs }), ...(seed !== undefined && { FUZZ_SEED: seed }) };
+  return runJest(instance, jest, { ...settings, ...files, ...fuzz }, join(results, 'tests.json'));
 }
 
 /** Whatever a runtime has to keep in, and of what is the same under any, a third: it takes three to four times as long there. */
@@ -90,6 +93,10 @@ async function lookForLeftovers(instance: Instance, { settings, ownBroker }: Par
 
 function attacksPath(results: string, runtime: string): string {
   return join(results, `attacks-${runtime}.json`);
+}
+
+function fuzzPath(results: string): string {
+  return join(results, 'fuzz.json');
 }
 
 function definitionsPath(results: string): string {

@@ -4,21 +4,26 @@ import { Problem } from './report.js';
 export interface TestOptions {
   /** The runtime that sandboxes run under, by the engine's name for it; undefined: the engine's own choice. */
   readonly runtime: string | undefined;
+  /** How many inputs are fuzzed, and from which seed; undefined: as few as in a run of everything, any seed. */
+  readonly inputs: string | undefined;
+  readonly seed: string | undefined;
   readonly jest: readonly string[];
   /** Whether everything is asked for. */
   readonly isWhole: boolean;
 }
 
-const PROJECTS = ['unit', 'integration', 'e2e', 'attacks'];
+const PROJECTS = ['unit', 'integration', 'e2e', 'attacks', 'fuzz'];
 
-/** @throws Problem for an option that lacks its value */
+/** @throws Problem for an option that lacks its value, or has one that it cannot have */
 export function readTestOptions(args: readonly string[]): TestOptions {
   const rest = [...args];
-  const runtime = takeValue(rest, '--runtime');
-  const projects = takeFlag(rest, '--attacks') ? ['attacks'] : PROJECTS;
+  const runtime = takeValue(rest, '--runtime', 'runsc');
+  const [inputs, seed] = [takeNumber(rest, '--inputs', '100000'), takeNumber(rest, '--seed', '1')];
+  const only = ['attacks', 'fuzz'].filter((project) => takeFlag(rest, `--${project}`));
+  const projects = only.length > 0 ? only : PROJECTS;
   // The file names first: what follows --selectProjects counts as a project.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
-  return { runtime, jest: [...rest, ...selected], isWhole: args.length === 0 };
+  return { runtime, inputs, seed, jest: [...rest, ...selected], isWhole: args.length === 0 };
 }
 
 function takeFlag(args: string[], name: string): boolean {
@@ -27,10 +32,16 @@ function takeFlag(args: string[], name: string): boolean {
   return at >= 0;
 }
 
-function takeValue(args: string[], name: string): string | undefined {
+function takeValue(args: string[], name: string, example: string): string | undefined {
   const at = args.indexOf(name);
   if (at < 0) return undefined;
   const [, value] = args.splice(at, 2);
-  if (value === undefined || value.startsWith('-')) throw new Problem(`${name} needs a value: ${name} runsc, say.`);
+  if (value === undefined || value.startsWith('-')) throw new Problem(`${name} needs a value: ${name} ${example}, say.`);
+  return value;
+}
+
+function takeNumber(args: string[], name: string, example: string): string | undefined {
+  const value = takeValue(args, name, example);
+  if (value !== undefined && !/^\d{1,9}$/.test(value)) throw new Problem(`${name} takes a whole number: ${name} ${example}, say.`);
   return value;
 }

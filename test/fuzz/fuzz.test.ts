@@ -1,0 +1,226 @@
+/**
+ * Inputs of all sorts to every route of a widget, and to both ends of the broker's queues: each has
+ * an answer of its schema, or an end, and when they are over everything is as it was before. Runs
+ * are as long as FUZZ_INPUTS says, and the same again with the same FUZZ_SEED.
+ */
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { decodeTaskMessage } from '@code-widgets/protocol';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { v4 as uuid } from 'uuid';
+
+import type { FuzzedProcess, FuzzResult } from '../../scripts/lib/fuzz-table.js';
+import { messagesIn } from '../helpers/broker.js';
+import { submit } from '../helpers/client.js';
+import { isRunning, stop } from '../helpers/deployment.js';
+import { checkAnswer, type Route } from './lib/answers.js';
+import { bytesOf } from './lib/edits.js';
+import { IDENTIFIER, replyInputs, saysFailure, taskInputs, type ReplyInput, type TaskInput } from './lib/messages.js';
+import { checkRaw, rawInputs } from './lib/raw.js';
+import { downloads, LIVE, others, polls, runs, type Input } from './lib/requests.js';
+import { heldBy } from './lib/resources.js';
+import { INPUTS, timeLimitMs } from './lib/run.js';
+import { EXPIRY_MS, openWorld, type World } from './lib/world.js';
+
+/** Of a process, whose own measure wavers by what was last sent to it. */
+const GROWTH_MIB = 40;
+/** For what ends a moment later: connections, channels, queues that expire. */
+const CALM_MS = 20_000;
+const TASK_END_MS = 60_000;
+/** Of messages that a worker sets aside, and of a broker that takes its time on a crowded machine (whose answer is 503). */
+const TOLD = [
+  'a message that no worker understands was set aside',
+  'task given up: it was lost with each worker that took it',
+  'the broker is out of reach',
+];
+jest.setTimeout(timeLimitMs);
+
+let opened: Promise<World> | undefined;
+/** Opened by whoever comes first: concurrent tests may begin before what is done once for all. */
+const theWorld = () => (opened ??= openWorld());
+const begin = performance.now();
+let processes: readonly FuzzedProcess[] = [];
+
+beforeAll(async () => void (await theWorld()), 60_000);
+afterAll(async () => {
+  const { run, close } = await theWorld();
+  const result: FuzzResult = { ms: performance.now() - begin, routes: run.results(), processes };
+  if (process.env.FUZZ_FILE) writeFileSync(process.env.FUZZ_FILE, JSON.stringify(result));
+  await close();
+}, 60_000);
+
+async function eventually(check: () => boolean | Promise<boolean>, milliseconds: number, what: string): Promise<void> {
+  for (const deadline = Date.now() + milliseconds; !(await check()); await sleep(20)) {
+    if (Date.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${what}`);
+  }
+}
+
+describe('an answer of its schema is given to whatever is sent to', () => {
+  it.concurrent('POST /run_program/', async () => {
+    const { run, accepted, empty } = await theWorld();
+    let refused = 0;
+    await run.fuzz('run', 4, runs, async (input) => {
+      const { status, body } = await send('run', input);
+      if (status === 200) accepted.push((JSON.parse(body.toString()) as { identifier: string }).identifier);
+      // Now and then, so that some are taken all along.
+      if (status === 503 && ++refused % 20 === 0) await empty();
+      return String(status);
+    });
+  });
+
+  it.concurrent('POST /check_output/', async () => {
+    const { run, accepted } = await theWorld();
+    await run.fuzz('poll', 4, polls, async (input) => {
+      const answer = await send('poll', { ...input, body: input.body.replace(LIVE, accepted.at(-1) ?? uuid()) });
+      return String(answer.status);
+    });
+  });
+
+  it.concurrent('POST /download/', async () => {
+    const { run } = await theWorld();
+    await run.fuzz('download', 4, downloads, async (input) => String((await send('download', input)).status));
+  });
+
+  it.concurrent('any path, by any method', async () => {
+    const { run } = await theWorld();
+    await run.fuzz('other', 2, others, async (input) => String((await send('other', input)).status));
+  });
+
+  it.concurrent('the socket itself', async () => {
+    const { run, frontPort } = await theWorld();
+    await run.fuzz('raw', 8, rawInputs, async (bytes) => (await checkRaw(frontPort, bytes)).join('+') || 'none');
+  });
+});
+
+const poll = (body: { identifier: string; read?: number }): Input => ({
+  method: 'POST',
+  path: '/check_output/',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+async function send(route: Route, input: Input) {
+  const { frontClient } = await theWorld();
+  const answer = await frontClient.send(input);
+  checkAnswer(route, input.method, answer);
+  return answer;
+}
+
+describe('a message comes to its end', () => {
+  it.concurrent('in the queue of tasks', async () => {
+    const { run } = await theWorld();
+    await run.fuzz('task', 2, taskInputs, endOfTask);
+  });
+
+  it.concurrent('in a reply queue', async () => {
+    const { run } = await theWorld();
+    await run.fuzz('reply', 2, replyInputs, answersOf);
+  });
+});
+
+/** Publishes to the workers, and waits for what has to become of it. */
+async function endOfTask({ body, headers, isAwaited }: TaskInput): Promise<string> {
+  const { broker, channel, replies, backClient } = await theWorld();
+  const identifier = uuid();
+  const content = bytesOf(body.replaceAll(IDENTIFIER, identifier));
+  const kind = decodeTaskMessage(content);
+  const isOpen = isAwaited || kind === 'newer';
+  if (isOpen) await broker.topology.declareReplyQueue(channel, identifier);
+  const { taskExchange, taskRoutingKey } = broker.topology;
+  await new Promise<void>((resolve, reject) => {
+    const options = { messageId: identifier, persistent: true, headers };
+    channel.publish(taskExchange, taskRoutingKey, content, options, (error: Error | null) => (error ? reject(error) : resolve()));
+  });
+  if (!isOpen) return 'not awaited';
+  const ends = async () => {
+    const found = await replies.poll(identifier, (messages) => ({ remove: [], result: messages }));
+    return found.find((message) => message?.kind === 'final' || message?.kind === 'returned');
+  };
+  let end = await ends();
+  await eventually(async () => (end ??= await ends()) !== undefined, TASK_END_MS, 'the end of a task');
+  const answer = await backClient.send(poll({ identifier, read: 0 }));
+  await channel.deleteQueue(broker.topology.replyQueue(identifier));
+  if (end?.kind === 'returned') {
+    expect(kind).toBe('newer');
+    return 'left to a later version';
+  }
+  const hasFailed = end?.kind === 'final' && end.state === 'FAILURE';
+  expect(answer.status).toBe(hasFailed ? 500 : 200);
+  if (typeof kind !== 'object') expect(hasFailed).toBe(true);
+  if (!hasFailed) checkAnswer('poll', 'POST', answer);
+  if (typeof kind !== 'object') return 'set aside';
+  return hasFailed ? 'given up' : 'done';
+}
+
+/** Puts messages into a reply queue, and polls it as clients do. */
+async function answersOf({ bodies, reads }: ReplyInput): Promise<string> {
+  const { broker, channel, backClient } = await theWorld();
+  const identifier = uuid();
+  await broker.topology.declareReplyQueue(channel, identifier);
+  for (const body of bodies) channel.publish(broker.topology.replyExchange, identifier, bytesOf(body), { persistent: true });
+  await channel.waitForConfirms();
+  const statuses = new Set<number>();
+  for (const read of reads) {
+    const answer = await backClient.send(poll({ identifier, ...(read !== null && { read }) }));
+    if (answer.status !== 500 || !saysFailure(bodies)) checkAnswer('poll', 'POST', answer);
+    statuses.add(answer.status);
+  }
+  await channel.deleteQueue(broker.topology.replyQueue(identifier));
+  return [...statuses].join(' and ');
+}
+
+describe('after all of them', () => {
+  it('every process is the one that was started, and has logged no fault', async () => {
+    const { front, back } = await theWorld();
+    const children = [...front.widgets, ...back.widgets].map((each) => each.process).concat(back.workers);
+    expect(children.filter((child) => !isRunning(child))).toEqual([]);
+    const faults = [...front.log(), ...back.log()].filter(
+      ({ level, text, msg, err }) =>
+        text !== undefined ||
+        (Number(level) >= 50 && !TOLD.includes(String(msg)) && (err as { type?: string } | undefined)?.type !== 'TaskFailed'),
+    );
+    expect(faults.slice(0, 3)).toEqual([]);
+  });
+
+  it('no connection, channel or file is open that was not before', async () => {
+    const { frontClient, backClient, frontWatch, backWatch, watched } = await theWorld();
+    frontClient.close();
+    backClient.close();
+    // A widget has one channel for what it publishes, a worker one for all.
+    await eventually(() => frontWatch.open().channels <= 1 && backWatch.open().channels <= 2, CALM_MS, 'the channels are closed');
+    expect([frontWatch.open().connections, backWatch.open().connections]).toEqual([1, 2]);
+    expect(frontWatch.most()).toBeLessThanOrEqual(64 + 2);
+    const more = () => watched.filter(({ pid, atFirst }) => heldBy(pid).files > atFirst.files + 1).map(({ name }) => name);
+    await eventually(() => more().length === 0, CALM_MS, 'files are closed').catch(() => expect(more()).toEqual([]));
+  });
+
+  it('no memory is held that was not after the warm-up', async () => {
+    processes = (await theWorld()).processes();
+    const grown = processes.filter(({ mebibytes: [before, after] }) => !(after <= before + GROWTH_MIB));
+    // Of a few inputs nothing can be told.
+    if (INPUTS >= 1000) expect(grown).toEqual([]);
+  });
+
+  it('no task waits but those of a later version', async () => {
+    const { back, run, broker } = await theWorld();
+    const later = run.results().find(({ name }) => name === 'task')?.outcomes['left to a later version'] ?? 0;
+    await eventually(async () => (await messagesIn(broker.topology.taskQueue)) <= later, CALM_MS, 'the tasks are taken');
+    // What a worker still holds goes back when it ends.
+    for (const worker of back.workers) expect(await stop(worker)).toBe(0);
+    expect(await messagesIn(broker.topology.taskQueue)).toBeLessThanOrEqual(later);
+  });
+
+  it('no answer is kept that nobody asks for', async () => {
+    const { accepted, empty, front, frontClient } = await theWorld();
+    await empty();
+    let kept = [...accepted.slice(-200), await submit(front.base, { mode: 'compile', files: [] })];
+    // To ask for one keeps it.
+    for (let tries = 1; tries <= 3 && kept.length > 0; tries++) {
+      await sleep(EXPIRY_MS * 1.2);
+      const statuses = await Promise.all(kept.map(async (identifier) => (await frontClient.send(poll({ identifier }))).status));
+      kept = kept.filter((_, i) => statuses[i] !== 404);
+    }
+    expect(kept).toEqual([]);
+  });
+});

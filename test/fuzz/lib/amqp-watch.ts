@@ -1,0 +1,84 @@
+/** A proxy before the broker that counts what goes through it: connections, and the channels that each has open. */
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+const PROTOCOL_HEADER_BYTES = 8;
+/** Type, channel and size of a frame, before its payload; one byte ends it. */
+const FRAME_HEADER_BYTES = 7;
+const METHOD_FRAME = 1;
+/** AMQP's class of methods on channels, and those by which a client opens one, closes it, and has it closed. */
+const CHANNEL_CLASS = 20;
+const [OPEN, CLOSE, CLOSE_OK] = [10, 40, 41];
+
+export interface AmqpWatch {
+  /** The broker, for whom is to be watched. */
+  readonly url: string;
+  open(): { connections: number; channels: number };
+  /** The most channels at a time. */
+  most(): number;
+  close(): void;
+}
+
+export async function watchAmqp(amqpUrl: string): Promise<AmqpWatch> {
+  const channelsOf = new Map<Socket, Set<number>>();
+  let most = 0;
+  const target = new URL(amqpUrl);
+  const count = () => [...channelsOf.values()].reduce((sum, channels) => sum + channels.size, 0);
+  const server = createServer((client) => {
+    const broker = connect(Number(target.port || 5672), target.hostname);
+    const channels = new Set<number>();
+    channelsOf.set(client, channels);
+    const read = frameReader((channel, method) => {
+      if (method === OPEN) channels.add(channel);
+      else if (method === CLOSE || method === CLOSE_OK) channels.delete(channel);
+      most = Math.max(most, count());
+    });
+    client.on('data', read);
+    for (const [one, other] of [
+      [client, broker],
+      [broker, client],
+    ] as const) {
+      one.setNoDelay(true);
+      one.on('error', () => undefined);
+      one.on('close', () => {
+        channelsOf.delete(client);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = new URL(amqpUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    open: () => ({ connections: channelsOf.size, channels: count() }),
+    most: () => most,
+    close() {
+      for (const client of channelsOf.keys()) client.destroy();
+      server.close();
+    },
+  };
+}
+
+/** Takes what a client sends, in whatever pieces, and tells of each method on a channel. */
+function frameReader(onMethod: (channel: number, method: number) => void): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0);
+  let skip = PROTOCOL_HEADER_BYTES;
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (;;) {
+      const skipped = Math.min(skip, rest.length);
+      skip -= skipped;
+      rest = rest.subarray(skipped);
+      if (skip > 0 || rest.length < FRAME_HEADER_BYTES) return;
+      const size = rest.readUInt32BE(3);
+      if (rest[0] === METHOD_FRAME && size >= 4) {
+        if (rest.length < FRAME_HEADER_BYTES + 4) return;
+        if (rest.readUInt16BE(7) === CHANNEL_CLASS) onMethod(rest.readUInt16BE(1), rest.readUInt16BE(9));
+      }
+      skip = FRAME_HEADER_BYTES + size + 1;
+    }
+  };
+}
