@@ -2,6 +2,7 @@
  * The worker's end of the task queue: a task is acknowledged after its final message is safe, and
  * goes to another worker if this one dies before.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
@@ -126,6 +127,8 @@ class Consumer {
   private async consumeOn(channel: ConfirmChannel): Promise<void> {
     const { broker, concurrency } = this.options;
     const hold = new AbortController();
+    // Each task listens to it while it waits for something: Node would take more than ten for a leak.
+    setMaxListeners(concurrency + 1, hold.signal);
     this.hold = hold;
     this.consumerTags = [];
     const closed = new Promise<void>((resolve) => {
