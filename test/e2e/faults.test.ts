@@ -47,6 +47,16 @@ function split(output: CheckOutputAnswer['output']) {
 }
 const firstWorker = () => service.workers[0] as (typeof service.workers)[0];
 
+/** Between processes and the run's broker. */
+async function brokerProxy(heartbeat = '5') {
+  const { hostname, port } = new URL(environment('AMQP_URL'));
+  const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
+  const through = new URL(environment('AMQP_URL'));
+  [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
+  through.searchParams.set('heartbeat', heartbeat);
+  return { proxy, AMQP_URL: through.href };
+}
+
 describe('a worker that is told to stop', () => {
   it('finishes its task first', async () => {
     await start({ widgets: 1, workers: 1 });
@@ -155,11 +165,8 @@ describe('a task that each worker loses', () => {
 
 describe('a connection to the broker that breaks', () => {
   it('costs a run its attempt and nothing else, and both sides come back by themselves', async () => {
-    const { hostname, port } = new URL(environment('AMQP_URL'));
-    const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
-    const through = new URL(environment('AMQP_URL'));
-    [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
-    await start({ widgets: 2, workers: 2, env: { AMQP_URL: through.href } });
+    const { proxy, AMQP_URL } = await brokerProxy();
+    await start({ widgets: 2, workers: 2, env: { AMQP_URL } });
 
     const identifier = await submit(service.base, counter(25));
     const seen = await begun(identifier);
@@ -185,13 +192,38 @@ describe('a connection to the broker that breaks', () => {
   }, 60_000);
 });
 
+describe('a connection to the broker that breaks again and again', () => {
+  it('costs no task its attempts: the worker is still there', async () => {
+    const { proxy, AMQP_URL } = await brokerProxy();
+    await start({ widgets: 1, workers: 2, envOf: { worker: { AMQP_URL } } });
+    const identifier = await submit(service.base, counter(20));
+    for (let outage = 1; outage <= 5; outage++) {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      proxy.cut();
+    }
+    expect(split((await collect(service.base, identifier)).output).after).toBe(counted(20));
+    expect(service.log().filter(({ outcome }) => outcome === 'retry').length).toBeGreaterThanOrEqual(3);
+    proxy.close();
+  }, 90_000);
+
+  it('is noticed long before its heartbeats are missed, if only one end is gone', async () => {
+    const { proxy, AMQP_URL } = await brokerProxy('60');
+    await start({ widgets: 2, workers: 1, env: { AMQP_URL } });
+    const identifier = await submit(service.base, counter(30));
+    await begun(identifier);
+    proxy.halfOpen();
+    const until = Date.now() + 30_000;
+    const answers = async () => (await post(service.base, '/check_output/', { identifier, read: 0 })).status === 200;
+    while (!(await answers())) expect(Date.now()).toBeLessThan(until);
+    expect(split((await collect(service.base, identifier)).output).after).toBe(counted(30));
+    proxy.close();
+  }, 90_000);
+});
+
 describe('a broker that is there and says nothing', () => {
   it('keeps no process from ending that is told to', async () => {
-    const { hostname, port } = new URL(environment('AMQP_URL'));
-    const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
-    const through = new URL(environment('AMQP_URL'));
-    [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
-    await start({ widgets: 1, workers: 1, env: { AMQP_URL: through.href, SHUTDOWN_GRACE_MS: '500' } });
+    const { proxy, AMQP_URL } = await brokerProxy();
+    await start({ widgets: 1, workers: 1, env: { AMQP_URL, SHUTDOWN_GRACE_MS: '500' } });
     await begun(await submit(service.base, counter(40)));
     proxy.silence();
     const began = Date.now();

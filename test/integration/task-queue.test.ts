@@ -270,6 +270,23 @@ describe('the task queue', () => {
     expect(seen).toEqual([[1, 0], [2, 0], [3, 0], [4, 1], [5, 1], [6, 1]]);
   });
 
+  it('counts no attempt that was handed out and never begun, but for the first', async () => {
+    await submit();
+    for (let i = 0; i < 4; i++) {
+      const broker = await connectTo(test.namespace, { WAITING_TASKS });
+      const channel = await broker.openChannel();
+      await new Promise((resolve) => void channel.consume(test.broker.topology.taskQueue, resolve));
+      await broker.close();
+    }
+    const seen: [attempt: number, lost: number][] = [];
+    consume(({ attempt, lost }) => {
+      seen.push([attempt, lost]);
+      return Promise.resolve('done');
+    });
+    await eventually(() => seen.length === 1);
+    expect(seen).toEqual([[5, 1]]);
+  });
+
   it('lets a worker that is told to stop finish its task', async () => {
     let finished = false;
     await submit();

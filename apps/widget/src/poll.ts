@@ -56,7 +56,7 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
   const remove: number[] = [];
   for (const [index, message] of messages.entries()) {
     // For later polls, here or in a newer widget; and for the worker that has to tell a stopped worker from a lost one.
-    if (message === undefined || message.kind === 'final' || message.kind === 'returned') continue;
+    if (message === undefined || message.kind === 'final' || message.kind === 'begun' || message.kind === 'returned') continue;
     if (message.kind === 'output' && message.attempt === attempt) {
       const had = read === undefined ? 0 : Math.max(0, read - offset - message.first + 1);
       // One by one: a spread puts all of them on the stack.

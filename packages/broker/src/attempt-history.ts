@@ -12,8 +12,8 @@ export interface AttemptHistory {
 }
 
 /**
- * The broker counts only how often a task came back; a worker that gave it back in good order has
- * left word in the task's reply queue, and so has one that has ended it. Rejects with
+ * The broker counts only how often a task was handed out, to a connection that was about to break as
+ * well. Who began it, gave it back in good order or ended it has left word in its reply queue. Rejects with
  * BrokerUnavailable once `signal` is aborted; until then, who holds the queue or the broker is waited for.
  */
 export async function attemptHistory(broker: Broker, identifier: string, attempt: number, signal: AbortSignal): Promise<AttemptHistory> {
@@ -23,10 +23,11 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
     try {
       return await createReplyReader(broker).poll(identifier, (messages) => {
         const final = messages.find((message) => message?.kind === 'final');
-        const returned = messages.flatMap((message) => (message?.kind === 'returned' ? [message.attempt] : []));
+        const attemptsOf = (kind: 'begun' | 'returned') => messages.flatMap((message) => (message?.kind === kind ? [message.attempt] : []));
+        const lost = new Set([1, ...attemptsOf('begun')]);
+        for (const returned of attemptsOf('returned')) lost.delete(returned);
         // At the broker's own limit there is no other chance to end the task with a word.
-        const lost = before >= DELIVERY_LIMIT ? before : before - new Set(returned).size;
-        return { remove: [], result: { lost, ...(final && { ended: final.state }) } };
+        return { remove: [], result: { lost: before >= DELIVERY_LIMIT ? before : lost.size, ...(final && { ended: final.state }) } };
       });
     } catch (error) {
       if (error instanceof ReplyQueueGone) return { lost: before };

@@ -4,6 +4,7 @@
  * opens another.
  */
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 
 import { connect, credentials, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel } from 'amqplib';
 
@@ -36,6 +37,9 @@ export class BrokerUnavailable extends BrokerError {
   override name = 'BrokerUnavailable';
 }
 
+/** It was asked, and was silent. */
+class NoAnswer extends BrokerUnavailable {}
+
 /** What the package says goes to the app's logger; pino's signature. */
 export interface Log {
   info(fields: object, message: string): void;
@@ -58,6 +62,11 @@ export interface Broker {
   readonly reconnecting: boolean;
   /** Resolves when the connection has been up for the first time, and what is shared is there. */
   ready(): Promise<void>;
+  /**
+   * What has to be answered within 4 s: rejects with BrokerUnavailable if it is not, and gives up a
+   * connection on which nothing at all came meanwhile, so that the next one is tried at once.
+   */
+  call<T>(request: () => Promise<T>): Promise<T>;
   /** A new channel; throws BrokerUnavailable if none can be had within 4 s. */
   openChannel(): Promise<Channel>;
   /** The same with publisher confirms. */
@@ -71,6 +80,8 @@ export interface Broker {
  */
 export async function connectBroker(settings: BrokerSettings, log: Log): Promise<Broker> {
   const topology = createTopology(settings);
+  /** Of the connection that is there now. */
+  let socket: Socket | undefined;
   const connection = await connect(withHeartbeat(settings.AMQP_URL), {
     noDelay: true,
     timeout: ANSWER_TIMEOUT_MS,
@@ -78,10 +89,24 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
     recovery: {
       waitForConnect: false,
       maxDelay: RECONNECT_MAX_DELAY_MS,
-      setup: (model: ChannelModel) => ensureShared(model, topology),
+      setup: async (model: ChannelModel) => {
+        socket = (model.connection as unknown as { stream: Socket }).stream;
+        await ensureShared(model, topology);
+      },
     },
   });
   const state = watch(connection, log);
+
+  /** Heartbeats, which come every few seconds, would notice a peer that has died in silence only after three times as long. */
+  async function call<T>(request: () => Promise<T>): Promise<T> {
+    const [asked, received] = [socket, socket?.bytesRead];
+    try {
+      return await brokerCall(request);
+    } catch (error) {
+      if (error instanceof NoAnswer && asked === socket && received === socket?.bytesRead) socket?.destroy(error);
+      throw error;
+    }
+  }
 
   return {
     topology,
@@ -93,8 +118,9 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
       return !state.connected && performance.now() - state.changedAt < RECONNECTING_MS;
     },
     ready: async () => void (await connection.waitForConnect()),
-    openChannel: () => openWithin(connection.createChannel()),
-    openConfirmChannel: () => openWithin(connection.createConfirmChannel()),
+    call,
+    openChannel: () => call(() => openWithin(connection.createChannel())),
+    openConfirmChannel: () => call(() => openWithin(connection.createConfirmChannel())),
     // A broker that does not answer must not keep a process that is to end.
     close: () => brokerCall(() => connection.close()).catch(() => undefined),
   };
@@ -180,7 +206,7 @@ async function openWithin<T extends Channel>(opening: Promise<T>): Promise<T> {
 export async function brokerCall<T>(call: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new NoAnswer(`no answer within ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS);
   });
   try {
     return await Promise.race([call(), timeout]);

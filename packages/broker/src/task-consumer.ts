@@ -73,6 +73,8 @@ class Consumer {
   private readonly tasks = new Map<Promise<void>, number>();
   private readonly running: Promise<void>;
   private consumerTags: string[] = [];
+  /** Attempts whose hold was lost with a channel, to be told of on the next one. */
+  private readonly dropped: { identifier: string; attempt: number }[] = [];
   private channel: ConfirmChannel | undefined;
   /** Aborted at the end of close(), which does not wait for a broker that does not answer. */
   private readonly left = new AbortController();
@@ -90,7 +92,7 @@ class Consumer {
     if ([...this.tasks.values()].some((since) => performance.now() - since > longestTaskMs)) return false;
     if (broker.reconnecting || this.closing.signal.aborted) return true;
     if (channel === undefined || this.consumerTags.length < concurrency) return false;
-    await brokerCall(() => channel.checkQueue(broker.topology.taskQueue));
+    await broker.call(() => channel.checkQueue(broker.topology.taskQueue));
     return true;
   }
 
@@ -143,6 +145,7 @@ class Consumer {
       if (message === null) channel.close().catch(() => undefined);
       else this.keep(this.work(channel, message, replies, hold.signal));
     };
+    for (const { identifier, attempt } of this.dropped.splice(0)) await noteReturn(replies.to(identifier), attempt);
     await channel.prefetch(1); // for each consumer
     for (let i = 0; i < concurrency; i++) {
       this.consumerTags.push((await channel.consume(broker.topology.taskQueue, onMessage)).consumerTag);
@@ -167,6 +170,8 @@ class Consumer {
     } catch (error) {
       // The channel is gone, and with it the hold on the task: the broker has given it on already.
       this.options.broker.log.warn({ reason: (error as Error).message }, 'task could not be settled');
+      // It was the connection that was lost, and not the worker: what the task did has nothing to do with it.
+      this.dropped.push({ identifier: String(message.properties.messageId), attempt: attemptOf(message.properties.headers) });
     }
   }
 
@@ -193,6 +198,7 @@ class Consumer {
         broker.log.info({ identifier: task.identifier, attempt }, 'a task that had ended came back, and was settled');
         return ended === 'FAILURE' ? 'dead' : 'done';
       }
+      if (attempt > 1) await brokerCall(() => mine.publish({ version: MESSAGE_VERSION, kind: 'begun', attempt }));
       const outcome = await handle({ task, attempt, lost, replies: mine, signal });
       if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await noteReturn(mine, attempt);
       return outcome;

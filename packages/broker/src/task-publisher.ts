@@ -35,7 +35,7 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
 
   return {
     async submit(task) {
-      await brokerCall(async () => {
+      await broker.call(async () => {
         const open = await channel();
         // The broker refuses what is over the limit as well, but says so a moment late: what comes
         // in that moment it lets in.

@@ -62,11 +62,15 @@ export const RestartMessage = Type.Object({
 });
 export type RestartMessage = Static<typeof RestartMessage>;
 
-/** Left by a worker that gave the task back because it was told to stop: nothing was wrong with the task. */
+/** Left by a worker that begins an attempt after the first: the broker counts those as well that nobody has begun. */
+export const BegunMessage = Type.Object({ version: Version, kind: Type.Literal('begun'), attempt: Attempt });
+export type BegunMessage = Static<typeof BegunMessage>;
+
+/** Left by a worker that gave the task back, or lost its hold on it, through no fault that the task could have. */
 export const ReturnedMessage = Type.Object({ version: Version, kind: Type.Literal('returned'), attempt: Attempt });
 export type ReturnedMessage = Static<typeof ReturnedMessage>;
 
-export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage, ReturnedMessage]);
+export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage, BegunMessage, ReturnedMessage]);
 export type ReplyMessage = Static<typeof ReplyMessage>;
 
 const OfLaterVersion = Type.Object({ version: Type.Integer({ minimum: MESSAGE_VERSION + 1 }) });
