@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { attackTable } from './lib/attack-table.js';
 import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
+import { runChaos } from './lib/chaos.js';
 import { claim } from './lib/claim.js';
 import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
@@ -39,9 +40,10 @@ async function main(): Promise<number> {
       const settings = { ...parts.settings, ...(await runtimeSettings(instance, engine, parts, options.runtime)) };
       const tests = await runTests(instance, settings, run.resultsFolder, options, runtime);
       const others = options.isWhole ? await runPartUnderGvisor(instance, engine, parts, run.resultsFolder) : NONE;
+      const chaos = options.isWhole ? await runChaos(instance) : NONE;
       await parts.ownBroker?.exportDefinitions(definitionsPath(run.resultsFolder));
       const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
-      const status = conclude(add(add(tests, others), leftovers), performance.now() - begin);
+      const status = conclude([tests, others, chaos, leftovers].reduce(add), performance.now() - begin);
       for (const each of new Set([runtime, GVISOR])) {
         for (const line of attackTable(each, attacksPath(run.resultsFolder, each))) console.log(line);
       }

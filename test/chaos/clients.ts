@@ -34,7 +34,7 @@ export interface Sighting {
   /** When something new was seen, the end included. */
   readonly progressAt: number[];
   acceptedAt?: number;
-  completedAt?: number;
+  completedAt?: number | undefined;
   status?: number;
   message?: string;
   /** What the service must never do, each in words. */

@@ -33,6 +33,8 @@ export interface Machine {
   leftInBroker(namespace: string): Promise<string[]>;
   /** How many final messages a task's reply queue has. */
   finals(namespace: string, identifier: string): Promise<number | undefined>;
+  /** Removes all containers. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -87,6 +89,10 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
       return reader
         .poll(identifier, (messages) => ({ remove: [], result: messages.filter((message) => message?.kind === 'final').length }))
         .catch((error: unknown) => (error instanceof ReplyQueueGone ? 0 : undefined));
+    },
+    async clear() {
+      const containers = await engine.docker.listContainers({ all: true });
+      await Promise.all(containers.map(({ Id }) => engine.docker.getContainer(Id).remove({ force: true })));
     },
     async close() {
       await (await looking)?.close();

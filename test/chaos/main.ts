@@ -1,16 +1,18 @@
 /** `npm run test:chaos -- --tasks N --seed S [--minutes M] [--sabotage]`: see README.md. */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 
 import { bringUp } from '../../scripts/lib/bring-up.js';
 import { claim } from '../../scripts/lib/claim.js';
 import { Engine } from '../../scripts/lib/engine.js';
-import { BROKER_STAGES, PROGRAM_STAGES } from '../../scripts/lib/instance.js';
+import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from '../../scripts/lib/instance.js';
 import { checkout } from '../../scripts/lib/paths.js';
 import { Problem, runToExit, say, surviveLostOutput } from '../../scripts/lib/report.js';
 import { TestRun } from '../../scripts/lib/test-run.js';
 import { untilStopped } from '../../scripts/lib/until-stopped.js';
-import { openMachine } from './machine.js';
-import { runChaos, type ChaosResult } from './run.js';
+import { openMachine, type Machine } from './machine.js';
+import { runChaos, type ChaosOptions, type ChaosResult } from './run.js';
+import { isCaught, SABOTAGES, sabotagedBuild } from './sabotage.js';
 import { scheduleFaults } from './schedule.js';
 import { faultTable } from './table.js';
 
@@ -35,48 +37,82 @@ async function main(): Promise<number> {
       const { settings, ownBroker } = await bringUp(instance, engine, { abandoned, newBroker: true });
       if (ownBroker === undefined) throw new Error('the broker is not our own');
       const machine = await openMachine(instance, ownBroker, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
+      const common = { seed: options.seed, clients: CLIENTS, settings };
+      const missed = options.sabotage ? await sabotage(instance, machine, common) : 0;
       say('chaos', `${options.tasks} tasks, seed ${options.seed}`);
       const result = await runChaos(instance, machine, {
         ...options,
+        ...common,
         name: 'chaos',
-        clients: CLIENTS,
         patienceMs: PATIENCE_MS,
         root: checkout,
         faults: scheduleFaults(options.seed),
-        settings,
+        replyExpiryMs: 60_000,
+        // One of a dead worker goes 10 s after its end; one that never started, after its lifetime.
+        sweptWithinMs: 130_000,
       });
       await machine.close();
-      return tell(result);
+      return tell(result) + missed === 0 ? 0 : 1;
     },
     { stop, stopAtOnce: async () => { await instance.kill(); await stop(); } },
     1,
   );
 }
 
+/** Runs builds that break a promise each; resolves with how many of them were not caught. */
+async function sabotage(instance: Instance, machine: Machine, common: Pick<ChaosOptions, 'seed' | 'clients' | 'settings'>): Promise<number> {
+  let missed = 0;
+  for (const [number, each] of SABOTAGES.entries()) {
+    const result = await runChaos(instance, machine, {
+      ...common,
+      name: `sabotage-${number}`,
+      tasks: each.tasks,
+      atMostMs: PATIENCE_MS,
+      patienceMs: 30_000,
+      root: sabotagedBuild(each, checkout, join(instance.folder, `sabotage-${number}`)),
+      faults: each.faults(),
+      replyExpiryMs: 15_000,
+      sweptWithinMs: 15_000,
+    });
+    const caught = isCaught(each, result);
+    if (!caught) missed++;
+    say('sabotage', `${each.name}: ${caught ? 'caught' : 'NOT CAUGHT'} (${counts(result)})`);
+    await machine.clear();
+  }
+  return missed;
+}
+
 /** The table and what went wrong; the last line counts. */
-function tell({ strikes, sightings, lost, doubled, wrong, leaked, restarted }: ChaosResult): number {
+function tell(result: ChaosResult): number {
+  const { strikes, sightings, lost, doubled, wrong, leaked, restarted } = result;
   for (const line of [...lost, ...doubled, ...wrong, ...leaked]) console.log(line);
   for (const line of faultTable(strikes, sightings)) console.log(line);
   console.log(`${restarted} tasks were seen to be started again`);
-  console.log(`${sightings.length} tasks: lost ${lost.length}, doubled ${doubled.length}, wrong ${wrong.length}, leaked ${leaked.length}`);
-  return lost.length + doubled.length + wrong.length + leaked.length === 0 ? 0 : 1;
+  console.log(`${sightings.length} tasks: ${counts(result)}`);
+  return lost.length + doubled.length + wrong.length + leaked.length;
 }
+
+const counts = ({ lost, doubled, wrong, leaked }: ChaosResult) =>
+  `lost ${lost.length}, doubled ${doubled.length}, wrong ${wrong.length}, leaked ${leaked.length}`;
 
 interface Options {
   tasks: number;
   seed: number;
   atMostMs: number;
+  /** Whether the run is tried on builds that it has to find fault with. */
+  sabotage: boolean;
 }
 
 function readOptions(args: readonly string[]): Options {
-  const options: Options = { tasks: 200, seed: 1, atMostMs: HOUR_MS * 4 };
-  for (let i = 0; i < args.length; i += 2) {
-    const [name, value] = [args[i], Number(args[i + 1])];
+  const options: Options = { tasks: 200, seed: 1, atMostMs: HOUR_MS * 4, sabotage: args.includes('--sabotage') };
+  const numbers = args.filter((word) => word !== '--sabotage');
+  for (let i = 0; i < numbers.length; i += 2) {
+    const [name, value] = [numbers[i], Number(numbers[i + 1])];
     if (!(value > 0)) throw new Problem(`${name} needs a number: --tasks 200 --seed 1 --minutes 10`);
     if (name === '--tasks') options.tasks = value;
     else if (name === '--seed') options.seed = value;
     else if (name === '--minutes') options.atMostMs = value * 60_000;
-    else throw new Problem(`${name} is no option: --tasks, --seed and --minutes are`);
+    else throw new Problem(`${name} is no option: --tasks, --seed, --minutes and --sabotage are`);
   }
   return options;
 }

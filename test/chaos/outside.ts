@@ -4,14 +4,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet.js';
 import type { Machine } from './machine.js';
 
-/** A container of a dead worker is swept 10 s after its end, one that never started after its lifetime. */
-const CONTAINERS_MS = 130_000;
 const CONNECTIONS_MS = 10_000;
 
+export interface Bounds {
+  readonly replyExpiryMs: number;
+  readonly sweptWithinMs: number;
+  /** Of the engine, before anything was run. */
+  readonly foldersBefore: number;
+}
+
 /** Ends the deployment, once its own cleaning has had its time; resolves with what it has left, each a line. */
-export async function endAndLook(machine: Machine, fleet: Fleet, namespace: string, replyExpiryMs: number, foldersBefore: number): Promise<string[]> {
+export async function endAndLook(machine: Machine, fleet: Fleet, namespace: string, { replyExpiryMs, sweptWithinMs, foldersBefore }: Bounds): Promise<string[]> {
   const containers = async () => (await machine.containers()).map(({ Names, State }) => `container ${Names.join()} (${State})`);
-  const leftContainers = await settled(containers, CONTAINERS_MS);
+  const leftContainers = await settled(containers, sweptWithinMs);
   await fleet.end();
   const inBroker = await settled(() => machine.leftInBroker(namespace), replyExpiryMs + CONNECTIONS_MS);
   const alive = fleet.members.filter(({ child }) => child.exitCode === null && child.signalCode === null);

@@ -14,7 +14,6 @@ import type { FaultName, ScheduledFault } from './schedule.js';
 import { makeTasks, TASK_SETTINGS } from './tasks.js';
 import { judge, type Verdict } from './verdict.js';
 
-const REPLY_EXPIRY_MS = 90_000;
 const PROGRESS_MS = 15_000;
 
 export interface ChaosOptions {
@@ -30,6 +29,10 @@ export interface ChaosOptions {
   readonly root: string;
   readonly faults: Iterator<ScheduledFault, unknown>;
   readonly settings: Record<string, string>;
+  /** Longer than any outage: a client that cannot poll for so long finds its answer gone. */
+  readonly replyExpiryMs: number;
+  /** How long what a dead worker has left may take to be swept. */
+  readonly sweptWithinMs: number;
 }
 
 /** A fault as it came; times are of performance.now(). */
@@ -48,7 +51,7 @@ export interface ChaosResult extends Verdict {
 }
 
 export async function runChaos(instance: Instance, machine: Machine, options: ChaosOptions): Promise<ChaosResult> {
-  const { name, root, settings } = options;
+  const { name, root, settings, replyExpiryMs, sweptWithinMs } = options;
   const env = {
     ...settings,
     ...machine.settings,
@@ -57,7 +60,7 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
     HOST: '127.0.0.1',
     RUNS_PER_MINUTE: '0',
     WAITING_TASKS_OF_CLIENT: '0',
-    REPLY_EXPIRY_MS: String(REPLY_EXPIRY_MS),
+    REPLY_EXPIRY_MS: String(replyExpiryMs),
     SWEEP_INTERVAL_MS: '2000',
     SHUTDOWN_GRACE_MS: '1000',
     CONCURRENCY: '2',
@@ -73,7 +76,7 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
   working.abort();
   const strikes = await striking;
   clearInterval(telling);
-  const leaked = await endAndLook(machine, fleet, name, REPLY_EXPIRY_MS, foldersBefore);
+  const leaked = await endAndLook(machine, fleet, name, { replyExpiryMs, sweptWithinMs, foldersBefore });
   for (const error of fleet.errors.filter((line) => !line.includes('"level"'))) say('chaos', `no line of a log: ${error}`);
   return { ...judge(sightings), leaked, strikes, sightings };
 }
