@@ -287,6 +287,31 @@ describe('the task queue', () => {
     expect(seen).toEqual([[5, 1]]);
   });
 
+  it('does not take a task for one that kills workers because it was beside one', async () => {
+    const [killer, innocent] = [await submit(), await submit()];
+    const ends: Record<string, TaskOutcome> = {};
+    for (let round = 1; round <= 6 && Object.keys(ends).length < 2; round++) {
+      const broker = await connectTo(test.namespace, { WAITING_TASKS });
+      let dead = false;
+      const handle = async ({ task: { identifier }, lost }: TaskDelivery): Promise<TaskOutcome> => {
+        if (lost >= 3) return (ends[identifier] = 'dead');
+        if (identifier === killer) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          dead = true;
+          await broker.close();
+          return 'retry';
+        }
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        return dead ? 'retry' : (ends[identifier] = 'done');
+      };
+      const worker = consumeTasks({ broker, concurrency: 2, handle });
+      await eventually(() => dead || Object.keys(ends).length === 2);
+      await worker.close(1000);
+      await broker.close();
+    }
+    expect(ends).toEqual({ [killer]: 'dead', [innocent]: 'done' });
+  }, 30_000);
+
   it('lets a worker that is told to stop finish its task', async () => {
     let finished = false;
     await submit();

@@ -9,9 +9,10 @@ import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, MESSAGE_VERSION, type TaskMessage } from '@code-widgets/protocol';
 
 import { attemptHistory } from './attempt-history.js';
+import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
-import { DELIVERY_LIMIT } from './topology.js';
+import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
 
 const REOPEN_DELAY_MS = 500;
 /** How long a task of a later version is held before it is given back: newer workers are on their way. */
@@ -69,8 +70,10 @@ export function consumeTasks(options: ConsumeOptions): TaskConsumer {
  */
 class Consumer {
   private readonly closing = new AbortController();
-  /** Each with when it came. */
-  private readonly tasks = new Map<Promise<void>, number>();
+  private readonly tasks = new Set<Promise<void>>();
+  /** Those that are being handled, each with since when. */
+  private readonly handled = new Map<TaskMessage, number>();
+  private readonly company = new Company();
   private readonly running: Promise<void>;
   private consumerTags: string[] = [];
   /** Attempts whose hold was lost with a channel, to be told of on the next one. */
@@ -89,7 +92,7 @@ class Consumer {
   async isAlive(): Promise<boolean> {
     const { broker, concurrency, longestTaskMs = Infinity } = this.options;
     const { channel } = this;
-    if ([...this.tasks.values()].some((since) => performance.now() - since > longestTaskMs)) return false;
+    if ([...this.handled.values()].some((since) => performance.now() - since > longestTaskMs)) return false;
     if (broker.reconnecting || this.closing.signal.aborted) return true;
     if (channel === undefined || this.consumerTags.length < concurrency) return false;
     await broker.call(() => channel.checkQueue(broker.topology.taskQueue));
@@ -104,7 +107,7 @@ class Consumer {
       this.givingUp = true;
       this.hold.abort();
     }, graceMs);
-    await Promise.all(this.tasks.keys());
+    await Promise.all(this.tasks);
     clearTimeout(timer);
     if (channel) await brokerCall(() => channel.close()).catch(() => undefined);
     this.left.abort();
@@ -153,11 +156,11 @@ class Consumer {
     // close() may have come while the consumers were being set up, and found some of them missing.
     if (this.closing.signal.aborted) await channel.close();
     await closed;
-    await Promise.all(this.tasks.keys());
+    await Promise.all(this.tasks);
   }
 
   private keep(task: Promise<void>): void {
-    this.tasks.set(task, performance.now());
+    this.tasks.add(task);
     void task.finally(() => this.tasks.delete(task));
   }
 
@@ -198,8 +201,15 @@ class Consumer {
         broker.log.info({ identifier: task.identifier, attempt }, 'a task that had ended came back, and was settled');
         return ended === 'FAILURE' ? 'dead' : 'done';
       }
-      if (attempt > 1) await brokerCall(() => mine.publish({ version: MESSAGE_VERSION, kind: 'begun', attempt }));
-      const outcome = await handle({ task, attempt, lost, replies: mine, signal });
+      const begin = async (): Promise<TaskOutcome> => {
+        if (signal.aborted) return 'retry';
+        if (attempt > 1) await brokerCall(() => mine.publish({ version: MESSAGE_VERSION, kind: 'begun', attempt }));
+        this.handled.set(task, performance.now());
+        return handle({ task, attempt, lost, replies: mine, signal }).finally(() => this.handled.delete(task));
+      };
+      // On its last attempt a task has the worker to itself: it shall not end as a failure because of
+      // another that takes the worker with it, and takes no other with it.
+      const outcome = await (lost === MAX_ATTEMPTS - 1 ? this.company.leave(begin) : this.company.join(begin));
       if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await noteReturn(mine, attempt);
       return outcome;
     } catch (error) {
