@@ -68,11 +68,11 @@ async function sabotage(instance: Instance, machine: Machine, common: Pick<Chaos
       name: `sabotage-${number}`,
       tasks: each.tasks,
       atMostMs: PATIENCE_MS,
-      patienceMs: 30_000,
+      patienceMs: 20_000,
       root: sabotagedBuild(each, checkout, join(instance.folder, `sabotage-${number}`)),
       faults: each.faults(),
-      replyExpiryMs: 15_000,
-      sweptWithinMs: 15_000,
+      replyExpiryMs: 10_000,
+      sweptWithinMs: 12_000,
     });
     const caught = isCaught(each, result);
     if (!caught) missed++;

@@ -19,13 +19,13 @@ export interface Sabotage {
 const noFaults = () => ([] as ScheduledFault[]).values();
 
 function* kills(): Generator<ScheduledFault, never> {
-  for (let victim = 0; ; victim++) yield { name: 'worker SIGKILL', afterMs: 4_000, victim };
+  for (let victim = 0; ; victim++) yield { name: 'worker SIGKILL', afterMs: 3_000, victim };
 }
 
 export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'a task is acknowledged before the work',
-    tasks: 16,
+    tasks: 10,
     faults: kills,
     shows: 'lost',
     file: 'packages/broker/dist/task-consumer.js',
