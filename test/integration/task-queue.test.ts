@@ -287,6 +287,19 @@ describe('the task queue', () => {
     expect(seen).toEqual([[5, 1]]);
   });
 
+  it('hands on a task whose answer nobody can read any more, to whoever finds that out', async () => {
+    const identifier = await submit();
+    const channel = await test.broker.openChannel();
+    await channel.deleteQueue(test.broker.topology.replyQueue(identifier));
+    const attempts: number[] = [];
+    consume(({ attempt }) => {
+      attempts.push(attempt);
+      return Promise.resolve(attempt === 2 ? 'done' : 'retry');
+    });
+    await eventually(async () => attempts.length > 1 && (await depth(test.broker.topology.taskQueue)) === 0);
+    expect(attempts).toEqual([1, 2]);
+  });
+
   it('does not take a task for one that kills workers because it was beside one', async () => {
     const [killer, innocent] = [await submit(), await submit()];
     const ends: Record<string, TaskOutcome> = {};

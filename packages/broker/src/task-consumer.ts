@@ -148,7 +148,7 @@ class Consumer {
       if (message === null) channel.close().catch(() => undefined);
       else this.keep(this.work(channel, message, replies, hold.signal));
     };
-    for (const { identifier, attempt } of this.dropped.splice(0)) await noteReturn(replies.to(identifier), attempt);
+    for (const { identifier, attempt } of this.dropped.splice(0)) await note('returned', replies.to(identifier), attempt);
     await channel.prefetch(1); // for each consumer
     for (let i = 0; i < concurrency; i++) {
       this.consumerTags.push((await channel.consume(broker.topology.taskQueue, onMessage)).consumerTag);
@@ -187,7 +187,7 @@ class Consumer {
     if (task === 'newer' && attempt <= DELIVERY_LIMIT) {
       broker.log.warn({ attempt }, 'a task of a later version was left to a worker of that version');
       await sleep(LATER_VERSION_MS, undefined, { signal }).catch(() => undefined);
-      await noteReturn(mine, attempt);
+      await note('returned', mine, attempt);
       return 'retry';
     }
     if (task === 'newer' || task === undefined) {
@@ -203,14 +203,14 @@ class Consumer {
       }
       const begin = async (): Promise<TaskOutcome> => {
         if (signal.aborted) return 'retry';
-        if (attempt > 1) await brokerCall(() => mine.publish({ version: MESSAGE_VERSION, kind: 'begun', attempt }));
+        if (attempt > 1) await note('begun', mine, attempt);
         this.handled.set(task, performance.now());
         return handle({ task, attempt, lost, replies: mine, signal }).finally(() => this.handled.delete(task));
       };
       // On its last attempt a task has the worker to itself: it shall not end as a failure because of
       // another that takes the worker with it, and takes no other with it.
       const outcome = await (lost === MAX_ATTEMPTS - 1 ? this.company.leave(begin) : this.company.join(begin));
-      if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await noteReturn(mine, attempt);
+      if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await note('returned', mine, attempt);
       return outcome;
     } catch (error) {
       broker.log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');
@@ -229,9 +229,9 @@ export function attemptOf(headers: Record<string, unknown> | undefined): number 
   return 1 + (typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0);
 }
 
-/** Without it, or on a channel that is lost as well, the attempt counts as lost. */
-async function noteReturn(replies: ReplyPublisher, attempt: number): Promise<void> {
-  await brokerCall(() => replies.publish({ version: MESSAGE_VERSION, kind: 'returned', attempt })).catch(() => undefined);
+/** For attemptHistory. What cannot be noted, the queue or the channel being gone, shows in other ways. */
+async function note(kind: 'begun' | 'returned', replies: ReplyPublisher, attempt: number): Promise<void> {
+  await brokerCall(() => replies.publish({ version: MESSAGE_VERSION, kind, attempt })).catch(() => undefined);
 }
 
 /** Whoever polls for a task that cannot be read is told that it has failed. */
