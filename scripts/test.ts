@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { attackTable } from './lib/attack-table.js';
@@ -9,19 +9,16 @@ import { claim } from './lib/claim.js';
 import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
 import { fuzzTable } from './lib/fuzz-table.js';
-import { openGvisor } from './lib/gvisor.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest } from './lib/jest.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { readTestOptions, type TestOptions } from './lib/test-options.js';
+import { attacksPath, GVISOR, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
 import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
 
-const NONE: Counts = { passed: 0, failed: 0 };
-const GVISOR = 'runsc';
-
 /**
- * `npm test [-- arguments for jest]`, `npm run test:attacks [-- --runtime <name>]`, and
+ * `npm test [-- [--broker 4] arguments for jest]`, `npm run test:attacks [-- --runtime <name>]`, and
  * `npm run test:fuzz [-- --inputs <number> --seed <number>]`: brings up what the tests need under a
  * name of this run, runs them, takes it all down, and has the last tests look for what is left.
  */
@@ -38,16 +35,23 @@ async function main(): Promise<number> {
       const parts = await bringUp(instance, engine, { abandoned, tools: [composeNeed] });
       const runtime = options.runtime ?? (await engine.defaultRuntime());
       const settings = { ...parts.settings, ...(await runtimeSettings(instance, engine, parts, options.runtime)) };
-      const tests = await runTests(instance, settings, run.resultsFolder, options, runtime);
-      const others = options.isWhole ? await runPartUnderGvisor(instance, engine, parts, run.resultsFolder) : NONE;
-      const chaos = options.isWhole ? await runChaos(instance) : NONE;
-      await parts.ownBroker?.exportDefinitions(definitionsPath(run.resultsFolder));
-      const leftovers = await lookForLeftovers(instance, parts, run.resultsFolder);
-      const status = conclude([tests, others, chaos, leftovers].reduce(add), performance.now() - begin);
+      const results = run.resultsFolder;
+      const runOn = (broker: Settings) => runTests(instance, { ...settings, ...broker }, results, options, runtime);
+      const tests = options.isOnRabbitmq4 ? await onRabbitmq4(instance, engine, results, runOn) : await runOn({});
+      const others = options.isWhole
+        ? [
+            await runPartOnRabbitmq4(instance, engine, parts, results),
+            await runPartUnderGvisor(instance, engine, parts, results),
+            await runChaos(instance),
+          ]
+        : [];
+      await parts.ownBroker?.exportDefinitions(definitionsPath(results));
+      const leftovers = await lookForLeftovers(instance, parts, results);
+      const status = conclude([tests, ...others, leftovers].reduce(add), performance.now() - begin);
       for (const each of new Set([runtime, GVISOR])) {
-        for (const line of attackTable(each, attacksPath(run.resultsFolder, each))) console.log(line);
+        for (const line of attackTable(each, attacksPath(results, each))) console.log(line);
       }
-      for (const line of fuzzTable(fuzzPath(run.resultsFolder))) console.log(line);
+      for (const line of fuzzTable(fuzzPath(results))) console.log(line);
       return status;
     },
     {
@@ -61,27 +65,10 @@ async function main(): Promise<number> {
   );
 }
 
-/** The settings of every deployment under another runtime than the engine's own choice. */
-async function runtimeSettings(instance: Instance, engine: Engine, { settings }: Parts, runtime: string | undefined): Promise<Settings> {
-  if (runtime === undefined) return {};
-  if (runtime !== GVISOR) return { SANDBOX_RUNTIME: runtime };
-  const gvisor = await openGvisor(instance, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
-  return { ...gvisor, IMAGES_DOCKER_HOST: engine.host };
-}
-
 function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed }: TestOptions, runtime: string): Promise<Counts> {
   const files = { ATTACKS_FILE: attacksPath(results, runtime), FUZZ_FILE: fuzzPath(results) };
   const fuzz = { ...(inputs !== undefined && { FUZZ_INPUTS: inputs }), ...(seed !== undefined && { FUZZ_SEED: seed }) };
   return runJest(instance, jest, { ...settings, ...files, ...fuzz }, join(results, 'tests.json'));
-}
-
-/** Whatever a runtime has to keep in, and of what is the same under any, a third: it takes three to four times as long there. */
-async function runPartUnderGvisor(instance: Instance, engine: Engine, parts: Parts, results: string): Promise<Counts> {
-  const gvisor = await runtimeSettings(instance, engine, parts, GVISOR);
-  const settings = { ...parts.settings, ...gvisor, ATTACKS_FILE: attacksPath(results, GVISOR), TEST_EVERY: '3' };
-  const files = ['test/e2e/golden', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
-  const args = [...files, '--selectProjects', 'integration', 'e2e', 'attacks'];
-  return runJest(instance, args, settings, join(results, 'gvisor.json'));
 }
 
 /** With everything of this run ended but our use of the engine, which is asked for containers. */
@@ -89,12 +76,10 @@ async function lookForLeftovers(instance: Instance, { settings, ownBroker }: Par
   await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
   instance.close('remove folder');
   const own = ownBroker ? { BROKER_DEFINITIONS: definitionsPath(results) } : {};
+  const { definitions, deprecated } = rabbitmq4Paths(results);
+  const four = existsSync(deprecated) ? { BROKER4_DEFINITIONS: definitions, BROKER4_DEPRECATED: deprecated } : {};
   const args = ['--selectProjects', 'leftovers'];
-  return runJest(instance, args, { ...settings, ...own }, join(results, 'leftovers.json'));
-}
-
-function attacksPath(results: string, runtime: string): string {
-  return join(results, `attacks-${runtime}.json`);
+  return runJest(instance, args, { ...settings, ...own, ...four }, join(results, 'leftovers.json'));
 }
 
 function fuzzPath(results: string): string {

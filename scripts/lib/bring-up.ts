@@ -15,6 +15,7 @@ export type Settings = Readonly<Record<string, string>>;
 
 /** Those that are there once everything is up. */
 export interface BroughtUp extends Settings {
+  readonly AMQP_URL: string;
   readonly SANDBOX_IMAGE: string;
   readonly RUN_IMAGE: string;
 }

@@ -7,6 +7,8 @@ export interface TestOptions {
   /** How many inputs are fuzzed, and from which seed; undefined: as few as in a run of everything, any seed. */
   readonly inputs: string | undefined;
   readonly seed: string | undefined;
+  /** Whether the tests run on RabbitMQ 4 in a container, and not on the broker that is there or Debian's. */
+  readonly isOnRabbitmq4: boolean;
   readonly jest: readonly string[];
   /** Whether everything is asked for. */
   readonly isWhole: boolean;
@@ -18,12 +20,14 @@ const PROJECTS = ['unit', 'integration', 'e2e', 'attacks', 'fuzz'];
 export function readTestOptions(args: readonly string[]): TestOptions {
   const rest = [...args];
   const runtime = takeValue(rest, '--runtime', 'runsc');
+  const broker = takeValue(rest, '--broker', '4');
+  if (broker !== undefined && broker !== '4') throw new Problem('--broker takes 4 alone; without it, the tests run on the broker that is there.');
   const [inputs, seed] = [takeNumber(rest, '--inputs', '100000'), takeNumber(rest, '--seed', '1')];
   const only = ['attacks', 'fuzz'].filter((project) => takeFlag(rest, `--${project}`));
   const projects = only.length > 0 ? only : PROJECTS;
   // The file names first: what follows --selectProjects counts as a project.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
-  return { runtime, inputs, seed, jest: [...rest, ...selected], isWhole: args.length === 0 };
+  return { runtime, isOnRabbitmq4: broker === '4', inputs, seed, jest: [...rest, ...selected], isWhole: args.length === 0 };
 }
 
 function takeFlag(args: string[], name: string): boolean {

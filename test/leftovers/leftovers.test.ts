@@ -20,6 +20,8 @@ const {
   NAMESPACES_FILE: namespacesFile,
   AMQP_URL: amqpUrl,
   BROKER_DEFINITIONS: definitionsPath,
+  BROKER4_DEFINITIONS: definitions4Path,
+  BROKER4_DEPRECATED: deprecatedPath,
 } = process.env;
 if (!runId || !namespace || !namespacesFile || !amqpUrl) throw new Error('RUN_ID and its like are not set: run "npm test"');
 
@@ -49,12 +51,19 @@ test('no queue or exchange of this run is left but those that expire', async () 
   // AMQP has no way to ask for names: a broker that is somebody else's, without its management
   // plugin, can only be asked for the names that are known.
   if (!definitions) return expect(await knownNamesLeft(amqpUrl, namespacesFile)).toEqual([]);
-  const { queues, exchanges } = definitions;
-  const left = [...queues, ...exchanges].filter(
-    (declared) => declared.name.includes(runId) && declared.arguments['x-expires'] === undefined,
-  );
-  expect(left.map(({ name }) => name)).toEqual([]);
+  expect(namesLeft(definitions)).toEqual([]);
 });
+
+// There was none if no test ran on RabbitMQ 4.
+if (definitions4Path && deprecatedPath) {
+  test('nor in the RabbitMQ 4 that some tests ran on', () => {
+    expect(namesLeft(JSON.parse(readFileSync(definitions4Path, 'utf8')) as Definitions)).toEqual([]);
+  });
+
+  test('nothing was used there that is deprecated', () => {
+    expect(readFileSync(deprecatedPath, 'utf8')).toBe('');
+  });
+}
 
 test('the broker of this run, if it had its own, is gone', async () => {
   if (definitionsPath) expect(await brokerAnswers(amqpUrl)).toBe(false);
@@ -73,6 +82,13 @@ interface Definitions {
 interface Declared {
   readonly name: string;
   readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+function namesLeft({ queues, exchanges }: Definitions): string[] {
+  const left = [...queues, ...exchanges].filter(
+    (declared) => declared.name.includes(String(runId)) && declared.arguments['x-expires'] === undefined,
+  );
+  return left.map(({ name }) => name);
 }
 
 /** What was declared in the run's own broker at its end, or is now in one with a management API. */
