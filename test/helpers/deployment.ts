@@ -43,6 +43,8 @@ export interface Deployment {
   /** The line of a task's end, which may come a moment later than its final message. */
   lineOfEnd: (identifier: string) => Promise<Record<string, unknown>>;
   addWorker: () => Promise<ChildProcess>;
+  /** On a port of its own, which the round robin learns. */
+  addWidget: () => Promise<void>;
   /** Ends all processes and removes the deployment's names from the broker. */
   end: () => Promise<void>;
 }
@@ -75,9 +77,11 @@ export async function deploy({
 
   const endAll = () => Promise.all(children.map((child) => stop(child)));
 
+  const startWidget = async (port: number) => ({ base: `http://127.0.0.1:${port}`, process: await start('widget', { PORT: String(port) }) });
+
   const ports = await freePorts(widgets);
   const starting = Promise.all([
-    Promise.all(ports.map(async (port) => ({ base: `http://127.0.0.1:${port}`, process: await start('widget', { PORT: String(port) }) }))),
+    Promise.all(ports.map(startWidget)),
     Promise.all(Array.from({ length: workers }, () => start('worker'))),
   ]);
   const started = await starting.catch(async (error: unknown) => {
@@ -105,6 +109,10 @@ export async function deploy({
       const worker = await start('worker');
       deployment.workers.push(worker);
       return worker;
+    },
+    async addWidget() {
+      const [port] = (await freePorts(1)) as [number];
+      deployment.widgets.push(await startWidget(port));
     },
     async end() {
       proxy.close();
