@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { decodeReplyMessage, decodeTaskMessage } from '../src/messages.js';
+
+/**
+ * As each version has put them into the broker, to the letter: tasks wait there during a deploy,
+ * and older workers still answer. Add those of a new version, and take none away while it may run.
+ */
+const TASKS = [
+  '{"version":1,"identifier":"11111111-2222-4333-8444-555555555555","submittedAt":1700000000000,"request":{"files":[{"basename":"main.adb","contents":"x"}],"mode":"run"}}',
+];
+const REPLIES = [
+  '{"version":1,"kind":"output","attempt":1,"first":1,"items":[{"msg":{"type":"stdout","data":"x\\n"}}]}',
+  '{"version":1,"kind":"final","attempt":1,"items":1,"state":"SUCCESS","status":0,"workMs":12.5}',
+  '{"version":1,"kind":"restart","attempt":2,"received":0}',
+  '{"version":1,"kind":"returned","attempt":1}',
+];
+
+describe('a message of a version that was deployed', () => {
+  it.each(TASKS)('is a task still: %s', (text) => {
+    expect(decodeTaskMessage(Buffer.from(text))).toHaveProperty('identifier', '11111111-2222-4333-8444-555555555555');
+  });
+
+  it.each(REPLIES)('is a reply still: %s', (text) => {
+    expect(decodeReplyMessage(Buffer.from(text))).toHaveProperty('kind', (JSON.parse(text) as { kind: string }).kind);
+  });
+});
