@@ -4,7 +4,8 @@ import { connect } from 'amqplib';
 
 import { Problem } from './report.js';
 
-const USUAL_URL = 'amqp://guest:guest@localhost:5672';
+/** Where a broker is looked for that nobody has named. */
+export const USUAL_URL = 'amqp://guest:guest@localhost:5672';
 const HANDSHAKE_MS = 3_000;
 /** A broker that is given may have been started a moment ago, by a compose file for instance. */
 const GIVEN_MS = 10_000;

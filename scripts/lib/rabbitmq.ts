@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -89,6 +89,12 @@ async function prepareRabbitmq(instance: Instance): Promise<OwnBroker> {
       await server?.exit;
     },
   };
+}
+
+/** Where the broker in an instance's folder listens, of which its record says whether it runs. */
+export function ownBrokerUrl(folder: string): string {
+  const [, address] = /^listeners\.tcp\.local = (.*)$/m.exec(readFileSync(join(folder, 'rabbitmq', 'rabbitmq.conf'), 'utf8')) ?? [];
+  return `amqp://guest:guest@${address}`;
 }
 
 function writeSettings(home: string, amqpPort: number): void {

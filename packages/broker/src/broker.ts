@@ -1,6 +1,8 @@
 /** RabbitMQ as the apps see it: a connection, the queue of tasks, the reply queues. The package's entry. */
 export { BrokerUnavailable, connectBroker } from './connection.js';
 export type { Broker, BrokerSettings, Log } from './connection.js';
+export { DeadLettersBusy, NotReplayable, replayTask, visitDeadLetters } from './dead-letters.js';
+export type { DeadLetter } from './dead-letters.js';
 export { createReplyReader, ReplyQueueBusy, ReplyQueueGone } from './reply-queue.js';
 export type { Reading, ReplyPublisher, ReplyReader } from './reply-queue.js';
 export { BROKER_SETTINGS } from './settings.js';

@@ -76,9 +76,10 @@ export interface Broker {
 
 /**
  * Starts connecting and returns at once: an app must come up, and say 503, without its broker.
- * Throws if AMQP_PASSWORD_FILE cannot be read.
+ * Throws if AMQP_PASSWORD_FILE cannot be read. Who is not to make a namespace by misspelling one
+ * sets `declare` to false: what is shared has to be there then.
  */
-export async function connectBroker(settings: BrokerSettings, log: Log): Promise<Broker> {
+export async function connectBroker(settings: BrokerSettings, log: Log, { declare = true } = {}): Promise<Broker> {
   const topology = createTopology(settings);
   /** Of the connection that is there now. */
   let socket: Socket | undefined;
@@ -91,7 +92,7 @@ export async function connectBroker(settings: BrokerSettings, log: Log): Promise
       maxDelay: RECONNECT_MAX_DELAY_MS,
       setup: async (model: ChannelModel) => {
         socket = (model.connection as unknown as { stream: Socket }).stream;
-        await ensureShared(model, topology);
+        await (declare ? ensureShared : checkShared)(model, topology);
       },
     },
   });
@@ -146,8 +147,12 @@ async function ensureShared(model: ChannelModel, topology: Topology): Promise<vo
     await onChannelOfItsOwn(model, (channel) => topology.declareShared(channel));
   } catch (error) {
     if ((error as { code?: number }).code !== ACCESS_REFUSED) throw error;
-    await onChannelOfItsOwn(model, (channel) => topology.checkShared(channel));
+    await checkShared(model, topology);
   }
+}
+
+function checkShared(model: ChannelModel, topology: Topology): Promise<void> {
+  return onChannelOfItsOwn(model, (channel) => topology.checkShared(channel));
 }
 
 /** What is refused costs the channel. */

@@ -39,6 +39,9 @@ export interface Topology {
   readonly taskExchange: string;
   readonly taskQueue: string;
   readonly taskRoutingKey: string;
+  /** Leads to deadQueue alone. */
+  readonly deadExchange: string;
+  readonly deadQueue: string;
   /** Takes a reply to the queue of the task whose identifier is its routing key. */
   readonly replyExchange: string;
   /** Tasks that may wait. */
@@ -64,6 +67,8 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
     taskExchange: submit,
     taskQueue: tasks,
     taskRoutingKey,
+    deadExchange: dead,
+    deadQueue: dead,
     replyExchange: replies,
     waitingTasks: WAITING_TASKS,
     replyQueue,
