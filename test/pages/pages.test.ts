@@ -1,11 +1,21 @@
 /** The pages for people name files, and words in them: a page that leads nowhere is worse than none. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from '@jest/globals';
 
+import { troublesIn } from './log-lines.js';
+
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const textOf = (path: string) => readFileSync(at(path), 'utf8');
+
+const sourcesIn = (part: string) => readdirSync(at(part)).flatMap((name) => filesUnder(`${part}/${name}/src`));
+
+function filesUnder(folder: string): string[] {
+  const files = readdirSync(at(folder), { recursive: true, encoding: 'utf8' });
+  return files.filter((name) => name.endsWith('.ts')).map((name) => `${folder}/${name}`);
+}
 
 interface Link {
   text: string;
@@ -13,10 +23,11 @@ interface Link {
 }
 
 function linksOf(page: string): Link[] {
-  return [...textOf(page).matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)].map(([, text = '', path = '']) => ({ text, path }));
+  const links = [...textOf(page).matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)];
+  return links.map(([, text = '', path = '']) => ({ text, path: /^https?:/.test(path) ? path : join(dirname(page), path) }));
 }
 
-describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md'])('%s', (page) => {
+describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/operations.md'])('%s', (page) => {
   it('leads to files that are there', () => {
     expect(linksOf(page).filter(({ path }) => !/^https?:/.test(path) && !existsSync(at(path)))).toEqual([]);
   });
@@ -24,6 +35,31 @@ describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md'])('%s', (page) => {
   it('names no file that is not there', () => {
     const named = [...textOf(page).matchAll(/`((?:apps|packages|docker|test|scripts|rabbitmq)\/[\w./-]+\.\w+)`/g)].map(([, path = '']) => path);
     expect(named.filter((path) => !existsSync(at(path)))).toEqual([]);
+  });
+});
+
+describe('docs/operations.md', () => {
+  const sources = ['apps', 'packages'].flatMap((part) => sourcesIn(part));
+  const troubles = sources.flatMap((path) => troublesIn(path, textOf(path)).map((trouble) => ({ ...trouble, path })));
+  const rows = textOf('docs/operations.md').split('\n').filter((line) => /^\| (warn|error|fatal) \|/.test(line));
+
+  it('knows the lines of the logs', () => {
+    expect(troubles.length).toBeGreaterThan(20);
+    // What the sandbox lacks is said in sentences that say themselves what to do.
+    expect(troubles.filter(({ message }) => message === undefined)).toEqual([
+      { level: 'fatal', message: undefined, path: 'apps/worker/src/main.ts' },
+    ]);
+  });
+
+  it.each(troubles.filter(({ message }) => message !== undefined))('has the $level "$message" of $path', ({ level, message }) => {
+    expect(rows.filter((row) => row.startsWith(`| ${level} |`) && row.includes(`| \`${message}\` |`))).toHaveLength(1);
+  });
+
+  it('has no line that nobody writes', () => {
+    const written = new Set(troubles.map(({ message }) => message));
+    const told = rows.flatMap((row) => /^\| \w+ \| \w+ \| `(.*?)` \|/.exec(row)?.[1] ?? []);
+    expect(told.filter((message) => !written.has(message))).toEqual([]);
+    expect(told).toHaveLength(rows.length - 1);
   });
 });
 
