@@ -2,10 +2,12 @@
  * What each of the broker's users may and may not do, by trying it, as somebody would who has taken
  * over a widget or a worker: rabbitmq/definitions.json in the broker of the compose file.
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectBroker } from '@code-widgets/broker';
+import { connectBroker, replayTask, visitDeadLetters, type Broker, type DeadLetter } from '@code-widgets/broker';
+import { encodeMessage } from '@code-widgets/protocol';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
 
 import { runProgram, text } from '../helpers/client.js';
@@ -193,6 +195,75 @@ describe('with these rights', () => {
     await app.close();
     expect(said[0]).toMatch(/is not there, and this user may not declare it: import rabbitmq\/definitions.json/);
   }, 20_000);
+});
+
+describe('an operator with the rights that docs/operations.md names', () => {
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  let operator: Broker;
+  const lettersSeen = async () => {
+    const seen: DeadLetter[] = [];
+    await visitDeadLetters(operator, (letter) => void seen.push(letter));
+    return seen;
+  };
+
+  beforeAll(async () => {
+    const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    const rights = /set_permissions -p widgets operator '(.*)' '(.*)' '(.*)'/.exec(page)?.slice(1) ?? [];
+    const control = (...words: string[]) => broker.exec('/usr/lib/rabbitmq/bin/rabbitmqctl', ...words);
+    await control('add_user', 'operator', 'of-a-test');
+    await control('set_permissions', '-p', 'widgets', 'operator', ...rights.map((right) => right.replaceAll('widget\\.', `${broker.namespace}\\.`)));
+    const { host } = new URL(String(broker.settings.widget.AMQP_URL));
+    const AMQP_URL = `amqp://operator:of-a-test@${host}/widgets`;
+    const settings = { AMQP_URL, NAMESPACE: broker.namespace, WAITING_TASKS: 150, REPLY_EXPIRY_MS: 60_000 };
+    operator = await connectBroker(settings, quiet, { declare: false });
+    await operator.ready();
+    const request = { files: [], mode: 'run' as const };
+    await outcomeOf('widget', (channel, name) =>
+      channel.publish(name('submit'), 'run', encodeMessage({ version: 1, identifier: 'lost', submittedAt: 1, request })));
+    await outcomeOf('worker', async (channel, name) => {
+      for (let task; (task = await channel.get(name('tasks'))); ) channel.reject(task, false);
+    });
+    for (const deadline = Date.now() + 5000; !(await lettersSeen()).some(({ task }) => task) && Date.now() < deadline; ) await sleep(50);
+  }, 60_000);
+  afterAll(() => operator.close());
+
+  it('loses nothing by looking, however often: this broker drops what came back twenty times', async () => {
+    const before = await lettersSeen();
+    expect(before.filter(({ identifier, reason }) => identifier === 'lost' && reason === 'rejected')).toHaveLength(1);
+    for (let i = 0; i < 45; i++) expect(await lettersSeen()).toEqual(expect.arrayContaining(before));
+  }, 60_000);
+
+  it('has a task run again', async () => {
+    let again = '';
+    await visitDeadLetters(operator, (letter) =>
+      letter.identifier === 'lost' ? replayTask(operator, letter).then((identifier) => (again = identifier)) : undefined);
+    expect((await lettersSeen()).filter(({ identifier }) => identifier === 'lost')).toEqual([]);
+    const taken = await outcomeOf('worker', async (channel, name) => {
+      const message = await channel.get(name('tasks'));
+      if (message) channel.ack(message);
+      expect(message && JSON.parse(message.content.toString())).toMatchObject({ identifier: again });
+    });
+    expect(taken).toBe('done');
+  });
+
+  it('drops what is left', async () => {
+    await visitDeadLetters(operator, () => Promise.resolve());
+    expect(await lettersSeen()).toEqual([]);
+  });
+
+  it.each([
+    ['takes tasks', (channel, name) => channel.get(name('tasks'))],
+    ['empties the queue of tasks', (channel, name) => channel.purgeQueue(name('tasks'))],
+    ['reads an answer', (channel, name) => channel.get(name(REPLY))],
+    ['publishes an answer', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
+  ] as [string, Act][])('is refused when he %s', async (_, act) => {
+    const channel = await operator.openConfirmChannel();
+    const closed = new Promise<Error>((resolve) => channel.on('error', resolve));
+    const done = Promise.resolve(act(channel, (last) => `${broker.namespace}.${last}`));
+    // A publication has no answer: the broker closes the channel over it.
+    const error = await done.then(() => closed, (refused: Error) => refused);
+    expect(error.message).toMatch(REFUSED);
+  });
 });
 
 describe('the broker of the compose file does not start', () => {
