@@ -1,4 +1,12 @@
-import { connectBroker, BROKER_SETTINGS, replayTask, visitDeadLetters, type Broker, type BrokerSettings, type DeadLetter } from '@code-widgets/broker';
+import {
+  BROKER_SETTINGS,
+  connectBroker,
+  replayTask,
+  visitDeadLetters,
+  type Broker,
+  type BrokerSettings,
+  type DeadLetter,
+} from '@code-widgets/broker';
 import { readSettings } from '@code-widgets/service';
 import { Type } from 'typebox';
 

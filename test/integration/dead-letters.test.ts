@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   consumeTasks,
   createReplyReader,
@@ -20,6 +20,9 @@ import { environment } from '../helpers/environment.js';
 
 const HELLO = 'procedure Hello is\nbegin\n   null;\nend Hello;\n';
 const WAITING_TASKS = 3;
+/** Each run of the command starts a Node, and compiles. */
+jest.setTimeout(60_000);
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 let test: TestBroker;
@@ -152,7 +155,11 @@ describe('npm run dead-letters', () => {
     expect(identifiers(await look())).toEqual(['x']);
   });
 
-  it.each([[['replay', 'nobody'], 'There is no dead letter nobody.'], [['drop'], 'npm run dead-letters'], [['list', 'x'], 'npm run dead-letters']])(
+  it.each([
+    [['replay', 'nobody'], 'There is no dead letter nobody.'],
+    [['drop'], 'npm run dead-letters'],
+    [['list', 'x'], 'npm run dead-letters'],
+  ])(
     'says of %j what is wrong',
     async (args, words) => {
       expect(await command(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
