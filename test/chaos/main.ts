@@ -49,7 +49,7 @@ async function main(): Promise<number> {
         faults: scheduleFaults(options.seed),
         replyExpiryMs: 60_000,
         // One of a dead worker goes 10 s after its end; one that never started, after its lifetime.
-        sweptWithinMs: 130_000,
+        sweptWithinMs: 150_000,
       });
       await machine.close();
       return tell(result) + missed === 0 ? 0 : 1;

@@ -18,7 +18,7 @@ const NODE_OPTIONS = `--import ${fileURLToPath(new URL('../helpers/block-loop.mj
 let service: Deployment;
 afterEach(() => service.end(), 60_000);
 
-const hello = { mode: 'compile', files: [{ basename: 'p.adb', contents: 'procedure P is null;\n' }] };
+const hello = { mode: 'compile', files: [{ basename: 'p.adb', contents: 'procedure P is\nbegin\n   null;\nend P;\n' }] };
 const lastWords = (app: string) => service.log().filter(({ level, name, msg }) => level === 60 && name === app && /no sign of life/.test(String(msg)));
 
 /** Resolves with the signal that was its end; undefined if it has not ended in time. */

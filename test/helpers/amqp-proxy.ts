@@ -1,23 +1,27 @@
 /** In front of a broker: a connection that is kept alive, and on which nothing else comes any more. */
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type NetConnectOpts } from 'node:net';
+import { connect, createServer, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net';
 
-const HEARTBEAT = 8;
+/** Of type 8, on channel 0, without a payload. */
+const HEARTBEAT = Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce]);
+/** Well within what two ends agree on; those of the broker itself come only when it has nothing else to say. */
+const HEARTBEAT_MS = 1000;
 /** A frame: its type, its channel, the size of its payload; the payload; an end octet. */
 const HEAD_BYTES = 7;
 const END_BYTES = 1;
 
 export interface AmqpProxy {
   port: number;
-  /** Of the connections that are there, the broker's heartbeats are all that is handed on any more. */
+  /** On the connections that are there, heartbeats are all that comes from now on. */
   hush(): void;
   close(): void;
 }
 
 export async function amqpProxy(target: NetConnectOpts): Promise<AmqpProxy> {
   const ends = new Set<() => void>();
-  const hushed = new Set<object>();
-  const open = new Set<object>();
+  const hushed = new Set<Socket>();
+  const open = new Set<Socket>();
+  const beat = setInterval(() => hushed.forEach((client) => client.write(HEARTBEAT)), HEARTBEAT_MS).unref();
   const server = createServer((client) => {
     const broker = connect(target);
     const end = () => {
@@ -25,23 +29,25 @@ export async function amqpProxy(target: NetConnectOpts): Promise<AmqpProxy> {
       broker.destroy();
     };
     ends.add(end);
-    open.add(broker);
-    for (const socket of [client, broker]) socket.on('error', () => undefined).on('close', end);
+    open.add(client);
+    for (const socket of [client, broker]) socket.unref().on('error', () => undefined).on('close', end);
     client.pipe(broker);
     let rest = Buffer.alloc(0);
     broker.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (let size = frameBytes(rest); size !== undefined; size = frameBytes(rest)) {
-        if (!hushed.has(broker) || rest[0] === HEARTBEAT) client.write(rest.subarray(0, size));
+        if (!hushed.has(client)) client.write(rest.subarray(0, size));
         rest = rest.subarray(size);
       }
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
+  server.unref();
   return {
     port: (server.address() as AddressInfo).port,
-    hush: () => open.forEach((connection) => hushed.add(connection)),
+    hush: () => open.forEach((client) => hushed.add(client)),
     close() {
+      clearInterval(beat);
       ends.forEach((end) => end());
       server.close();
     },

@@ -40,10 +40,12 @@ export async function tcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
       incoming.destroy();
       link.outgoing.destroy();
     };
-    for (const socket of [incoming, link.outgoing]) socket.on('error', () => undefined).on('close', end);
+    // A test that has failed and closed nothing must not keep the run from ending.
+    for (const socket of [incoming, link.outgoing]) socket.unref().on('error', () => undefined).on('close', end);
     if (!silent) join(link);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
+  server.unref();
 
   const proxy: TcpProxy = {
     port: (server.address() as AddressInfo).port,

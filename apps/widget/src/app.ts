@@ -40,8 +40,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, waitingTasksOfClient, trustedProxies } = dependencies;
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const pace = new Pace();
-  const waiting = new WaitingTasks(waitingTasksOfClient);
-  const answerError = errorHandler(async () => pace.retryAfterSeconds(await tasks.load()));
+  const waiting = new WaitingTasks(waitingTasksOfClient, () => tasks.load());
+  const answerError = errorHandler(pace, () => tasks.load());
   const app = fastify({
     loggerInstance: log,
     // A page polls four times a second: a line for each request would bury the others.

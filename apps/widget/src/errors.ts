@@ -10,6 +10,7 @@ import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from
 import { ProjectError } from '@code-widgets/project';
 import type { ErrorAnswer } from '@code-widgets/protocol';
 
+import type { Load, Pace } from './pace.js';
 import { TooManyWaiting } from './waiting-tasks.js';
 
 /** Seconds after which a broker that was out of reach is worth another try. */
@@ -39,17 +40,15 @@ const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
   FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
 };
 
-export type RetryAfter = () => Promise<number>;
-
-/** Answers an error as JSON; `retryAfter` says when a full queue is worth another try, in seconds. */
-export function errorHandler(retryAfter: RetryAfter) {
+/** Answers an error as JSON; by `pace` and what `load` says of the queue, when another try is worth it. */
+export function errorHandler(pace: Pace, load: () => Promise<Load>) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (error instanceof TaskQueueFull) {
-      reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
+      reply.header('retry-after', await load().then((now) => pace.retryAfterSeconds(now), () => BROKER_RETRY_S));
       return sendError(reply, 503, 'Too many programs are waiting. Try again later.');
     }
     if (error instanceof TooManyWaiting) {
-      reply.header('retry-after', await retryAfter().catch(() => BROKER_RETRY_S));
+      reply.header('retry-after', pace.retryAfterSeconds(error.load));
       return sendError(reply, 429, error.message);
     }
     if (error instanceof BrokerUnavailable) {

@@ -8,6 +8,11 @@ const LONGEST_RETRY_S = 60;
 /** Tasks whose end may be polled again. */
 const REMEMBERED = 200;
 
+export interface Load {
+  waiting: number;
+  slots: number;
+}
+
 export class Pace {
   private meanMs = FIRST_GUESS_MS;
   private readonly recent: string[] = [];
@@ -19,8 +24,8 @@ export class Pace {
     this.meanMs += NEWEST * (workMs - this.meanMs);
   }
 
-  /** Seconds (1 to 60) in which `slots` tasks at a time will have taken those that wait now. */
-  retryAfterSeconds({ waiting, slots }: { waiting: number; slots: number }): number {
+  /** Seconds (1 to 60) in which `slots` tasks at a time will have taken those that are `waiting` now. */
+  retryAfterSeconds({ waiting, slots }: Load): number {
     if (slots === 0) return LONGEST_RETRY_S;
     return Math.min(LONGEST_RETRY_S, Math.max(1, Math.ceil((waiting * this.meanMs) / slots / 1000)));
   }

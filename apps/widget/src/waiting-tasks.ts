@@ -5,12 +5,22 @@
  * them which they cannot run yet.
  */
 
+import type { Load } from './pace.js';
+
 /** A client that never polls tells nobody that its task has begun: after so long it is taken to have. */
 const FORGOTTEN_MS = 5 * 60_000;
 
 /** The client has as many tasks waiting as it may. */
 export class TooManyWaiting extends Error {
   override name = 'TooManyWaiting';
+
+  constructor(
+    count: number,
+    /** What waits, of all clients. */
+    readonly load: Load,
+  ) {
+    super(`${count} programs from your address are waiting already. Wait until one of them has begun, then send this one again.`);
+  }
 }
 
 interface WaitingTask {
@@ -23,11 +33,20 @@ export class WaitingTasks {
   private readonly tasks = new Map<string, WaitingTask>();
   private readonly counts = new Map<string, number>();
 
-  /** @param ofClient how many may wait of one client; 0 for any number */
-  constructor(private readonly ofClient: number) {}
+  /**
+   * @param ofClient how many may wait of one client; 0 for any number
+   * @param load asks the queue itself, which knows of no clients, but of all widgets
+   */
+  constructor(
+    private readonly ofClient: number,
+    private readonly load: () => Promise<Load>,
+  ) {}
 
   /** Has a task accepted by `submit`, counted from before that, so that many at once are too. Rejects with TooManyWaiting. */
   async admit(identifier: string, client: string, submit: () => Promise<void>): Promise<void> {
+    if (this.ofClient === 0) return submit();
+    this.forgetOld();
+    if (this.countOf(client) >= this.ofClient) await this.demandRoom(client);
     this.add(identifier, client);
     try {
       await submit();
@@ -38,14 +57,25 @@ export class WaitingTasks {
   }
 
   private add(identifier: string, client: string): void {
-    if (this.ofClient === 0) return;
-    this.forgetOld();
-    const count = this.counts.get(client) ?? 0;
-    if (count >= this.ofClient) {
-      throw new TooManyWaiting(`${count} programs from your address are waiting already. Wait until one of them has begun, then send this one again.`);
-    }
-    this.counts.set(client, count + 1);
+    this.counts.set(client, this.countOf(client) + 1);
     this.tasks.set(identifier, { client, since: performance.now() });
+  }
+
+  private countOf(client: string): number {
+    return this.counts.get(client) ?? 0;
+  }
+
+  /**
+   * The polls that saw a task begin may all have been answered by another widget: where fewer wait
+   * in all than are counted of this client, its oldest are not among them any more.
+   */
+  private async demandRoom(client: string): Promise<void> {
+    const load = await this.load();
+    for (const [identifier, task] of this.tasks) {
+      if (this.countOf(client) <= load.waiting) break;
+      if (task.client === client) this.remove(identifier);
+    }
+    if (this.countOf(client) >= this.ofClient) throw new TooManyWaiting(this.countOf(client), load);
   }
 
   /** A worker has it. Nothing if this widget knows of no such task. */

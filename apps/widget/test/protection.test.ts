@@ -60,7 +60,8 @@ describe('the rate limit', () => {
 
 describe('a client whose programs wait already', () => {
   it('is refused more, until it sees one begin; other clients are not', async () => {
-    const { app, submitted } = await appWith({ waitingTasksOfClient: 2, trustedProxies: 1, replies: repliesOf([BEGUN]) });
+    const tasks = { submit: () => Promise.resolve(), load: () => Promise.resolve({ waiting: 30, slots: 4 }) };
+    const { app } = await appWith({ waitingTasksOfClient: 2, trustedProxies: 1, replies: repliesOf([BEGUN]), tasks });
     const run = (address: string) => post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': address } });
     const identifiers = [await run('192.0.2.1'), await run('192.0.2.1')].map((answer) => answer.json<{ identifier: string }>().identifier);
     const refused = await run('192.0.2.1');
@@ -71,7 +72,6 @@ describe('a client whose programs wait already', () => {
     await post(app, '/check_output/', { identifier: identifiers[0], read: 0 });
     expect((await run('192.0.2.1')).statusCode).toBe(200);
     expect((await run('192.0.2.1')).statusCode).toBe(429);
-    expect(submitted).toHaveLength(4);
   });
 });
 

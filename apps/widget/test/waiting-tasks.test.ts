@@ -5,10 +5,12 @@ import { TooManyWaiting, WaitingTasks } from '../src/waiting-tasks.js';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
+/** By a queue in which so many wait. */
+const waitingTasks = (ofClient: number, waiting = 100) => new WaitingTasks(ofClient, () => Promise.resolve({ waiting, slots: 2 }));
 const add = (waiting: WaitingTasks, identifier: string, client: string) => waiting.admit(identifier, client, () => Promise.resolve());
 
 it('has each client wait for its own', async () => {
-  const waiting = new WaitingTasks(2);
+  const waiting = waitingTasks(2);
   await add(waiting, '1', 'a');
   await add(waiting, '2', 'a');
   await expect(add(waiting, '3', 'a')).rejects.toThrow(TooManyWaiting);
@@ -19,7 +21,7 @@ it('has each client wait for its own', async () => {
 });
 
 it('takes a task off once, however often it is told', async () => {
-  const waiting = new WaitingTasks(2);
+  const waiting = waitingTasks(2);
   for (const identifier of ['1', '2']) await add(waiting, identifier, 'a');
   for (let i = 0; i < 3; i++) waiting.remove('1');
   waiting.remove('of another widget');
@@ -28,7 +30,7 @@ it('takes a task off once, however often it is told', async () => {
 });
 
 it('does not wait for ever for a client that never polls', async () => {
-  const waiting = new WaitingTasks(1);
+  const waiting = waitingTasks(1);
   await add(waiting, '1', 'a');
   jest.advanceTimersByTime(299_000);
   await expect(add(waiting, '2', 'a')).rejects.toThrow(TooManyWaiting);
@@ -37,12 +39,25 @@ it('does not wait for ever for a client that never polls', async () => {
 });
 
 it('counts nobody where there is no limit', async () => {
-  const waiting = new WaitingTasks(0);
+  const waiting = waitingTasks(0);
   for (let i = 0; i < 1000; i++) await add(waiting, String(i), 'a');
 });
 
 it('counts no task that was not accepted', async () => {
-  const waiting = new WaitingTasks(1);
+  const waiting = waitingTasks(1);
   await expect(waiting.admit('1', 'a', () => Promise.reject(new Error('full')))).rejects.toThrow('full');
   await add(waiting, '2', 'a');
+});
+
+it('takes the word of the queue against its own: another widget may have answered all polls', async () => {
+  let waiting = 5;
+  const tasks = new WaitingTasks(2, () => Promise.resolve({ waiting, slots: 2 }));
+  await add(tasks, '1', 'a');
+  await add(tasks, '2', 'a');
+  await expect(add(tasks, '3', 'a')).rejects.toMatchObject({ load: { waiting: 5 } });
+  waiting = 1;
+  await add(tasks, '4', 'a');
+  await expect(Promise.resolve().then(() => (waiting = 2)).then(() => add(tasks, '5', 'a'))).rejects.toThrow(TooManyWaiting);
+  waiting = 0;
+  await add(tasks, '6', 'a');
 });

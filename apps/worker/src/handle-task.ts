@@ -66,19 +66,23 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
         return 'done';
       }
       log.warn({ ...about('retry'), reason }, 'task given back');
-      await engineAnswers(sandbox, signal);
+      await engineAnswers(sandbox, attempt, signal);
       // Of a container that went on its own, the program in it may be the reason.
       return error instanceof SandboxUnavailable && !(error instanceof ContainerLost) ? 'return' : 'retry';
     }
   };
 }
 
-/** Waits until the engine can be used again, the time is up, or the task is no longer ours. */
-async function engineAnswers(sandbox: Sandbox, signal: AbortSignal): Promise<void> {
+/**
+ * Waits until the engine can be used again, the time is up, or the task is no longer ours. Longer
+ * with each attempt: an engine may answer, and yet have no room for a container.
+ */
+async function engineAnswers(sandbox: Sandbox, attempt: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.min(ENGINE_RETRY_MS * 2 ** (attempt - 1), ENGINE_PATIENCE_MS / 2), undefined, { signal }).catch(() => undefined);
   for (const deadline = Date.now() + ENGINE_PATIENCE_MS; Date.now() < deadline && !signal.aborted; ) {
-    await sleep(ENGINE_RETRY_MS, undefined, { signal }).catch(() => undefined);
     const fault = await sandbox.check().catch((error: unknown) => error);
     if (fault === undefined) return;
+    await sleep(ENGINE_RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -4,6 +4,9 @@ import { BrokerUnavailable } from './connection.js';
 import { createReplyReader, ReplyQueueBusy, ReplyQueueGone } from './reply-queue.js';
 import { DELIVERY_LIMIT } from './topology.js';
 
+/** For whoever holds the queue, and for a broker that does not answer. */
+const PATIENCE_MS = 60_000;
+
 export interface AttemptHistory {
   /** How many ended with the loss of their worker, and not with the task given back in good order. */
   lost: number;
@@ -14,11 +17,12 @@ export interface AttemptHistory {
 /**
  * The broker counts only how often a task was handed out, to a connection that was about to break as
  * well. Who began it, gave it back in good order or ended it has left word in its reply queue. Rejects with
- * BrokerUnavailable once `signal` is aborted; until then, who holds the queue or the broker is waited for.
+ * ReplyQueueBusy or BrokerUnavailable once `signal` is aborted, or after a minute.
  */
 export async function attemptHistory(broker: Broker, identifier: string, attempt: number, signal: AbortSignal): Promise<AttemptHistory> {
   const before = attempt - 1;
   if (before === 0) return { lost: 0 };
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await createReplyReader(broker).poll(identifier, (messages) => {
@@ -32,7 +36,7 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
     } catch (error) {
       if (error instanceof ReplyQueueGone) return { lost: before };
       const passes = error instanceof ReplyQueueBusy || error instanceof BrokerUnavailable;
-      if (!passes || signal.aborted) throw error;
+      if (!passes || signal.aborted || performance.now() > deadline) throw error;
     }
   }
 }

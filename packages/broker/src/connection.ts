@@ -60,6 +60,8 @@ export interface Broker {
   readonly connected: boolean;
   /** Whether one that is not up was tried for in the last 15 s. */
   readonly reconnecting: boolean;
+  /** Whether the broker has said that it takes nothing for now: it then does not answer either. */
+  readonly blocked: boolean;
   /** Resolves when the connection has been up for the first time, and what is shared is there. */
   ready(): Promise<void>;
   /**
@@ -115,6 +117,9 @@ export async function connectBroker(settings: BrokerSettings, log: Log, { declar
     get connected() {
       return state.connected;
     },
+    get blocked() {
+      return state.blocked;
+    },
     get reconnecting() {
       return !state.connected && performance.now() - state.changedAt < RECONNECTING_MS;
     },
@@ -164,15 +169,15 @@ async function onChannelOfItsOwn(model: ChannelModel, use: (channel: Channel) =>
   await channel.close();
 }
 
-function watch(connection: RecoveringChannelModel, log: Log): { connected: boolean; changedAt: number } {
-  const state = { connected: false, changedAt: performance.now() };
+function watch(connection: RecoveringChannelModel, log: Log): { connected: boolean; blocked: boolean; changedAt: number } {
+  const state = { connected: false, blocked: false, changedAt: performance.now() };
   for (const event of ['connect', 'disconnect', 'connect-failed']) connection.on(event, () => (state.changedAt = performance.now()));
   connection.on('connect', () => {
     state.connected = true;
     log.info({}, 'broker connected');
   });
   connection.on('disconnect', (error) => {
-    state.connected = false;
+    Object.assign(state, { connected: false, blocked: false });
     log.warn({ reason: error.message }, 'broker connection lost, reconnecting');
   });
   connection.on('connect-failed', (error) => {
@@ -181,7 +186,11 @@ function watch(connection: RecoveringChannelModel, log: Log): { connected: boole
     else log.warn({ reason: error.message }, 'broker cannot be reached');
   });
   connection.on('error', (error) => log.warn({ reason: error.message }, 'broker connection error'));
-  connection.on('blocked', (reason) => log.warn({ reason }, 'broker takes no messages'));
+  connection.on('blocked', (reason) => {
+    state.blocked = true;
+    log.warn({ reason }, 'broker takes no messages');
+  });
+  connection.on('unblocked', () => (state.blocked = false));
   return state;
 }
 

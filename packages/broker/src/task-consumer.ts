@@ -11,7 +11,7 @@ import { decodeTaskMessage, MESSAGE_VERSION, type TaskMessage } from '@code-widg
 import { attemptHistory } from './attempt-history.js';
 import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
-import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
+import { ReplyQueueGone, replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
 
 const REOPEN_DELAY_MS = 500;
@@ -93,7 +93,9 @@ class Consumer {
     const { broker, concurrency, longestTaskMs = Infinity } = this.options;
     const { channel } = this;
     if ([...this.handled.values()].some((since) => performance.now() - since > longestTaskMs)) return false;
-    if (broker.reconnecting || this.closing.signal.aborted) return true;
+    if (broker.reconnecting || broker.blocked || this.closing.signal.aborted) return true;
+    // Between two channels: those who lost their hold are on their way out.
+    if (this.hold.signal.aborted && this.tasks.size > 0) return true;
     if (channel === undefined || this.consumerTags.length < concurrency) return false;
     await broker.call(() => channel.checkQueue(broker.topology.taskQueue));
     return true;
@@ -138,7 +140,7 @@ class Consumer {
     this.consumerTags = [];
     const closed = new Promise<void>((resolve) => {
       channel.once('close', () => resolve());
-      this.left.signal.addEventListener('abort', () => resolve(), { once: true });
+      this.left.signal.addEventListener('abort', () => resolve(), { once: true, signal: hold.signal });
     });
     void closed.then(() => hold.abort());
 
@@ -148,15 +150,23 @@ class Consumer {
       if (message === null) channel.close().catch(() => undefined);
       else this.keep(this.work(channel, message, replies, hold.signal));
     };
-    for (const { identifier, attempt } of this.dropped.splice(0)) await note('returned', replies.to(identifier), attempt);
     await channel.prefetch(1); // for each consumer
     for (let i = 0; i < concurrency; i++) {
       this.consumerTags.push((await channel.consume(broker.topology.taskQueue, onMessage)).consumerTag);
     }
+    void this.tellOfDropped(replies);
     // close() may have come while the consumers were being set up, and found some of them missing.
     if (this.closing.signal.aborted) await channel.close();
     await closed;
     await Promise.all(this.tasks);
+  }
+
+  /** Each until it could be said. */
+  private async tellOfDropped(replies: ReplyPublishers): Promise<void> {
+    for (const dropped of [...this.dropped]) {
+      const noted = await note('returned', replies.to(dropped.identifier), dropped.attempt);
+      if (noted) this.dropped.splice(this.dropped.indexOf(dropped), 1);
+    }
   }
 
   private keep(task: Promise<void>): void {
@@ -192,8 +202,7 @@ class Consumer {
     }
     if (task === 'newer' || task === undefined) {
       broker.log.error({ bytes: message.content.length }, 'a message that no worker understands was set aside');
-      await endUnread(mine, attempt);
-      return 'dead';
+      return (await endUnread(mine, attempt)) || attempt > DELIVERY_LIMIT ? 'dead' : 'retry';
     }
     try {
       const { lost, ended } = await attemptHistory(broker, task.identifier, attempt, signal);
@@ -229,13 +238,20 @@ export function attemptOf(headers: Record<string, unknown> | undefined): number 
   return 1 + (typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0);
 }
 
-/** For attemptHistory. What cannot be noted, the queue or the channel being gone, shows in other ways. */
-async function note(kind: 'begun' | 'returned', replies: ReplyPublisher, attempt: number): Promise<void> {
-  await brokerCall(() => replies.publish({ version: MESSAGE_VERSION, kind, attempt })).catch(() => undefined);
+/** For attemptHistory; false if it could not be said, to a queue that is there. */
+async function note(kind: 'begun' | 'returned', replies: ReplyPublisher, attempt: number): Promise<boolean> {
+  return published(replies.publish({ version: MESSAGE_VERSION, kind, attempt }));
 }
 
-/** Whoever polls for a task that cannot be read is told that it has failed. */
-async function endUnread(replies: ReplyPublisher, attempt: number): Promise<void> {
+/** Whoever polls for a task that cannot be read is told that it has failed; false if that could not be said. */
+async function endUnread(replies: ReplyPublisher, attempt: number): Promise<boolean> {
   const end = { version: MESSAGE_VERSION, kind: 'final', attempt, items: 0, state: 'FAILURE', status: 1, workMs: 0 } as const;
-  await brokerCall(() => replies.publish(end)).catch(() => undefined);
+  return published(replies.publish(end));
+}
+
+async function published(publishing: Promise<void>): Promise<boolean> {
+  return brokerCall(() => publishing).then(
+    () => true,
+    (error: unknown) => error instanceof ReplyQueueGone,
+  );
 }

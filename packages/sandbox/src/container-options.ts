@@ -5,8 +5,10 @@ import type { LauncherRequest, StepKind } from './launcher-request.js';
 import { filesToSend } from './launcher-request.js';
 import {
   CPUS,
+  END_KNOWN_MS,
   ENGINE_CALL_MS,
   INODES,
+  LAST_WORDS_MS,
   OPEN_FILES,
   SHARED_MEMORY_BYTES,
   STEP_SLACK_MS,
@@ -38,9 +40,9 @@ export function outerTimeLimitMs(timeLimitMs: number): number {
   return timeLimitMs + STEP_SLACK_MS;
 }
 
-/** Creation, attachment and start, the step itself, and the first attempt at its removal. */
+/** Creation, attachment and start, the step itself, the looks at its end, and the first attempt at its removal. */
 function lifetimeSeconds(timeLimitMs: number): number {
-  return Math.ceil((outerTimeLimitMs(timeLimitMs) + 4 * ENGINE_CALL_MS) / 1000);
+  return Math.ceil((outerTimeLimitMs(timeLimitMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
 }
 
 function hostConfig(request: LauncherRequest, { seccompProfile, limits, runtime }: ContainerContext): HostConfig {

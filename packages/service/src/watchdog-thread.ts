@@ -15,7 +15,11 @@ setInterval(() => {
   last = now;
   if (silentS < patienceS) return;
   const line = { level: FATAL, time: Date.now(), pid: process.pid, name, msg: `no sign of life for ${silentS} s: ended by itself` };
-  // The logger is the main thread's, which does not answer.
-  writeSync(STDOUT, `${JSON.stringify(line)}\n`);
-  process.kill(process.pid, 'SIGKILL');
+  try {
+    // The logger is the main thread's, which does not answer.
+    writeSync(STDOUT, `${JSON.stringify(line)}\n`);
+  } finally {
+    // Whether or not anybody reads the log.
+    process.kill(process.pid, 'SIGKILL');
+  }
 }, 1000);
