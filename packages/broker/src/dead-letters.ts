@@ -52,11 +52,13 @@ export async function visitDeadLetters(broker: Broker, visit: (letter: DeadLette
       const done = visit(letterOf(message)) ?? (attemptOf(message.properties.headers) > LOOKS ? renew.copy(message) : undefined);
       if (done) removals.push(done.then(() => channel.ack(message)));
     });
-    for (const removal of await Promise.allSettled(removals)) if (removal.status === 'rejected') throw removal.reason;
   } finally {
+    // What was begun comes to its end, whatever became of the looking.
+    await Promise.allSettled(removals);
     // Gives back whatever was not confirmed; what was is on its way before.
     await brokerCall(() => channel.close()).catch(() => undefined);
   }
+  await Promise.all(removals);
 }
 
 /**
