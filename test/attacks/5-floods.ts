@@ -3,6 +3,7 @@ import { submit } from '../helpers/client.js';
 import { ada, adaMain, c } from './lib/programs.js';
 import { held, made, type Attack } from './lib/attack.js';
 import { growthOf } from './lib/memory.js';
+import { largestShare } from './lib/processor.js';
 import { RUN_LIMIT_MS, type World } from './lib/world.js';
 
 const MIB = 1024 * 1024;
@@ -11,6 +12,11 @@ const WORKER_MAY_GROW = 64 * MIB;
 /** From the program's last permitted byte to the end of the task, the polls' own pace included. */
 const ENDS_WITHIN_MS = 2000;
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
+
+const spinning = c('all of the processor', 'Computes in eight threads at once, on more than its one processor.',
+  `#include <pthread.h>
+   static volatile int on = 1; static void *spin(void *x) { while (on) ; return x; }
+   int main(void) { trying(); pthread_t t; for (int i = 0; i < 8; i++) pthread_create(&t, NULL, spin, NULL); sleep(2); on = 0; }`);
 
 /** Floods go one after the other: together, none could be told what it costs. */
 let turn: Promise<unknown> = Promise.resolve();
@@ -58,11 +64,14 @@ export const attacks: Attack[] = [
     { look: ({ stdout }) => held(got(stdout) <= 100, `${got(stdout)} threads`) }),
   ada('a task bomb', 'Makes tasks of Ada that make tasks of Ada.',
     adaMain('   declare\n      type Many is array (1 .. 5000) of Worker;\n      All_Of_Them : Many;\n   begin\n      delay 0.2;\n      Put_Line ("through " & Argument (1));\n      abort All_Of_Them (1);\n   end;', '   task type Worker;\n   task body Worker is begin delay 1.0; end Worker;')),
-  c('all of the processor', 'Computes in eight threads at once, on more than its one processor, and counts what it got.',
-    `#include <pthread.h>
-     static volatile int on = 1; static void *spin(void *x) { while (on) ; return x; }
-     int main(void) { trying(); pthread_t t; struct timespec a, b, used; clock_gettime(CLOCK_MONOTONIC, &a); for (int i = 0; i < 8; i++) pthread_create(&t, NULL, spin, NULL); sleep(2); clock_gettime(CLOCK_MONOTONIC, &b); on = 0;
-       clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used); double wall = (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9, cpu = used.tv_sec + used.tv_nsec / 1e9; printf("%.2f of %.2f\\n", cpu, wall); if (cpu > 1.35 * wall) through("more than one processor"); }`),
+  {
+    ...spinning,
+    async attack(world, token) {
+      const share = await largestShare(world, spinning.attack(world, token));
+      made(share > 0.2, `no container got more than ${share.toFixed(2)} of a processor`);
+      held(share < 1.35, `a container got ${share.toFixed(2)} processors`);
+    },
+  },
   c('open files', 'Opens files until it gets no more.',
     'int main(void) { trying(); long n = 0; while (n < 100000 && open("main.c", O_RDONLY) >= 0) n++; printf("got %ld\\n", n); }',
     { look: ({ stdout }) => held(got(stdout) <= 1024, `${got(stdout)} open files`) }),
