@@ -36,7 +36,7 @@ for (const { name: kind, attacks } of CLASSES) {
     for (const attack of attacks) {
       if (attack.architecture !== undefined && attack.architecture !== process.arch) {
         results.set(attack, { class: kind, name: attack.name, ms: 0, outcome: 'not made' });
-        it.skip(`${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`, () => undefined);
+        it.skip(`${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`, () => undefined); // Machine code of another processor; NOT MADE in the table.
         continue;
       }
       it.concurrent(attack.name, async () => {

@@ -40,3 +40,13 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
     }
   }
 }
+
+/**
+ * 1, or one more than how often the message was handed out before. A quorum queue counts in a
+ * header: every hand-out in x-acquired-count, from RabbitMQ 4.3 on; before, what came back.
+ */
+export function attemptOf(headers: Record<string, unknown> | undefined): number {
+  const count = headers?.['x-acquired-count'] ?? headers?.['x-delivery-count'];
+  // A publisher may have put anything there; replies of an attempt that is no such number nobody could read.
+  return 1 + (typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0);
+}

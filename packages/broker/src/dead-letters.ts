@@ -5,7 +5,7 @@ import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 
 import { brokerCall, BrokerError, type Broker } from './connection.js';
-import { attemptOf } from './task-consumer.js';
+import { attemptOf } from './attempt-history.js';
 import { createTaskPublisher } from './task-publisher.js';
 
 /** RabbitMQ 4 drops what came back to a queue without a limit 20 times, and whoever looks gives back what was shown. */

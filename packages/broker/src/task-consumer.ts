@@ -6,13 +6,14 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
-import { decodeTaskMessage, MESSAGE_VERSION, type TaskMessage } from '@code-widgets/protocol';
+import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 
-import { attemptHistory } from './attempt-history.js';
+import { attemptHistory, attemptOf } from './attempt-history.js';
 import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
-import { ReplyQueueGone, replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
+import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
+import { endUnread, note } from './worker-notes.js';
 
 const REOPEN_DELAY_MS = 500;
 /** How long a task of a later version is held before it is given back: newer workers are on their way. */
@@ -226,32 +227,4 @@ class Consumer {
       return 'retry';
     }
   }
-}
-
-/**
- * 1, or one more than how often the message was handed out before. A quorum queue counts in a
- * header: every hand-out in x-acquired-count, from RabbitMQ 4.3 on; before, what came back.
- */
-export function attemptOf(headers: Record<string, unknown> | undefined): number {
-  const count = headers?.['x-acquired-count'] ?? headers?.['x-delivery-count'];
-  // A publisher may have put anything there; replies of an attempt that is no such number nobody could read.
-  return 1 + (typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0);
-}
-
-/** For attemptHistory; false if it could not be said, to a queue that is there. */
-async function note(kind: 'begun' | 'returned', replies: ReplyPublisher, attempt: number): Promise<boolean> {
-  return published(replies.publish({ version: MESSAGE_VERSION, kind, attempt }));
-}
-
-/** Whoever polls for a task that cannot be read is told that it has failed; false if that could not be said. */
-async function endUnread(replies: ReplyPublisher, attempt: number): Promise<boolean> {
-  const end = { version: MESSAGE_VERSION, kind: 'final', attempt, items: 0, state: 'FAILURE', status: 1, workMs: 0 } as const;
-  return published(replies.publish(end));
-}
-
-async function published(publishing: Promise<void>): Promise<boolean> {
-  return brokerCall(() => publishing).then(
-    () => true,
-    (error: unknown) => error instanceof ReplyQueueGone,
-  );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { attemptOf } from '../src/task-consumer.js';
+import { attemptOf } from '../src/attempt-history.js';
 
 describe('the attempt of a task', () => {
   it.each([
