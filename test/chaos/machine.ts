@@ -27,7 +27,7 @@ export interface Machine {
   /** As the apps get it. */
   readonly settings: { AMQP_URL: string; DOCKER_HOST: string };
   containers(): Promise<Docker.ContainerInfo[]>;
-  /** The number of folders in which the engine keeps containers. */
+  /** The number of folders in which the engine keeps containers and their layers. */
   engineFolders(): number;
   /** Queues but for the shared ones, exchanges but for the broker's and the shared ones, and connections; each a line. */
   leftInBroker(namespace: string): Promise<string[]>;
@@ -69,8 +69,7 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
       DOCKER_HOST: `tcp://127.0.0.1:${toEngine.port}`,
     },
     containers: () => engine.docker.listContainers({ all: true }),
-    // Not their layers: one that a full disk or the engine's own end has interrupted is the engine's to find.
-    engineFolders: () => folders('containers'),
+    engineFolders: () => folders('containers') + folders('overlay2'),
     async leftInBroker(namespace) {
       await (await looking)?.close();
       looking = undefined;

@@ -11,10 +11,12 @@ export interface Bounds {
   readonly sweptWithinMs: number;
   /** Of the engine, before anything was run. */
   readonly foldersBefore: number;
+  /** Those that its own end, or a full disk, may have kept it from removing. */
+  readonly foldersInterrupted: number;
 }
 
 /** Ends the deployment, once its own cleaning has had its time; resolves with what it has left, each a line. */
-export async function endAndLook(machine: Machine, fleet: Fleet, namespace: string, { replyExpiryMs, sweptWithinMs, foldersBefore }: Bounds): Promise<string[]> {
+export async function endAndLook(machine: Machine, fleet: Fleet, namespace: string, { replyExpiryMs, sweptWithinMs, foldersBefore, foldersInterrupted }: Bounds): Promise<string[]> {
   const containers = async () => (await machine.containers()).map(({ Names, State }) => `container ${Names.join()} (${State})`);
   const leftContainers = await settled(containers, sweptWithinMs);
   await fleet.end();
@@ -22,7 +24,7 @@ export async function endAndLook(machine: Machine, fleet: Fleet, namespace: stri
   const alive = fleet.members.filter(({ child }) => child.exitCode === null && child.signalCode === null);
   const folders = async () => {
     const more = machine.engineFolders() - foldersBefore;
-    return Promise.resolve(more > 0 ? [`${more} folders of the engine`] : []);
+    return Promise.resolve(more > foldersInterrupted ? [`${more} folders of the engine`] : []);
   };
   return [
     ...leftContainers,

@@ -15,6 +15,11 @@ import { makeTasks, TASK_SETTINGS } from './tasks.js';
 import { judge, type Verdict } from './verdict.js';
 
 const PROGRESS_MS = 15_000;
+/** Faults in which a layer that the engine is making or removing may be left behind by the engine itself. */
+const HARD_ON_ENGINE: readonly FaultName[] = ['engine restart', 'disk of the engine full for 8 s'];
+/** Of two workers. */
+const STEPS_AT_A_TIME = 4;
+const FOLDERS_OF_CONTAINER = 3;
 
 export interface ChaosOptions {
   readonly name: string;
@@ -76,7 +81,8 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
   working.abort();
   const strikes = await striking;
   clearInterval(telling);
-  const leaked = await endAndLook(machine, fleet, name, { replyExpiryMs, sweptWithinMs, foldersBefore });
+  const foldersInterrupted = strikes.filter(({ name: fault }) => HARD_ON_ENGINE.includes(fault)).length * STEPS_AT_A_TIME * FOLDERS_OF_CONTAINER;
+  const leaked = await endAndLook(machine, fleet, name, { replyExpiryMs, sweptWithinMs, foldersBefore, foldersInterrupted });
   for (const error of fleet.errors.filter((line) => !line.includes('"level"'))) say('chaos', `no line of a log: ${error}`);
   return { ...judge(sightings), leaked, strikes, sightings };
 }

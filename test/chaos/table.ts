@@ -13,7 +13,7 @@ export function faultTable(strikes: readonly Strike[], sightings: readonly Sight
   const rows = FAULTS.map((name) => {
     const mine = strikes.filter((strike) => strike.name === name);
     const hits = mine.flatMap((strike) => sightings.filter((seen) => isUnderWay(seen, strike.begin)).map((seen) => recoveryMs(seen, strike)));
-    const slowest = Math.max(...hits.filter((ms) => ms !== undefined));
+    const slowest = Math.max(...hits);
     const recovery = slowest === Infinity ? 'never' : `${(slowest / 1000).toFixed(1)} s`;
     return [name, String(mine.length), String(hits.length), hits.length === 0 ? '-' : recovery];
   });

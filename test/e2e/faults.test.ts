@@ -5,6 +5,7 @@ import { connect } from 'amqplib';
 import { engineOptions } from '../../packages/sandbox/src/engine.js';
 import { collect, poll, post, submit, text } from '../helpers/client.js';
 import { messagesIn } from '../helpers/broker.js';
+import { brokerProxy } from '../helpers/broker-proxy.js';
 import { containersOf, deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
 import { environment } from '../helpers/environment.js';
 import { tcpProxy } from '../helpers/tcp-proxy.js';
@@ -46,16 +47,6 @@ function split(output: CheckOutputAnswer['output']) {
   return { before: output.slice(0, Math.max(0, at)), after: text({ output: output.slice(at + 1) }, 'stdout'), told: at >= 0 };
 }
 const firstWorker = () => service.workers[0] as (typeof service.workers)[0];
-
-/** Between processes and the run's broker. */
-async function brokerProxy(heartbeat = '5') {
-  const { hostname, port } = new URL(environment('AMQP_URL'));
-  const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
-  const through = new URL(environment('AMQP_URL'));
-  [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
-  through.searchParams.set('heartbeat', heartbeat);
-  return { proxy, AMQP_URL: through.href };
-}
 
 describe('a worker that is told to stop', () => {
   it('finishes its task first', async () => {
@@ -165,7 +156,7 @@ describe('a task that each worker loses', () => {
 
 describe('a connection to the broker that breaks', () => {
   it('costs a run its attempt and nothing else, and both sides come back by themselves', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy();
+    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
     await start({ widgets: 2, workers: 2, env: { AMQP_URL } });
 
     const identifier = await submit(service.base, counter(25));
@@ -194,7 +185,7 @@ describe('a connection to the broker that breaks', () => {
 
 describe('a connection to the broker that breaks again and again', () => {
   it('costs no task its attempts: the worker is still there', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy();
+    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
     await start({ widgets: 1, workers: 2, envOf: { worker: { AMQP_URL } } });
     const identifier = await submit(service.base, counter(20));
     for (let outage = 1; outage <= 5; outage++) {
@@ -207,7 +198,7 @@ describe('a connection to the broker that breaks again and again', () => {
   }, 90_000);
 
   it('is noticed long before its heartbeats are missed, if only one end is gone', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy('60');
+    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy, { heartbeat: '60' });
     await start({ widgets: 2, workers: 1, env: { AMQP_URL } });
     const identifier = await submit(service.base, counter(30));
     await begun(identifier);
@@ -222,7 +213,7 @@ describe('a connection to the broker that breaks again and again', () => {
 
 describe('a broker that is there and says nothing', () => {
   it('keeps no process from ending that is told to', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy();
+    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
     await start({ widgets: 1, workers: 1, env: { AMQP_URL, SHUTDOWN_GRACE_MS: '500' } });
     await begun(await submit(service.base, counter(40)));
     proxy.silence();

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from '@jest/globals';
 
 import { amqpProxy } from '../helpers/amqp-proxy.js';
+import { brokerProxy } from '../helpers/broker-proxy.js';
 import { collect, submit } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
-import { environment } from '../helpers/environment.js';
 import { tcpProxy } from '../helpers/tcp-proxy.js';
 
 /** The promise is 30 s; the rest is for a machine that has other things to do. */
@@ -38,11 +38,8 @@ it('a worker and a widget whose event loop does not turn any more', async () => 
 }, 90_000);
 
 it('a worker whose broker sends heartbeats and nothing else; its tasks go to another', async () => {
-  const { hostname, port } = new URL(environment('AMQP_URL'));
-  const proxy = await amqpProxy({ host: hostname, port: Number(port || 5672) });
-  const through = new URL(environment('AMQP_URL'));
-  [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
-  service = await deploy({ widgets: 1, workers: 1, envOf: { worker: { AMQP_URL: through.href } } });
+  const { proxy, AMQP_URL } = await brokerProxy(amqpProxy);
+  service = await deploy({ widgets: 1, workers: 1, envOf: { worker: { AMQP_URL } } });
   proxy.hush();
   const identifier = await submit(service.base, hello);
   expect(await endOf(service.workers[0] as ChildProcess)).toBe('SIGKILL');
@@ -53,11 +50,8 @@ it('a worker whose broker sends heartbeats and nothing else; its tasks go to ano
 }, 120_000);
 
 it('a worker that has no broker for a while is let be', async () => {
-  const { hostname, port } = new URL(environment('AMQP_URL'));
-  const proxy = await tcpProxy({ host: hostname, port: Number(port || 5672) });
-  const through = new URL(environment('AMQP_URL'));
-  [through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
-  service = await deploy({ widgets: 1, workers: 1, envOf: { worker: { AMQP_URL: through.href } } });
+  const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
+  service = await deploy({ widgets: 1, workers: 1, envOf: { worker: { AMQP_URL } } });
   proxy.open = false;
   proxy.cut();
   expect(await endOf(service.workers[0] as ChildProcess)).toBeUndefined();
