@@ -1,9 +1,11 @@
+import { join } from 'node:path';
+
 import { answersAt, keepUp, saysReady } from './lib/app.js';
 import { bringUp, type Settings } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
 import { Engine } from './lib/engine.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES, WORKER_GRACE_MS } from './lib/instance.js';
-import { checkoutId } from './lib/paths.js';
+import { checkoutId, stateRoot } from './lib/paths.js';
 import { isFree } from './lib/ports.js';
 import { Problem, runToExit, say, seconds, surviveLostOutput, timed } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
@@ -66,6 +68,8 @@ async function startApps(instance: Instance, settings: Settings, options: Option
   const widgetEnv = { AMQP_URL, NAMESPACE, HOST: options.host, PORT: String(options.port) };
   const workerEnv = {
     ...settings,
+    // Kept from one start to the next.
+    BUILD_CACHE_FOLDER: process.env.BUILD_CACHE_FOLDER ?? join(stateRoot, 'builds'),
     CONCURRENCY: String(options.concurrency),
     SHUTDOWN_GRACE_MS: String(WORKER_GRACE_MS),
   };

@@ -10,6 +10,8 @@ for part in acorn acorn-walk cjs-module-lexer minimatch undici; do
     cp --archive --parents "/usr/share/nodejs/$part" "$folder"
 done
 mkdir "$folder/usr/share/code-widgets"
+# A volume takes its rights from the folder that it is put over.
+if [ "$app" = worker ]; then mkdir -p "$folder/var/cache" && mkdir -m 1777 "$folder/var/cache/code-widgets"; fi
 components=$(mktemp)
 node docker/app/copy-app.mjs "apps/$app" "$folder/app" > "$components"
 sh docker/sandbox/sbom.sh "code-widgets-$app" "$folder" "$components" > "$folder/usr/share/code-widgets/sbom.cdx.json"

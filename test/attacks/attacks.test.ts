@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import type { AttackResult } from '../../scripts/lib/attack-table.js';
-import { containersOf, isRunning } from '../helpers/deployment.js';
+import { containersOf, isRunning, stop } from '../helpers/deployment.js';
 import { CLASSES } from './classes.js';
 import { Through, type Attack } from './lib/attack.js';
 import { openWorld, type World } from './lib/world.js';
@@ -80,6 +80,8 @@ describe('after all of them', () => {
 
   it('no container is left, nor a process that was in one', async () => {
     const { service, watch, containers } = await theWorld();
+    // What waited for tasks to come goes with the workers.
+    await Promise.all(service.workers.map((worker) => stop(worker)));
     const left = async () => (await containersOf(service.namespace)) + watch.stillIn(containers).length;
     for (const deadline = Date.now() + GONE_MS; (await left()) > 0 && Date.now() < deadline; ) await sleep(100);
     expect(await left()).toBe(0);

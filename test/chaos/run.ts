@@ -17,8 +17,8 @@ import { judge, type Verdict } from './verdict.js';
 const PROGRESS_MS = 15_000;
 /** Faults in which a layer that the engine is making or removing may be left behind by the engine itself. */
 const HARD_ON_ENGINE: readonly FaultName[] = ['engine restart', 'disk of the engine full for 8 s'];
-/** Of two workers. */
-const STEPS_AT_A_TIME = 4;
+/** Of two workers: four steps, and as many that wait or are being made for the next. */
+const CONTAINERS_AT_A_TIME = 8;
 const FOLDERS_OF_CONTAINER = 3;
 
 export interface ChaosOptions {
@@ -69,6 +69,8 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
     SWEEP_INTERVAL_MS: '2000',
     SHUTDOWN_GRACE_MS: '1000',
     CONCURRENCY: '2',
+    PREPARED_CONTAINERS: '2',
+    BUILD_CACHE_FOLDER: join(instance.folder, `${name}-builds`),
   };
   const foldersBefore = machine.engineFolders();
   const fleet = await startFleet({ instance, root, env: { widget: env, worker: env }, logPath: join(instance.folder, `${name}.log`) });
@@ -81,7 +83,7 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
   working.abort();
   const strikes = await striking;
   clearInterval(telling);
-  const foldersInterrupted = strikes.filter(({ name: fault }) => HARD_ON_ENGINE.includes(fault)).length * STEPS_AT_A_TIME * FOLDERS_OF_CONTAINER;
+  const foldersInterrupted = strikes.filter(({ name: fault }) => HARD_ON_ENGINE.includes(fault)).length * CONTAINERS_AT_A_TIME * FOLDERS_OF_CONTAINER;
   const leaked = await endAndLook(machine, fleet, name, { replyExpiryMs, sweptWithinMs, foldersBefore, foldersInterrupted });
   for (const error of fleet.errors.filter((line) => !line.includes('"level"'))) say('chaos', `no line of a log: ${error}`);
   return { ...judge(sightings), leaked, strikes, sightings };

@@ -108,7 +108,7 @@ describe('a worker that is killed', () => {
   }, 60_000);
 
   it('leaves no container for long: another worker removes it', async () => {
-    await start({ widgets: 1, workers: 2, env: { SWEEP_INTERVAL_MS: '1000' } });
+    await start({ widgets: 1, workers: 2, env: { SWEEP_INTERVAL_MS: '1000', PREPARED_CONTAINERS: '0' } });
     const identifier = await submit(service.base, counter(30));
     await begun(identifier);
     for (const worker of service.workers) worker.kill('SIGKILL');
@@ -194,6 +194,8 @@ describe('a connection to the broker that breaks again and again', () => {
     }
     expect(split((await collect(service.base, identifier)).output).after).toBe(counted(20));
     expect(service.log().filter(({ outcome }) => outcome === 'retry').length).toBeGreaterThanOrEqual(3);
+    // Not before the worker has removed what waits in the engine.
+    await stop(firstWorker());
     proxy.close();
   }, 90_000);
 

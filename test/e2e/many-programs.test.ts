@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect } from 'amqplib';
 
 import { runProgram, text, verdict } from '../helpers/client.js';
-import { containersOf, deploy, type Deployment } from '../helpers/deployment.js';
+import { containersOf, deploy, stop, type Deployment } from '../helpers/deployment.js';
 import { environment } from '../helpers/environment.js';
 
 /** More of them by hand: PROGRAMS=500 npm test -- test/e2e/many-programs */
@@ -64,6 +64,8 @@ describe(`${PROGRAMS} programs, ${AT_A_TIME} at a time`, () => {
       const ended = service.log().filter(({ outcome }) => outcome !== undefined);
       expect(ended).toHaveLength(PROGRAMS);
       expect(ended.filter(({ outcome }) => outcome !== 'success')).toEqual([]);
+      // What waited for tasks to come goes with the workers.
+      await Promise.all(service.workers.map((worker) => stop(worker)));
       expect(await containersOf(service.namespace)).toBe(0);
       const left = await queuesLeft([
         ...ended.map(({ identifier }) => `${service.namespace}.reply.${String(identifier)}`),

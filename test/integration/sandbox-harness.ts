@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
 import { createEngine, engineOptions } from '../../packages/sandbox/src/engine.js';
 import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
-import { createSandbox, type Sandbox, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
+import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
+import { createSandbox, type Sandbox, type SandboxOptions, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
 import { recordingProxy, type Call } from '../helpers/recording-proxy.js';
 
@@ -20,17 +21,25 @@ export const runtime = process.env.SANDBOX_RUNTIME ?? '';
 /** gVisor tells less in /proc, and hides less of PID 1 there. */
 export const gvisor = isGvisor(runtime);
 
-export function createTestSandbox(engine: { dockerHost?: string } = address, under = runtime): Sandbox {
+const buildImage = environment('SANDBOX_IMAGE');
+const runImage = environment('RUN_IMAGE');
+const seccompProfile = readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8');
+
+export function createTestSandbox(engine: { dockerHost?: string } = address, under = runtime, more: Partial<SandboxOptions> = {}): Sandbox {
   return createSandbox({
     ...engine,
-    buildImage: environment('SANDBOX_IMAGE'),
-    runImage: environment('RUN_IMAGE'),
-    seccompProfile: readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8'),
+    buildImage,
+    runImage,
+    seccompProfile,
     namespace,
     ...(under === '' ? {} : { runtime: under }),
     log: { warn: (_, message) => warnings.push(message) },
+    ...more,
   });
 }
+
+/** For what is tested without a whole sandbox around it, under the engine's own runtime. */
+export const contextOfTests = { images: { build: buildImage, prove: buildImage, run: runImage }, seccompProfile, namespace, limits: CONTAINER_LIMITS };
 
 export const sandbox = createTestSandbox();
 

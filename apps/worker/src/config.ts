@@ -36,6 +36,12 @@ const Settings = Type.Object({
   /** Path of the seccomp profile that every container gets. */
   SECCOMP_PROFILE: Type.String({ default: 'docker/sandbox/seccomp.json' }),
 
+  /** The most containers of each kind (build, run, proof) that wait for a task, made ahead; 0 for none. */
+  PREPARED_CONTAINERS: Type.Integer({ minimum: 0, maximum: 64, default: 8 }),
+  /** Where builds are kept, for all workers of a machine; without it, each is made anew. */
+  BUILD_CACHE_FOLDER: Type.Optional(Type.String({ minLength: 1 })),
+  BUILD_CACHE_BYTES: Type.Integer({ minimum: 0, default: 512 * MIB }),
+
   BUILD_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.BUILD_TIME_MS }),
   RUN_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.RUN_TIME_MS }),
   PROVE_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.PROVE_TIME_MS }),

@@ -26,6 +26,9 @@ const sandbox = createSandbox({
   seccompProfile: readFileSync(config.SECCOMP_PROFILE, 'utf8'),
   namespace: config.NAMESPACE,
   limits: containerLimits(config),
+  preparedContainers: config.PREPARED_CONTAINERS,
+  longestStepsMs: { build: config.BUILD_LIMIT_MS, run: config.RUN_LIMIT_MS, prove: config.PROVE_LIMIT_MS },
+  ...(config.BUILD_CACHE_FOLDER && { buildCache: { folder: config.BUILD_CACHE_FOLDER, maxBytes: config.BUILD_CACHE_BYTES } }),
   log,
 });
 await sandbox.check();

@@ -53,6 +53,8 @@ int main(void)
 
     struct request request = {0};
     receive_request(&request);
+    if (request.room_bytes > 0)
+        leave_room(request.room_bytes);
 
     int signals = take_child_signals();
     struct command command = start_command(&request);

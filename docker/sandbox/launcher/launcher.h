@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 /* Raise with every change of the frames: the worker refuses an image that speaks another. */
-enum { PROTOCOL_VERSION = 2 };
+enum { PROTOCOL_VERSION = 3 };
 
 #define WORKSPACE "/workspace/sessions" /* cwd of every command */
 #define SCRATCH "/workspace/tmp"        /* where the images' /tmp points */
@@ -51,6 +51,7 @@ struct request {
     bool inspect;            /* no command is executed: inspect.c speaks in its place */
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;
+    uint32_t room_bytes; /* what a program may write, on top of what it is sent; 0: all that there is */
     char **words; /* the command, ended by NULL as execve wants it */
     size_t word_count;
     char hand_back[NAME_BYTES + 1]; /* the executable that the worker wants; empty: none */
@@ -87,6 +88,7 @@ void receive_request(struct request *request);
 /* workspace.c */
 void make_workspace(enum kind kind);
 void receive_file(const char *name, size_t length, bool executable);
+void leave_room(uint32_t bytes);
 void send_executable(const char *name);
 
 /* command.c */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /*
@@ -51,6 +52,27 @@ void receive_file(const char *name, size_t length, bool executable)
     }
     if (fchmod(file, executable ? 0555 : 0644) != 0 || close(file) != 0)
         die("finish file");
+}
+
+/*
+ * The container was made before it was known how much would be sent. What is free beyond `bytes` goes
+ * to a file without a name, which is there as long as the launcher.
+ */
+void leave_room(uint32_t bytes)
+{
+    static const unsigned char zeros[FRAME_BYTES];
+    struct statvfs space;
+    int file = open("/workspace/.room", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0 || unlink("/workspace/.room") != 0 || fstatvfs(file, &space) != 0)
+        die("leave room");
+    uint64_t free_bytes = (uint64_t)space.f_bfree * space.f_frsize;
+    while (free_bytes > bytes) {
+        size_t part = free_bytes - bytes < sizeof zeros ? (size_t)(free_bytes - bytes) : sizeof zeros;
+        ssize_t count = write(file, zeros, part);
+        if (count <= 0)
+            die("leave room");
+        free_bytes -= (uint64_t)count;
+    }
 }
 
 /*

@@ -10,9 +10,12 @@ import {
   INODES,
   LAST_WORDS_MS,
   OPEN_FILES,
+  POOL_REVIEW_MS,
+  POOL_WAIT_MS,
   SHARED_MEMORY_BYTES,
   STEP_SLACK_MS,
   TOOL_FILES_BYTES,
+  USUAL_PROGRAM_BYTES,
   type ContainerLimits,
 } from './limits.js';
 
@@ -27,12 +30,36 @@ function pageRounded(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** The tmpfs that holds all files: for a program, what it may write on top of what is sent to it. */
-export function workspaceBytes(request: LauncherRequest, { programFilesBytes }: ContainerLimits): number {
+/** What differs from container to container, and is fixed once one is made. */
+export interface ContainerShape {
+  readonly kind: StepKind;
+  /** The tmpfs that holds all files. */
+  readonly workspaceBytes: number;
+  /** The longest that its step may take. */
+  readonly stepMs: number;
+  /** How long it may wait for that step. */
+  readonly waitMs: number;
+}
+
+/** Of a step that is asked for now. */
+export function shapeOf(request: LauncherRequest, limits: ContainerLimits): ContainerShape {
+  return { kind: request.kind, workspaceBytes: workspaceBytes(request, limits), stepMs: request.timeLimitMs, waitMs: 0 };
+}
+
+/** Of a container that waits for a step of at most `stepMs`, with no more sent to it than is usual. */
+export function waitingShape(kind: StepKind, stepMs: number, limits: ContainerLimits): ContainerShape {
+  return { kind, workspaceBytes: workspaceBytes({ kind, files: [] }, limits), stepMs, waitMs: POOL_WAIT_MS + POOL_REVIEW_MS };
+}
+
+/**
+ * For a program, what it may write on top of what is sent to it, and of that as much as is usual at
+ * least: so that nearly all programs can run in a container that was made before they were known.
+ */
+export function workspaceBytes(request: Pick<LauncherRequest, 'kind' | 'files' | 'executable'>, { programFilesBytes }: ContainerLimits): number {
   if (request.kind !== 'run') return TOOL_FILES_BYTES;
   const sent = filesToSend(request).map(({ contents }) => Buffer.byteLength(contents));
   if (request.executable !== undefined) sent.push(request.executable.bytes.length);
-  return sent.reduce((sum, bytes) => sum + pageRounded(bytes), programFilesBytes);
+  return programFilesBytes + Math.max(USUAL_PROGRAM_BYTES, sent.reduce((sum, bytes) => sum + pageRounded(bytes), 0));
 }
 
 /** From the command's start to where the worker no longer waits for the launcher's word, in ms. */
@@ -40,20 +67,20 @@ export function outerTimeLimitMs(timeLimitMs: number): number {
   return timeLimitMs + STEP_SLACK_MS;
 }
 
-/** Creation, attachment and start, the step itself, the looks at its end, and the first attempt at its removal. */
-function lifetimeSeconds(timeLimitMs: number): number {
-  return Math.ceil((outerTimeLimitMs(timeLimitMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
+/** Creation, attachment and start, the wait, the step itself, the looks at its end, and the first attempt at its removal. */
+function lifetimeSeconds({ stepMs, waitMs }: ContainerShape): number {
+  return Math.ceil((waitMs + outerTimeLimitMs(stepMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
 }
 
-function hostConfig(request: LauncherRequest, { seccompProfile, limits, runtime }: ContainerContext): HostConfig {
-  const proving = request.kind === 'prove';
+function hostConfig({ kind, workspaceBytes: size }: ContainerShape, { seccompProfile, limits, runtime }: ContainerContext): HostConfig {
+  const proving = kind === 'prove';
   const memory = proving ? limits.proveMemoryBytes : limits.memoryBytes;
   return {
     ...(runtime !== undefined && { Runtime: runtime }),
     ReadonlyRootfs: true,
     Tmpfs: {
       // exec, since the program is there; a tmpfs has noexec otherwise.
-      '/workspace': `rw,exec,nosuid,nodev,size=${workspaceBytes(request, limits)},nr_inodes=${INODES}`,
+      '/workspace': `rw,exec,nosuid,nodev,size=${size},nr_inodes=${INODES}`,
     },
     CapDrop: ['ALL'],
     // The launcher becomes the command's user, and then has none left either.
@@ -86,13 +113,13 @@ export interface ContainerContext {
   runtime?: string;
 }
 
-export function containerOptions(request: LauncherRequest, context: ContainerContext): ContainerCreateOptions {
-  const usual = hostConfig(request, context);
+export function containerOptions(shape: ContainerShape, context: ContainerContext): ContainerCreateOptions {
+  const usual = hostConfig(shape, context);
   return {
-    Image: context.images[request.kind],
+    Image: context.images[shape.kind],
     Labels: {
       [NAMESPACE_LABEL]: context.namespace,
-      [LIFETIME_LABEL]: String(lifetimeSeconds(request.timeLimitMs)),
+      [LIFETIME_LABEL]: String(lifetimeSeconds(shape)),
     },
     // Saves 300 ms of the start beside the network mode `none` alone.
     NetworkDisabled: true,

@@ -107,6 +107,8 @@ export function listen(stream: Duplex, options: ListenOptions, patience: AbortSi
       }
     };
     stream.on('data', onData);
+    // One that was handed over is paused.
+    stream.resume();
     for (const event of ['end', 'close', 'error']) stream.on(event, settle);
     if (patience.aborted) settle();
     else patience.addEventListener('abort', settle, { once: true });

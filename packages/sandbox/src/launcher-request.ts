@@ -2,7 +2,7 @@
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES } from './limits.js';
 
 /** The frames' version, which an image's launcher says when it is ready; the two must be equal. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export type StepKind = 'build' | 'run' | 'prove';
 
@@ -16,6 +16,8 @@ export interface LauncherRequest {
   kind: StepKind;
   timeLimitMs: number;
   outputLimitBytes: number;
+  /** What the command may write, on top of what is sent to it; all that fits without it. */
+  roomBytes?: number;
   command: readonly string[];
   files: readonly SourceFile[];
   /** The program to run; of a file of the same name only this one is sent. */
@@ -59,11 +61,12 @@ function encodeFile(type: string, basename: string, contents: Buffer): Buffer[] 
 }
 
 function encodeStart(request: LauncherRequest): Buffer[] {
-  const payload = Buffer.alloc(10);
+  const payload = Buffer.alloc(14);
   payload.write(KINDS[request.kind], 'latin1');
   payload.writeUInt32BE(Math.min(Math.max(Math.ceil(request.timeLimitMs), 0), U32_MAX), 1);
   payload.writeUInt32BE(Math.min(Math.max(Math.floor(request.outputLimitBytes), 0), U32_MAX), 5);
   payload.writeUInt8((request.findConfiguration ? FIND_CONFIGURATION : 0) | (request.inspect ? INSPECT : 0), 9);
+  payload.writeUInt32BE(Math.min(request.roomBytes ?? 0, U32_MAX), 10);
   return frame('S', payload);
 }
 

@@ -66,3 +66,25 @@ export const END_KNOWN_MS = 5_000;
 export const EXITED_GRACE_MS = 10_000;
 /** Waits between the attempts to remove a container. */
 export const REMOVAL_RETRIES_MS = [100, 500, 2_000, 5_000, 10_000] as const;
+
+/** What may be sent to a program that a waiting container is to run: its sources and itself. */
+export const USUAL_PROGRAM_BYTES = 512 * KIB;
+/** How long a container waits for its one request before a newer one takes its place. */
+export const POOL_WAIT_MS = 300_000;
+/** Between two looks at those that wait. */
+export const POOL_REVIEW_MS = 10_000;
+/** From a container's start to its launcher's first word. */
+export const READY_MS = 10_000;
+/** How long steps under way have the processors before a container is made beside them. */
+export const CALM_MS = 500;
+/** After a container that could not be made. */
+export const POOL_RETRY_MS = 2_000;
+
+/** A build that takes more than this part of its cache is not kept. */
+export const CACHE_SHARE = 8;
+/** What is left of a full cache after room has been made. */
+export const CACHE_SLACK = 0.9;
+/** A file that has been written for so long has no writer any more. */
+export const UNFINISHED_MS = 600_000;
+/** How long a worker takes an image's name to mean what it meant. */
+export const IMAGE_KNOWN_MS = 10_000;

@@ -1,12 +1,16 @@
 /** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
-import { workspaceBytes, type ContainerContext } from './container-options.js';
+import { BuildCache } from './build-cache.js';
+import { createBuilder } from './build-step.js';
+import { waitingShape, workspaceBytes, type ContainerContext, type ContainerShape } from './container-options.js';
+import type { Engine } from './container.js';
 import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
 import { isGvisor, withPtrace } from './gvisor.js';
 import { faultsOf, parseReport, type EngineAbilities } from './inspection.js';
 import type { LauncherRequest, SourceFile, StepKind } from './launcher-request.js';
 import { findLeftovers } from './leftovers.js';
-import { CONTAINER_LIMITS, INODES, INSPECTION_BYTES, INSPECTION_MS, type ContainerLimits } from './limits.js';
+import { BUILD_TIME_MS, CONTAINER_LIMITS, INODES, INSPECTION_BYTES, INSPECTION_MS, PROVE_TIME_MS, RUN_TIME_MS, type ContainerLimits } from './limits.js';
 import type { Log } from './log.js';
+import { Pool } from './pool.js';
 import { Removals } from './removals.js';
 import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
 
@@ -34,6 +38,12 @@ export interface SandboxOptions {
   runtime?: string;
   /** The contract's without it. */
   limits?: ContainerLimits;
+  /** The most containers of each kind that are made ahead; none without it. */
+  preparedContainers?: number;
+  /** Where builds are kept, and how many bytes of them; nowhere without it. */
+  buildCache?: { folder: string; maxBytes: number };
+  /** The longest that a step of each kind is given, in ms; a step that is given more has a container of its own made. */
+  longestStepsMs?: Record<StepKind, number>;
   log: Log;
 }
 
@@ -79,9 +89,11 @@ export interface Sandbox {
   prove(request: ProveRequest, options: StepOptions): Promise<StepEnd>;
   /** Removes the containers of dead workers, and says how many; safe beside live ones. */
   removeLeftovers(): Promise<number>;
-  /** Waits for the removals under way. Steps are the caller's to end first. */
+  /** Removes what waits, and waits for the removals under way. Steps are the caller's to end first. */
   close(): Promise<void>;
 }
+
+const LONGEST_STEPS_MS = { build: BUILD_TIME_MS, run: RUN_TIME_MS, prove: PROVE_TIME_MS };
 
 /** @throws {RangeError} a `dockerHost` that is no engine's address; SyntaxError for a profile that is no JSON. */
 export function createSandbox(options: SandboxOptions): Sandbox {
@@ -91,7 +103,10 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const images = { build: buildImage, prove: buildImage, run: runImage };
   const seccompProfile = isGvisor(runtime) ? withPtrace(options.seccompProfile) : options.seccompProfile;
   const context: ContainerContext = { images, seccompProfile, namespace, limits, ...(runtime !== undefined && { runtime }) };
-  const workshop: Workshop = { docker, context, removals, log };
+  const engine: Engine = { docker, context, removals };
+  const pool = options.preparedContainers ? new Pool(engine, { most: options.preparedContainers, shapes: shapes(options) }) : undefined;
+  const workshop: Workshop = { ...engine, log, ...(pool && { pool }) };
+  const build = createBuilder(workshop, options.buildCache && new BuildCache({ ...options.buildCache, log }), buildImage);
 
   return {
     async check() {
@@ -106,11 +121,11 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     },
     async build({ command, files, executable, findConfiguration = false }, step) {
       const handBack = executable === undefined ? {} : { handBack: executable };
-      return runStep(workshop, { kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
+      return build({ kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
     },
     async run({ executable: bytes, command, files }, step) {
       const executable = { basename: executableName(command), bytes };
-      return runStep(workshop, { kind: 'run', ...limitsOf(step), command, files, executable }, step);
+      return runStep(workshop, { kind: 'run', ...limitsOf(step), roomBytes: limits.programFilesBytes, command, files, executable }, step);
     },
     async prove({ command, files }, step) {
       return runStep(workshop, { kind: 'prove', ...limitsOf(step), command, files }, step);
@@ -120,8 +135,16 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       const removed = await Promise.all(leftovers.map((id) => removals.remove(id)));
       return removed.filter(Boolean).length;
     },
-    close: () => removals.settled(),
+    async close() {
+      await pool?.close();
+      await removals.settled();
+    },
   };
+}
+
+function shapes({ longestStepsMs: longest = LONGEST_STEPS_MS, limits = CONTAINER_LIMITS }: SandboxOptions): Record<StepKind, ContainerShape> {
+  const shape = (kind: StepKind) => waitingShape(kind, longest[kind], limits);
+  return { build: shape('build'), run: shape('run'), prove: shape('prove') };
 }
 
 /** The faults of one kind of container. */

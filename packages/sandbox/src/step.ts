@@ -1,17 +1,15 @@
-/** One step: one container, made for it, attached to, started, listened to, and removed. */
-import { randomUUID } from 'node:crypto';
-import { Duplex } from 'node:stream';
+/** One step: one container, made for it or waiting for it, sent its request, listened to, and removed. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type Docker from 'dockerode';
-import { containerOptions, outerTimeLimitMs, type ContainerContext } from './container-options.js';
+import { outerTimeLimitMs, shapeOf } from './container-options.js';
+import { makeContainer, type Engine, type StepContainer } from './container.js';
 import { listen, type Heard, type OutputListener } from './conversation.js';
-import { ContainerLost, engineCall, SandboxUnavailable } from './engine.js';
+import { ContainerLost } from './engine.js';
 import type { EndReason } from './frames.js';
 import { isGvisor } from './gvisor.js';
 import { encodeRequest, type LauncherRequest } from './launcher-request.js';
-import { END_KNOWN_MS, LAST_WORDS_MS } from './limits.js';
+import { LAST_WORDS_MS } from './limits.js';
 import type { Log } from './log.js';
-import type { Removals } from './removals.js';
+import type { Pool } from './pool.js';
 
 export type LimitName = 'time' | 'memory' | 'output';
 
@@ -35,18 +33,15 @@ export interface StepOptions {
   signal?: AbortSignal;
 }
 
-export interface Workshop {
-  docker: Docker;
-  context: ContainerContext;
-  removals: Removals;
-  log: Log;
+export interface Workshop extends Engine {
+  readonly log: Log;
+  /** None: each container is made when it is needed. */
+  readonly pool?: Pool;
 }
 
 /** As a shell and the tools of the trade have them: timeout(1), SIGKILL, SIGXFSZ, not found. */
 const LIMIT_STATUS: Record<LimitName, number> = { time: 124, memory: 137, output: 153 };
 const MISSING_STATUS = 127;
-
-const MIN_POLL_MS = 20;
 
 function limitEnd(limit: LimitName, ms: number): StepEnd {
   return { status: LIMIT_STATUS[limit], limit, ms };
@@ -68,44 +63,30 @@ export async function runStep(
   request: LauncherRequest,
   options: StepOptions,
 ): Promise<StepEnd & { executable?: Buffer }> {
-  const { docker, context, removals } = workshop;
+  const { context, pool } = workshop;
   const { signal } = options;
   signal?.throwIfAborted();
   const encoded = encodeRequest(request);
-  // Named here, so that it can be removed even when the engine's answer to its creation is lost.
-  const name = `code-widgets-${randomUUID()}`;
-  const create = { ...containerOptions(request, context), name };
-  // Not ended by the signal: a creation that is under way goes on in the engine, and would come
-  // after the removal.
-  const creating = engineCall('create a container', (abortSignal) => docker.createContainer({ ...create, abortSignal }));
-  try {
-    await creating;
-    signal?.throwIfAborted();
-    return await converse(workshop, docker.getContainer(name), encoded, request, options);
-  } finally {
-    void removals.remove(name);
-  }
-}
-
-async function attach(container: Docker.Container, signal: AbortSignal | undefined): Promise<Duplex> {
-  const options = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
-  const stream = await engineCall(
-    'attach to a container',
-    (abortSignal) => container.attach({ ...options, abortSignal }),
-    signal,
-  );
-  if (!(stream instanceof Duplex)) throw new SandboxUnavailable('Docker did not hand over the connection');
-  return stream;
+  const shape = shapeOf(request, context.limits);
+  const work = async () => {
+    const container = pool?.take(shape) ?? (await makeContainer(workshop, shape, signal));
+    try {
+      return await converse(workshop, container, encoded, request, options);
+    } finally {
+      container.dispose();
+    }
+  };
+  return pool ? pool.during(work) : work();
 }
 
 async function converse(
   { context, log }: Workshop,
-  container: Docker.Container,
+  container: StepContainer,
   encoded: Buffer,
   request: LauncherRequest,
   { onOutput, outputLimitBytes, signal }: StepOptions,
 ): Promise<StepEnd & { executable?: Buffer }> {
-  const stream = await attach(container, signal);
+  const { stream } = container;
   const outer = new AbortController();
   const patience = signal === undefined ? outer.signal : AbortSignal.any([outer.signal, signal]);
   const hearing = listen(stream, { onOutput, outputLimitBytes, handsBack: request.handBack !== undefined }, patience);
@@ -115,12 +96,12 @@ async function converse(
     // its stdin for the end of the worker.
     stream.write(encoded);
     // Whoever fails first, the start or the conversation, ends both.
-    const starting = engineCall('start a container', (abortSignal) => container.start({ abortSignal }), signal);
+    const starting = container.start(signal);
     await Promise.race([starting, hearing]);
     const startedMs = performance.now();
     let outlived = false;
     timer = setTimeout(() => {
-      void isRunning(container).then(async (running) => {
+      void container.isRunning().then(async (running) => {
         // If it was this process or the engine that stood still, the last words are on their way.
         await delay(LAST_WORDS_MS);
         outlived = running;
@@ -140,13 +121,12 @@ async function converse(
   } finally {
     clearTimeout(timer);
     outer.abort();
-    stream.destroy();
   }
 }
 
 /** The launcher did not say how it ended, so the engine must know. */
 async function endWithoutStatus(
-  container: Docker.Container,
+  container: StepContainer,
   heard: Heard,
   /** Whether it was still running when its time and more was over. */
   outlived: boolean,
@@ -155,7 +135,7 @@ async function endWithoutStatus(
 ): Promise<StepEnd> {
   // It had begun: what keeps it from ending is the command, which would do so again elsewhere.
   if (outlived && heard.ready) return limitEnd('time', ms);
-  const state = await stateOnceEnded(container);
+  const state = await container.stateOnceEnded();
   if (state.OOMKilled) return limitEnd('memory', ms);
   log.warn({ state, ready: heard.ready, diagnostics: heard.diagnostics }, 'a container ended without a status');
   const outcome = state.Running ? 'does not answer' : `ended with ${state.ExitCode}`;
@@ -166,22 +146,6 @@ async function endWithoutStatus(
  * Under gVisor memory is the host's to count, which the launcher cannot see: what it takes for a
  * failure of the command's may be the host's kill, of which the engine knows once all has ended.
  */
-async function failedForMemory(container: Docker.Container, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
-  return reason === 'exited' && status !== 0 && (await stateOnceEnded(container)).OOMKilled;
-}
-
-/** False as well if the engine does not say. */
-async function isRunning(container: Docker.Container): Promise<boolean> {
-  const inspecting = engineCall('inspect a container', (abortSignal) => container.inspect({ abortSignal }));
-  return inspecting.then(({ State }) => State.Running, () => false);
-}
-
-/** The engine hears of a container's end a little later than its stream does. */
-async function stateOnceEnded(container: Docker.Container): Promise<Docker.ContainerInspectInfo['State']> {
-  const deadlineMs = performance.now() + END_KNOWN_MS;
-  for (let wait = MIN_POLL_MS; ; wait *= 2) {
-    const { State } = await engineCall('inspect a container', (abortSignal) => container.inspect({ abortSignal }));
-    if (!State.Running || performance.now() + wait > deadlineMs) return State;
-    await delay(wait);
-  }
+async function failedForMemory(container: StepContainer, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
+  return reason === 'exited' && status !== 0 && (await container.stateOnceEnded()).OOMKilled;
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, workspaceBytes } from '../src/container-options.js';
+import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, shapeOf, waitingShape, workspaceBytes } from '../src/container-options.js';
 import type { LauncherRequest, StepKind } from '../src/launcher-request.js';
-import { CONTAINER_LIMITS } from '../src/limits.js';
+import { CONTAINER_LIMITS, USUAL_PROGRAM_BYTES } from '../src/limits.js';
 
 const images = { build: 'tools', prove: 'tools', run: 'program' };
 const context = { images, seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here', limits: CONTAINER_LIMITS };
@@ -11,9 +11,8 @@ function request(kind: StepKind): LauncherRequest {
   return { kind, timeLimitMs: 10_000, outputLimitBytes: 1, command: ['x'], files: [] };
 }
 
-function hostConfig(kind: StepKind) {
-  return containerOptions(request(kind), context).HostConfig ?? {};
-}
+const options = (kind: StepKind) => containerOptions(shapeOf(request(kind), CONTAINER_LIMITS), context);
+const hostConfig = (kind: StepKind) => options(kind).HostConfig ?? {};
 
 describe('the container of every step', () => {
   it.each<StepKind>(['build', 'run', 'prove'])('keeps what is in it from getting out: %s', (kind) => {
@@ -27,7 +26,7 @@ describe('the container of every step', () => {
       NanoCpus: 1e9,
       LogConfig: { Type: 'none' },
     });
-    expect(containerOptions(request(kind), context)).toMatchObject({ NetworkDisabled: true, StdinOnce: true });
+    expect(options(kind)).toMatchObject({ NetworkDisabled: true, StdinOnce: true });
   });
 
   it.each<StepKind>(['build', 'run', 'prove'])('cannot swap its way around the memory limit: %s', (kind) => {
@@ -37,7 +36,7 @@ describe('the container of every step', () => {
   });
 
   it('bears its namespace and how long its step may take at most', () => {
-    const { Labels } = containerOptions(request('run'), context);
+    const { Labels } = options('run');
     expect(Labels?.[NAMESPACE_LABEL]).toBe('here');
     expect(Number(Labels?.[LIFETIME_LABEL])).toBeGreaterThan(20);
   });
@@ -49,16 +48,25 @@ describe('the container of every step', () => {
   });
 
   it('has the image of its kind', () => {
-    expect(containerOptions(request('run'), context).Image).toBe('program');
-    expect(containerOptions(request('prove'), context).Image).toBe('tools');
+    expect(options('run').Image).toBe('program');
+    expect(options('prove').Image).toBe('tools');
   });
 });
 
 describe('the space of a program', () => {
-  it('is what it may write on top of what is sent to it, in whole pages', () => {
+  const { programFilesBytes } = CONTAINER_LIMITS;
+  const bytesOf = (size: number) => {
     const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
-    const executable = { basename: 'main', bytes: Buffer.alloc(4097) };
-    expect(workspaceBytes({ ...request('run'), files, executable }, CONTAINER_LIMITS)).toBe(CONTAINER_LIMITS.programFilesBytes + 3 * 4096);
+    return workspaceBytes({ ...request('run'), files, executable: { basename: 'main', bytes: Buffer.alloc(size) } }, CONTAINER_LIMITS);
+  };
+
+  it('is what it may write on top of what is sent to it, in whole pages', () => {
+    expect(bytesOf(USUAL_PROGRAM_BYTES + 1)).toBe(programFilesBytes + USUAL_PROGRAM_BYTES + 2 * 4096);
+  });
+
+  it('is the same for all usual programs, so that a container can wait for them', () => {
+    expect(bytesOf(4097)).toBe(programFilesBytes + USUAL_PROGRAM_BYTES);
+    expect(waitingShape('run', 1, CONTAINER_LIMITS).workspaceBytes).toBe(bytesOf(4097));
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HostConfig } from 'dockerode';
-import { containerOptions, type ContainerContext } from '../src/container-options.js';
+import { containerOptions, waitingShape, type ContainerContext } from '../src/container-options.js';
 import { isGvisor, withPtrace } from '../src/gvisor.js';
 import { CONTAINER_LIMITS } from '../src/limits.js';
 
@@ -10,8 +10,7 @@ function hostConfig(runtime?: string): HostConfig {
   const images = { build: 'tools', prove: 'tools', run: 'program' };
   const usual = { images, seccompProfile: JSON.stringify(profile), namespace: 'here', limits: CONTAINER_LIMITS };
   const context: ContainerContext = { ...usual, ...(runtime !== undefined && { runtime }) };
-  const request = { kind: 'run', timeLimitMs: 1, outputLimitBytes: 1, command: ['x'], files: [] } as const;
-  return containerOptions(request, context).HostConfig ?? {};
+  return containerOptions(waitingShape('run', 1, CONTAINER_LIMITS), context).HostConfig ?? {};
 }
 
 describe('gVisor', () => {

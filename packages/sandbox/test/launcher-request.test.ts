@@ -34,7 +34,7 @@ describe('a request to the launcher', () => {
   it('is kind and limits, files, words, what to hand back, and GO', () => {
     const frames = decode(encodeRequest({ ...request, handBack: 'main' }));
     expect(frames.map(({ type }) => type).join('')).toBe('SFAABG');
-    expect(frames[0]?.payload).toEqual(Buffer.from([0x62, 0, 0, 0x75, 0x30, 0, 0, 4, 0, 0]));
+    expect(frames[0]?.payload).toEqual(Buffer.from([0x62, 0, 0, 0x75, 0x30, 0, 0, 4, 0, 0, 0, 0, 0, 0]));
     expect(frames[1]?.payload).toEqual(Buffer.from('\x08main.adbé'));
   });
 

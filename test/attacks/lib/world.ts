@@ -55,7 +55,7 @@ export async function openWorld(): Promise<World> {
   writeFileSync(secretPath, `${secret}\n`, { mode: 0o644 });
   const traps = await setTraps(folder, secret.slice(0, 8));
   const watch = new ProcessWatch();
-  const env = { RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
+  const env = { PREPARED_CONTAINERS: '1', RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
   const deployed = await deploy({ widgets: 1, workers: 2, env }).catch((error: unknown) => {
     watch.close();
     traps.close();

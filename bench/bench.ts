@@ -1,0 +1,55 @@
+/** What the rows measure with: a service with the settings of `npm start`, and the shell. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import Docker from 'dockerode';
+
+import { environment } from '../test/helpers/environment.js';
+import { deploy, type Deployment } from '../test/helpers/deployment.js';
+import { buildStandIn, removeStandIns } from '../test/images/gnatprove-stand-in/stand-in-images.js';
+import { Shell } from './shell.js';
+
+/** Before each sample, of either side: the machine is idle then, and what is made ahead has been made. */
+const REST_MS = 1500;
+
+export interface Bench {
+  readonly shell: Shell;
+  readonly service: Deployment;
+  /** For what is written on the way; it goes with the bench. */
+  readonly folder: string;
+  /** Another one, with more settings and builds of its own; it ends with the bench. */
+  another(env?: Record<string, string>, workers?: number): Promise<Deployment>;
+  imageWithStandIn(): Promise<string>;
+  rest(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openBench(): Promise<Bench> {
+  const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'bench'}-`));
+  const deployments: Deployment[] = [];
+  const docker = new Docker();
+  const namespace = environment('NAMESPACE');
+  const another = async (env: Record<string, string> = {}, workers = 1) => {
+    const builds = join(folder, String(deployments.length));
+    const deployment = await deploy({ widgets: 1, workers, env: { LOG_LEVEL: 'warn', BUILD_CACHE_FOLDER: builds, WAITING_TASKS: '1000', ...env } });
+    deployments.push(deployment);
+    return deployment;
+  };
+  const shell = await Shell.open(environment('SANDBOX_IMAGE'));
+  return {
+    shell,
+    service: await another(),
+    folder,
+    another,
+    imageWithStandIn: () => buildStandIn(docker, 14, { base: environment('SANDBOX_IMAGE'), namespace }),
+    rest: () => sleep(REST_MS),
+    async close() {
+      for (const deployment of deployments) await deployment.end();
+      await shell.close();
+      await removeStandIns(docker, namespace);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

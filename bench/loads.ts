@@ -1,0 +1,180 @@
+/** One program at a time, and many. Service and shell take turns, so that both meet the same machine. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { connect } from 'amqplib';
+
+import { environment } from '../test/helpers/environment.js';
+import { poll, submit } from '../test/helpers/client.js';
+import type { Bench } from './bench.js';
+import { c, hello, output as outputProgram, type Program } from './programs.js';
+import type { Figures } from './rows.js';
+import { runTimed, type Seen } from './service.js';
+import { Shell } from './shell.js';
+import { machineSeconds, median, quantile, timed } from './statistics.js';
+
+const SAMPLES = 15;
+const FAST_MS = 20;
+
+export interface LatencyOptions {
+  readonly program: Program;
+  readonly pollMs: number;
+  readonly until?: 'completedMs' | 'firstByteMs';
+  /** What the shell runs after its build. */
+  readonly runs?: readonly string[];
+  /** The service has had the same text before; the shell builds in a clean folder, as ever. */
+  readonly again?: boolean;
+  /** What the shell builds and runs, if not the same. */
+  readonly against?: Program;
+  /** Against an image with a stand-in for gnatprove. */
+  readonly standIn?: boolean;
+}
+
+export function latency({ program, pollMs, until = 'completedMs', runs, again = false, against = program, standIn = false }: LatencyOptions) {
+  return async (bench: Bench): Promise<Figures> => {
+    const { shell } = bench;
+    const service = standIn ? await bench.another({ SANDBOX_IMAGE: await bench.imageWithStandIn() }) : bench.service;
+    const seen: Seen[] = [];
+    const typed: number[] = [];
+    const known = program();
+    await runTimed(service.base, known, pollMs);
+    for (let i = 0; i < SAMPLES; i++) {
+      await bench.rest();
+      seen.push(await runTimed(service.base, again ? known : program(), pollMs));
+      const folder = await shell.lay(against());
+      await bench.rest();
+      typed.push(await shell.buildAndRun(folder, runs));
+    }
+    const note = pollMs > FAST_MS ? `${median(seen.map(({ polls }) => polls))} polls` : undefined;
+    return { service: median(seen.map((each) => each[until])), shell: median(typed), unit: 'ms', samples: SAMPLES, ...(note && { note }) };
+  };
+}
+
+/** `clients` at a time, each with its next as soon as the last has ended. */
+async function inTurns(count: number, clients: number, work: (n: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      while (next < count) await work(next++);
+    }),
+  );
+}
+
+/** Runs a second of the service with `clients`, and of two shells side by side. */
+async function rates(bench: Bench, count: number, clients: number, pick: (n: number) => ReturnType<Program>): Promise<Figures> {
+  const other = await Shell.open(environment('SANDBOX_IMAGE'));
+  const shells = [bench.shell, other];
+  const rate = { service: [] as number[], shell: [] as number[] };
+  for (let round = 0; round < 3; round++) {
+    await bench.rest();
+    const served = await timed(() => inTurns(count, clients, (n) => runTimed(bench.service.base, pick(n), FAST_MS)));
+    rate.service.push((count / served) * 1000);
+    const folders = await Promise.all(shells.map(async (shell) => {
+      const laid: string[] = [];
+      while (laid.length < count / 2) laid.push(await shell.lay(hello()));
+      return laid;
+    }));
+    await bench.rest();
+    const typed = await timed(() => Promise.all(shells.map(async (shell, i) => {
+      for (const folder of folders[i] ?? []) await shell.buildAndRun(folder);
+    })));
+    rate.shell.push((count / typed) * 1000);
+  }
+  await other.close();
+  return { service: median(rate.service), shell: median(rate.shell), unit: 'runs/s', samples: 3 * count };
+}
+
+export const throughput = (bench: Bench) => rates(bench, 40, 8, () => hello());
+
+export async function mixed(bench: Bench): Promise<Figures> {
+  const known = Array.from({ length: 7 }, () => hello());
+  for (const each of known) await runTimed(bench.service.base, each, FAST_MS);
+  return rates(bench, 40, 8, (n) => known[n % 10] ?? hello());
+}
+
+export async function burst(bench: Bench): Promise<Figures> {
+  const { service, shell, samples } = await rates(bench, 40, 40, () => hello());
+  return { service: 40_000 / service, shell: 40_000 / (shell ?? NaN), unit: 'ms', samples };
+}
+
+/** One after the other, with what is made ahead and removed behind them; of all processes of the machine. */
+export async function cpu(bench: Bench): Promise<Figures> {
+  const runs = 20;
+  const folders: string[] = [];
+  while (folders.length < runs) folders.push(await bench.shell.lay(hello()));
+  const spent = async (work: () => Promise<unknown>) => {
+    await bench.rest();
+    const [before, idleBefore] = [machineSeconds(), performance.now()];
+    await work();
+    await sleep(3000);
+    const busy = machineSeconds() - before;
+    const seconds = (performance.now() - idleBefore) / 1000;
+    // What the machine does anyway, idle services included, is nobody's.
+    const base = machineSeconds();
+    await sleep(3000);
+    return (busy - ((machineSeconds() - base) / 3) * seconds) / runs;
+  };
+  const service = await spent(() => inTurns(runs, 1, () => runTimed(bench.service.base, hello(), FAST_MS)));
+  const shell = await spent(async () => {
+    for (const folder of folders) await bench.shell.buildAndRun(folder);
+  });
+  return { service, shell, unit: 's', samples: runs };
+}
+
+/** A service with tasks that are polled and never end: no worker was there, and they are out of the queue by now. */
+async function serviceWithWaiting(bench: Bench, count: number) {
+  const service = await bench.another({}, 0);
+  const identifiers: string[] = [];
+  await inTurns(count, 20, async () => identifiers.push(await submit(service.base, c())));
+  const connection = await connect(environment('AMQP_URL'));
+  const channel = await connection.createChannel();
+  await channel.purgeQueue(`${service.namespace}.tasks`);
+  await connection.close();
+  await service.addWorker();
+  return { service, identifiers };
+}
+
+export async function pollers(bench: Bench): Promise<Figures> {
+  const { service, identifiers } = await serviceWithWaiting(bench, 500);
+  const build = () => timed(() => inTurns(12, 2, () => runTimed(service.base, hello(), 250)));
+  const alone: number[] = [];
+  const beside: number[] = [];
+  const pollMs: number[] = [];
+  await build();
+  for (let round = 0; round < 3; round++) {
+    await bench.rest();
+    alone.push(await build());
+    const polled = new AbortController();
+    const polling = identifiers.map(async (identifier, i) => {
+      await sleep((i * 250) / identifiers.length);
+      while (!polled.signal.aborted) {
+        pollMs.push(await timed(() => poll(service.base, identifier, 0)));
+        await sleep(250);
+      }
+    });
+    await bench.rest();
+    beside.push(await build());
+    polled.abort();
+    await Promise.all(polling);
+  }
+  const slower = median(beside) / median(alone);
+  const note = `the builds ${slower.toFixed(2)} x slower; p50 ${median(pollMs).toFixed(1)} ms`;
+  return { service: quantile(pollMs, 0.99), unit: 'ms', samples: pollMs.length, note };
+}
+
+export async function output(bench: Bench): Promise<Figures> {
+  const { service, shell } = bench;
+  const program = outputProgram();
+  await runTimed(service.base, program, FAST_MS);
+  const folder = await shell.lay(program);
+  await shell.run(`cd ${folder} && gprbuild -q -P main.gpr; cd /work`);
+  const served: number[] = [];
+  const executed: number[] = [];
+  for (let i = 0; i < SAMPLES; i++) {
+    await bench.rest();
+    served.push((await runTimed(service.base, program, FAST_MS)).completedMs);
+    await bench.rest();
+    executed.push(await timed(() => shell.executeIntoFile(`${folder}/main`, join(bench.folder, 'output'))));
+  }
+  return { service: median(served), shell: median(executed), unit: 'ms', samples: SAMPLES };
+}

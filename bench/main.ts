@@ -1,0 +1,95 @@
+/** `npm run bench [-- NAME ...]`: measures the rows, all or those named, prints a table, writes results.json. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+
+import { bringUp } from '../scripts/lib/bring-up.js';
+import { claim } from '../scripts/lib/claim.js';
+import { Engine } from '../scripts/lib/engine.js';
+import { BROKER_STAGES, PROGRAM_STAGES } from '../scripts/lib/instance.js';
+import { Problem, runToExit, say, surviveLostOutput } from '../scripts/lib/report.js';
+import { TestRun } from '../scripts/lib/test-run.js';
+import { untilStopped } from '../scripts/lib/until-stopped.js';
+import { openBench } from './bench.js';
+import { ROWS, type Figures, type Row } from './rows.js';
+
+async function main(): Promise<number> {
+  surviveLostOutput();
+  const rows = readRows(process.argv.slice(2));
+  const run = new TestRun(randomBytes(4).toString('hex'));
+  const engine = new Engine();
+  const { instance, abandoned } = await claim(run.name, run.name, run.mark);
+  mkdirSync(run.resultsFolder);
+  const stop = async () => {
+    instance.refuse();
+    await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
+    instance.close('remove folder');
+    await run.remove();
+    await engine.removeTraces(run.id);
+    await engine.close();
+  };
+  return untilStopped(
+    async () => {
+      const { settings } = await bringUp(instance, engine, { abandoned });
+      Object.assign(process.env, settings, run.mark);
+      const results: Result[] = [];
+      const bench = await openBench();
+      try {
+        for (const row of rows) {
+          const result = resultOf(row, await row.measure(bench));
+          say(row.name, lineOf(result));
+          results.push(result);
+        }
+      } finally {
+        await bench.close();
+      }
+      writeFileSync(join(import.meta.dirname, 'results.json'), `${JSON.stringify({ machine: machine(), results }, undefined, 2)}\n`);
+      for (const line of tableOf(results)) console.log(line);
+      return 0;
+    },
+    { stop, stopAtOnce: async () => { await instance.kill(); await stop(); } },
+    1,
+  );
+}
+
+interface Result extends Figures, Pick<Row, 'name' | 'what' | 'goal'> {
+  /** What the goal is of. */
+  readonly figure: number;
+  readonly isMet: boolean;
+}
+
+function resultOf({ name, what, goal }: Row, figures: Figures): Result {
+  const figure = figures.shell === undefined ? figures.service : figures.service / figures.shell;
+  return { name, what, goal, ...figures, figure, isMet: figure <= (goal.atMost ?? Infinity) && figure >= (goal.atLeast ?? 0) };
+}
+
+const rounded = (value: number) => Number(value.toPrecision(3)).toString();
+const goalOf = ({ goal }: Result) => (goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`);
+const besides = ({ service, shell, unit }: Result) => (shell === undefined ? '' : `${rounded(service)} and ${rounded(shell)} ${unit}`);
+
+function lineOf(result: Result): string {
+  const { figure, isMet, note } = result;
+  return [`${rounded(figure)} (${goalOf(result)}${isMet ? '' : ', MISSED'})`, besides(result), note].filter(Boolean).join('; ');
+}
+
+/** In Markdown, for RESULTS.md. */
+function tableOf(results: readonly Result[]): string[] {
+  const cells = (result: Result) => [result.name, result.what, goalOf(result), rounded(result.figure), result.isMet ? 'met' : 'missed', besides(result), result.note ?? ''];
+  const line = (words: readonly string[]) => `| ${words.join(' | ')} |`;
+  const head = ['row', 'what', 'goal', 'figure', '', 'service and shell', ''];
+  return [line(head), line(head.map(() => '---')), ...results.map((result) => line(cells(result)))];
+}
+
+function machine() {
+  const [cpu] = cpus();
+  return { processors: cpus().length, model: cpu?.model, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version };
+}
+
+function readRows(names: readonly string[]): readonly Row[] {
+  const unknown = names.find((name) => ROWS.every((row) => row.name !== name));
+  if (unknown !== undefined) throw new Problem(`${unknown} is no row; there are: ${ROWS.map(({ name }) => name).join(', ')}`);
+  return names.length === 0 ? ROWS : ROWS.filter(({ name }) => names.includes(name));
+}
+
+runToExit(main);

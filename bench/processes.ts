@@ -1,0 +1,86 @@
+/** What the service's processes take: of the processors when nothing happens, of memory after much has, of time to start. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import Docker from 'dockerode';
+
+import type { Bench } from './bench.js';
+import { hello } from './programs.js';
+import type { Figures } from './rows.js';
+import { runTimed } from './service.js';
+import { median, processMiB, processSeconds } from './statistics.js';
+
+const ROOT = join(import.meta.dirname, '..');
+const IDLE_MS = 60_000;
+/** Of the broker and the engine, whoever started them. */
+const PARTS = /^(beam\.smp|dockerd|containerd|containerd-shim.*)$/;
+
+function processesCalled(name: RegExp): number[] {
+  const isCalled = (pid: string) => {
+    try {
+      return name.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+    } catch {
+      return false; // It has ended.
+    }
+  };
+  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isCalled(entry)).map(Number);
+}
+
+const pidsOf = ({ service }: Bench) => [...service.widgets.map(({ process: widget }) => widget), ...service.workers].map(({ pid }) => Number(pid));
+
+export async function idle(bench: Bench): Promise<Figures> {
+  await bench.rest();
+  const pids = [...pidsOf(bench), ...processesCalled(PARTS)];
+  const before = pids.map(processSeconds);
+  await sleep(IDLE_MS);
+  const after = pids.map((pid, i) => {
+    try {
+      return processSeconds(pid);
+    } catch {
+      return before[i] ?? 0; // A shim of a container that has gone.
+    }
+  });
+  const seconds = after.reduce((sum, each, i) => sum + each - (before[i] ?? 0), 0);
+  return { service: (seconds / (IDLE_MS / 1000)) * 100, unit: '% of a core', samples: 1, note: 'app, worker, broker and engine' };
+}
+
+export async function memory(bench: Bench): Promise<Figures> {
+  const known = hello();
+  for (let runs = 0; runs < 1000; ) {
+    await Promise.all(Array.from({ length: 4 }, () => (runs++, runTimed(bench.service.base, known, 20))));
+  }
+  await bench.rest();
+  const [widget = NaN, worker = NaN] = pidsOf(bench).map(processMiB);
+  const docker = new Docker();
+  const filters = { label: [`code-widgets.namespace=${bench.service.namespace}`] };
+  const [waiting] = await docker.listContainers({ filters });
+  const usage = waiting && ((await docker.getContainer(waiting.Id).stats({ stream: false })).memory_stats as { usage?: number }).usage;
+  const note = `app ${widget.toFixed(0)}, worker ${worker.toFixed(0)}, a waiting container ${((usage ?? NaN) / 1024 / 1024).toFixed(1)}`;
+  return { service: Math.max(widget, worker), unit: 'MiB', samples: 1, note };
+}
+
+/** A start of the whole, each time after a stop; the first one, which may have to build, is not counted. */
+export async function start(): Promise<Figures> {
+  const samples: number[] = [];
+  for (let i = 0; i < 6; i++) samples.push(await startOnce());
+  return { service: median(samples.slice(1)) / 1000, unit: 's', samples: samples.length - 1 };
+}
+
+async function startOnce(): Promise<number> {
+  const begin = performance.now();
+  const child = spawn('npm', ['start'], { cwd: ROOT, env: { ...process.env, PORT: '18555', AMQP_URL: '', NAMESPACE: '' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  let readyMs = NaN;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('ready')) continue;
+    readyMs = performance.now() - begin;
+    child.kill('SIGTERM');
+  }
+  await exited;
+  if (Number.isNaN(readyMs)) throw new Error('npm start did not get ready');
+  return readyMs;
+}

@@ -1,0 +1,176 @@
+/**
+ * Builds that have been made before, kept in a folder that the workers of a machine share. One file
+ * holds one build, and is read only if it is, byte for byte, what was written for that very build.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CACHE_SHARE, CACHE_SLACK, UNFINISHED_MS } from './limits.js';
+import type { Log } from './log.js';
+import type { OutputStream } from './frames.js';
+
+/** What a build put out, how it ended, and what it handed back. */
+export interface Build {
+  readonly output: readonly (readonly [OutputStream, Buffer])[];
+  readonly status: number;
+  /** Of the command, when it was built. */
+  readonly ms: number;
+  readonly executable?: Buffer;
+}
+
+export interface BuildCacheOptions {
+  folder: string;
+  /** Of all files; before there are more, those that were not used for the longest go. */
+  maxBytes: number;
+  log: Log;
+}
+
+/** Raise when the files look different, or the same key should give another build. */
+const VERSION = 1;
+const DIGEST_CHARACTERS = 64;
+
+/** Everything that a build depends on: whatever else is equal, it is the same build. */
+export function buildKey(...parts: readonly unknown[]): string {
+  return digest(Buffer.from(JSON.stringify([VERSION, ...parts])));
+}
+
+export class BuildCache {
+  readonly #underWay = new Map<string, Promise<Build | undefined>>();
+  /** What was written here since the folder was last looked through. */
+  #newBytes = Infinity;
+
+  constructor(private readonly options: BuildCacheOptions) {}
+
+  /**
+   * The build of this key: kept, being made by somebody else here at this moment, or made by `make`
+   * and kept. `make` answers undefined for what is not to be kept or shared; so does this, since
+   * whoever has asked has seen it by then.
+   * @throws what `make` throws, for whoever's it is; the signal's reason on an abort.
+   */
+  async get(key: string, make: () => Promise<Build | undefined>, signal?: AbortSignal): Promise<{ build: Build; made: boolean } | undefined> {
+    const kept = await this.#read(key);
+    if (kept) return { build: kept, made: false };
+    for (let other; (other = this.#underWay.get(key)); ) {
+      const build = await orAborted(other.catch(() => undefined), signal);
+      if (build) return { build, made: false };
+    }
+    const making = make();
+    this.#underWay.set(key, making);
+    try {
+      const build = await making;
+      if (build === undefined) return undefined;
+      await this.#write(key, build);
+      return { build, made: true };
+    } finally {
+      this.#underWay.delete(key);
+    }
+  }
+
+  #path(key: string): string {
+    return join(this.options.folder, key);
+  }
+
+  async #read(key: string): Promise<Build | undefined> {
+    const path = this.#path(key);
+    const bytes = await readFile(path).catch(() => undefined);
+    if (bytes === undefined) return undefined;
+    const build = decode(key, bytes);
+    if (build === undefined) {
+      this.options.log.warn({ path }, 'a kept build is not what was written: removed');
+      await rm(path, { force: true });
+      return undefined;
+    }
+    const now = new Date();
+    void utimes(path, now, now).catch(() => undefined);
+    return build;
+  }
+
+  /** Whole or not at all, whoever else writes the same; what cannot be kept is no trouble of the task's. */
+  async #write(key: string, build: Build): Promise<void> {
+    const { folder, maxBytes, log } = this.options;
+    const bytes = encode(key, build);
+    if (bytes.length > maxBytes / CACHE_SHARE) return;
+    const unfinished = this.#path(`${key}.${randomUUID()}`);
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await writeFile(unfinished, bytes, { flag: 'wx', mode: 0o600 });
+      await rename(unfinished, this.#path(key));
+      this.#newBytes += bytes.length;
+      // Others write as well: each looks again before it alone could fill what was left free.
+      if (this.#newBytes > maxBytes * (1 - CACHE_SLACK)) await this.#evict();
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, 'a build could not be kept');
+      await rm(unfinished, { force: true }).catch(() => undefined);
+    }
+  }
+
+  /** Makes room for a while, and removes what a worker that died had begun to write. */
+  async #evict(): Promise<void> {
+    const { folder, maxBytes } = this.options;
+    this.#newBytes = 0;
+    const files = (await Promise.all((await readdir(folder)).map((name) => this.#fileOf(name)))).filter((file) => file !== undefined);
+    files.sort((one, other) => other.usedMs - one.usedMs);
+    let total = 0;
+    for (const { path, bytes, usedMs, isFinished } of files) {
+      total += bytes;
+      const tooMuch = total > maxBytes * CACHE_SLACK;
+      const abandoned = !isFinished && Date.now() - usedMs > UNFINISHED_MS;
+      if (!tooMuch && !abandoned) continue;
+      total -= bytes;
+      await rm(path, { force: true });
+    }
+  }
+
+  async #fileOf(name: string) {
+    const path = this.#path(name);
+    // Gone, if another worker was quicker.
+    const found = await stat(path).catch(() => undefined);
+    return found && { path, bytes: found.size, usedMs: found.mtimeMs, isFinished: !name.includes('.') };
+  }
+}
+
+interface Header {
+  key: string;
+  status: number;
+  ms: number;
+  output: [OutputStream, string][];
+  /** The rest of the file is it; otherwise there was none. */
+  hasExecutable: boolean;
+}
+
+/** A digest of all that follows, a line of JSON, the executable. */
+function encode(key: string, { output, status, ms, executable }: Build): Buffer {
+  const header: Header = { key, status, ms, output: output.map(([stream, bytes]) => [stream, bytes.toString('latin1')]), hasExecutable: executable !== undefined };
+  const content = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), executable ?? Buffer.alloc(0)]);
+  return Buffer.concat([Buffer.from(digest(content)), content]);
+}
+
+function decode(key: string, bytes: Buffer): Build | undefined {
+  const content = bytes.subarray(DIGEST_CHARACTERS);
+  if (digest(content) !== bytes.toString('latin1', 0, DIGEST_CHARACTERS)) return undefined;
+  const end = content.indexOf('\n');
+  const header = JSON.parse(content.toString('utf8', 0, end)) as Header;
+  if (header.key !== key) return undefined;
+  const { status, ms, hasExecutable } = header;
+  const output = header.output.map(([stream, text]) => [stream, Buffer.from(text, 'latin1')] as const);
+  return { status, ms, output, ...(hasExecutable && { executable: content.subarray(end + 1) }) };
+}
+
+function digest(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

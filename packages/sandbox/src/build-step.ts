@@ -1,0 +1,84 @@
+/** A build step: taken from the cache, if the same has been built before and would come out the same now. */
+import type Docker from 'dockerode';
+import { buildKey, type Build, type BuildCache } from './build-cache.js';
+import { engineCall } from './engine.js';
+import type { OutputStream } from './frames.js';
+import type { LauncherRequest } from './launcher-request.js';
+import { IMAGE_KNOWN_MS } from './limits.js';
+import { isReproducible } from './reproducible.js';
+import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
+
+type BuildEnd = StepEnd & { executable?: Buffer };
+
+/** What a compiler says that was short of something for the moment. */
+const MISFORTUNE = /killed|signal|internal compiler error|bug box|allocate|memory|resource|no space|too many open/i;
+
+export function createBuilder(workshop: Workshop, cache: BuildCache | undefined, image: string) {
+  const imageId = rememberImageId(workshop.docker, image);
+
+  /** As runStep; the output of a build that was kept comes all at once. */
+  return async (request: LauncherRequest, options: StepOptions): Promise<BuildEnd> => {
+    if (!cache || !isReproducible(request.files)) return runStep(workshop, request, options);
+    const begin = performance.now();
+    let own: BuildEnd | undefined;
+    const make = async () => {
+      const recorder = new Recorder();
+      own = await runStep(workshop, request, {
+        ...options,
+        onOutput(stream, bytes) {
+          recorder.add(stream, bytes);
+          options.onOutput(stream, bytes);
+        },
+      });
+      return recorder.build(own);
+    };
+    const got = await cache.get(keyOf(request, await imageId(), workshop), make, options.signal);
+    if (own !== undefined) return own;
+    const build = got?.build;
+    const fits = build && build.ms <= options.timeLimitMs && sizeOf(build.output) <= options.outputLimitBytes;
+    if (!fits) return runStep(workshop, request, options);
+    for (const [stream, bytes] of build.output) options.onOutput(stream, bytes);
+    const { status, executable } = build;
+    return { status, ms: Math.round(performance.now() - begin), ...(executable && { executable }) };
+  };
+}
+
+function keyOf({ command, files, findConfiguration, handBack }: LauncherRequest, imageId: string, { context }: Workshop): string {
+  const sources = files.map(({ basename, contents }) => [basename, contents]).sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
+  const { seccompProfile, runtime = '', limits } = context;
+  return buildKey(imageId, runtime, seccompProfile, limits, command, findConfiguration ?? false, handBack ?? '', sources);
+}
+
+const sizeOf = (output: Build['output']) => output.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+
+class Recorder {
+  readonly #output: [OutputStream, Buffer[]][] = [];
+
+  add(stream: OutputStream, bytes: Buffer): void {
+    const last = this.#output.at(-1);
+    // A copy: these are parts of what the connection has read.
+    if (last?.[0] === stream) last[1].push(Buffer.from(bytes));
+    else this.#output.push([stream, [Buffer.from(bytes)]]);
+  }
+
+  /** Undefined for one that ended at a limit, or failed for a reason that may be gone the next time. */
+  build({ status, limit, ms, commandMissing, executable }: BuildEnd): Build | undefined {
+    const output = this.#output.map(([stream, parts]) => [stream, Buffer.concat(parts)] as const);
+    const unlucky = status !== 0 && output.some(([, bytes]) => MISFORTUNE.test(bytes.toString('latin1')));
+    if (limit !== undefined || commandMissing || status >= 128 || unlucky) return undefined;
+    return { output, status, ms, ...(executable && { executable }) };
+  }
+}
+
+/** The id of the image that has the name now; asked for again every few seconds. */
+function rememberImageId(docker: Docker, image: string): () => Promise<string> {
+  let known: { id: Promise<string>; untilMs: number } | undefined;
+  return () => {
+    if (known === undefined || performance.now() > known.untilMs) {
+      const id = engineCall('inspect an image', () => docker.getImage(image).inspect()).then(({ Id }) => Id);
+      known = { id, untilMs: performance.now() + IMAGE_KNOWN_MS };
+      id.catch(() => (known = undefined));
+    }
+    return known.id;
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * Containers made ahead, so that nobody has to wait for one: each is started, and its launcher
+ * waits for the one request that it will ever get. How many wait follows what was asked for.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerShape } from './container-options.js';
+import type { Engine, StepContainer } from './container.js';
+import type { StepKind } from './launcher-request.js';
+import { CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS, POOL_WAIT_MS } from './limits.js';
+import { WaitingContainer } from './waiting-container.js';
+
+export interface PoolOptions {
+  /** The most that wait of each kind. */
+  most: number;
+  /** The containers of each kind. */
+  shapes: Record<StepKind, ContainerShape>;
+  /** How long one waits at most, and how often all are looked at, in ms. */
+  waitMs?: number;
+  reviewMs?: number;
+}
+
+/** So many wait whatever happens, of what nearly every task needs. */
+const LEAST: Record<StepKind, number> = { build: 1, run: 1, prove: 0 };
+const KINDS = Object.keys(LEAST) as StepKind[];
+
+interface Shelf {
+  waiting: WaitingContainer[];
+  /** How many should wait. */
+  wanted: number;
+  /** When last one was asked for and none was there. */
+  shortMs: number;
+}
+
+export class Pool {
+  readonly #shelves: Record<StepKind, Shelf>;
+  readonly #closing = new AbortController();
+  readonly #review: NodeJS.Timeout;
+  #steps = 0;
+  #calm: (() => void) | undefined;
+  #filling: Promise<void> | undefined;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly options: PoolOptions,
+  ) {
+    const shelf = (kind: StepKind): Shelf => ({ waiting: [], wanted: Math.min(LEAST[kind], options.most), shortMs: 0 });
+    this.#shelves = { build: shelf('build'), run: shelf('run'), prove: shelf('prove') };
+    this.#review = setInterval(() => void this.#lookThrough(), options.reviewMs ?? POOL_REVIEW_MS).unref();
+    this.#fill();
+  }
+
+  /** One that nobody was given before, if one waits that is as `shape` says. Then it is the caller's. */
+  take(shape: ContainerShape): StepContainer | undefined {
+    const { kind } = shape;
+    if (!fits(shape, this.options.shapes[kind])) return undefined;
+    const shelf = this.#shelves[kind];
+    for (let waiting; (waiting = shelf.waiting.shift()); ) {
+      const container = waiting.handOver();
+      if (container) return container;
+    }
+    shelf.wanted = Math.min(shelf.wanted + 1, this.options.most);
+    shelf.shortMs = performance.now();
+    return undefined;
+  }
+
+  /** Runs a step; new containers are made beside one only if they have been missing for a while. */
+  async during<T>(step: () => Promise<T>): Promise<T> {
+    this.#steps++;
+    this.#fill();
+    try {
+      return await step();
+    } finally {
+      if (--this.#steps === 0) this.#calm?.();
+    }
+  }
+
+  /** Nothing waits afterwards, and nothing will. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#review);
+    for (const { waiting } of Object.values(this.#shelves)) for (const each of waiting.splice(0)) each.dispose();
+    await this.#filling;
+  }
+
+  #fill(): void {
+    this.#filling ??= this.#makeMissing().finally(() => (this.#filling = undefined));
+  }
+
+  /** One at a time: what is asked for meanwhile is made by whoever asks. */
+  async #makeMissing(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const kind = this.#missing();
+      if (kind === undefined) return;
+      await this.#untilCalm();
+      const waiting = await WaitingContainer.make(this.engine, this.options.shapes[kind], signal).catch(() => undefined);
+      // The steps' own attempts tell of an engine in trouble.
+      if (waiting === undefined) await delay(POOL_RETRY_MS, undefined, { signal }).catch(() => undefined);
+      else if (signal.aborted) waiting.dispose();
+      else this.#shelves[kind].waiting.push(waiting);
+    }
+  }
+
+  #missing(): StepKind | undefined {
+    const missing = (kind: StepKind) => this.#shelves[kind].wanted - this.#shelves[kind].waiting.length;
+    const [most] = KINDS.toSorted((one, other) => missing(other) - missing(one));
+    return most !== undefined && missing(most) > 0 ? most : undefined;
+  }
+
+  /** Making a container takes as much of the processors as a build does: it can wait, a little. */
+  async #untilCalm(): Promise<void> {
+    if (this.#steps === 0) return;
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#closing.signal]);
+    this.#calm = () => over.abort();
+    await delay(CALM_MS, undefined, { signal }).catch(() => undefined);
+    this.#calm = undefined;
+  }
+
+  /** Throws away what is not as it was made, has waited too long, or is no longer wanted. */
+  async #lookThrough(): Promise<void> {
+    const { waitMs = POOL_WAIT_MS } = this.options;
+    const nowMs = performance.now();
+    for (const kind of KINDS) {
+      const shelf = this.#shelves[kind];
+      if (shelf.wanted > LEAST[kind] && nowMs - shelf.shortMs > waitMs) shelf.wanted--;
+      const surplus = shelf.waiting.slice(0, Math.max(0, shelf.waiting.length - shelf.wanted));
+      for (const each of [...shelf.waiting]) {
+        const isGood = !surplus.includes(each) && nowMs - each.sinceMs < waitMs && (await each.isUntouched());
+        const at = shelf.waiting.indexOf(each);
+        // It may have been handed over meanwhile.
+        if (!isGood && at >= 0) shelf.waiting.splice(at, 1)[0]?.dispose();
+      }
+    }
+    this.#fill();
+  }
+}
+
+/** Whether what waits is what was asked for. It may live longer, never shorter. */
+function fits(asked: ContainerShape, waiting: ContainerShape): boolean {
+  return asked.workspaceBytes === waiting.workspaceBytes && asked.stepMs <= waiting.stepMs;
+}

@@ -1,0 +1,101 @@
+/** A container whose launcher has said that it is ready, and nothing else. */
+import type { ContainerShape } from './container-options.js';
+import { makeContainer, type Engine, type StepContainer } from './container.js';
+import { ContainerLost } from './engine.js';
+import { createDockerReader, createLauncherReader } from './frames.js';
+import { PROTOCOL_VERSION } from './launcher-request.js';
+import { READY_MS } from './limits.js';
+
+const ENDS = ['end', 'close', 'error'] as const;
+
+export class WaitingContainer {
+  readonly sinceMs = performance.now();
+  /** What has come, for whoever listens next. */
+  readonly #said: Buffer[] = [];
+  #isReady = false;
+  #isSpoilt = false;
+  #onChange: () => void = () => undefined;
+
+  private constructor(private readonly container: StepContainer) {
+    const readLauncher = createLauncherReader((frame) => {
+      this.#isSpoilt ||= this.#isReady || frame.type !== 'ready' || frame.version !== PROTOCOL_VERSION;
+      this.#isReady = true;
+    });
+    const readDocker = createDockerReader((name, bytes) => {
+      if (name === 'stdout') readLauncher(bytes);
+      else this.#isSpoilt = true;
+    });
+    this.#hear = (bytes) => {
+      this.#said.push(bytes);
+      try {
+        readDocker(bytes);
+      } catch {
+        this.#isSpoilt = true;
+      }
+      this.#onChange();
+    };
+    container.stream.on('data', this.#hear);
+    for (const event of ENDS) container.stream.on(event, this.#spoil);
+  }
+
+  /** @throws what making and starting it throws; ContainerLost for one that does not get ready. */
+  static async make(engine: Engine, shape: ContainerShape, signal: AbortSignal): Promise<WaitingContainer> {
+    const container = await makeContainer(engine, shape, signal);
+    const waiting = new WaitingContainer(container);
+    try {
+      await container.start(signal);
+      await waiting.#untilReady(signal);
+      return waiting;
+    } catch (error) {
+      waiting.dispose();
+      throw error;
+    }
+  }
+
+  /** Its connection stands, and its launcher has said nothing since it was ready. */
+  get isAsMade(): boolean {
+    return this.#isReady && !this.#isSpoilt;
+  }
+
+  /** The engine knows of nothing that was done to it since. */
+  async isUntouched(): Promise<boolean> {
+    return this.isAsMade && (await this.container.isUntouched());
+  }
+
+  /** The container, with all that it has said still to be heard; undefined if it is not as it was made, and then it is gone. */
+  handOver(): StepContainer | undefined {
+    if (!this.isAsMade) {
+      this.dispose();
+      return undefined;
+    }
+    const { stream } = this.container;
+    stream.off('data', this.#hear).pause();
+    stream.unshift(Buffer.concat(this.#said));
+    // Whoever has it now listens for these as well; until then an error has to have somebody.
+    for (const event of ['end', 'close'] as const) stream.off(event, this.#spoil);
+    return this.container;
+  }
+
+  dispose(): void {
+    this.container.dispose();
+  }
+
+  readonly #hear: (bytes: Buffer) => void;
+  readonly #spoil = () => {
+    this.#isSpoilt = true;
+    this.#onChange();
+  };
+
+  #untilReady(signal: AbortSignal): Promise<void> {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(new ContainerLost('a container did not get ready'));
+      this.#onChange = () => {
+        if (this.isAsMade) resolve();
+        else if (this.#isSpoilt) lost();
+      };
+      patience.addEventListener('abort', lost, { once: true });
+      this.#onChange();
+    });
+  }
+}

@@ -1,0 +1,97 @@
+/** Builds that are kept, on the real engine and the real compilers: nobody can tell but by the clock. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Sandbox, SourceFile } from '../../packages/sandbox/src/sandbox.js';
+import { address, collect, createTestSandbox, recordCalls, warnings } from './sandbox-harness.js';
+
+jest.setTimeout(60_000);
+const MIB = 1024 * 1024;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'builds'}-`));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const sandboxes: Sandbox[] = [];
+afterAll(() => Promise.all(sandboxes.map((each) => each.close())));
+function newSandbox(engine: { dockerHost?: string } = address): Sandbox {
+  const sandbox = createTestSandbox(engine, undefined, { buildCache: { folder, maxBytes: 100 * MIB } });
+  sandboxes.push(sandbox);
+  return sandbox;
+}
+
+const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n' };
+const program = (contents: string): SourceFile[] => [{ basename: 'main.c', contents }, PROJECT];
+const build = (sandbox: Sandbox, files: SourceFile[], command = ['gprbuild', '-q', '-P', 'main.gpr'], limits = {}) =>
+  collect((options) => sandbox.build({ command, files, executable: 'main' }, options), limits);
+const withoutTime = (end: Awaited<ReturnType<typeof build>>) => ({ ...end, ms: 0 });
+/** How many containers were made for what `use` does. */
+const containersFor = async (use: (sandbox: Sandbox) => Promise<unknown>) => {
+  const calls = await recordCalls(async (engine) => {
+    const sandbox = newSandbox(engine);
+    await use(sandbox);
+    await sandbox.close();
+  });
+  return calls.filter(({ path }) => path.includes('/containers/create')).length;
+};
+
+const HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); }\n';
+
+describe('a build of what was built before', () => {
+  it.each([
+    ['a good one', program(HELLO)],
+    ['one with warnings', program('int main(void) { int x; return x; }\n#warning "take care"\n')],
+    ['one with errors', program('int main(void) { return y; }\n')],
+    ['one that does not link', program('int f(void); int main(void) { return f(); }\n')],
+  ])('is the same to the byte, without a container: %s', async (_, files) => {
+    const first = await build(newSandbox(), files);
+    let second: typeof first | undefined;
+    expect(await containersFor(async (sandbox) => (second = await build(sandbox, files)))).toBe(0);
+    expect(withoutTime(second as typeof first)).toEqual(withoutTime(first));
+    expect(first.status === 0).toBe(first.executable !== undefined);
+  });
+
+  it.each<[string, (sandbox: Sandbox) => Promise<unknown>]>([
+    ['a file is another', (sandbox) => build(sandbox, program(`${HELLO} `))],
+    ['a file has another name', (sandbox) => build(sandbox, [...program(HELLO).slice(0, 1), { ...PROJECT, basename: 'other.gpr' }])],
+    ['there is one more file', (sandbox) => build(sandbox, [...program(HELLO), { basename: 'a.h', contents: '' }])],
+    ['the command is another', (sandbox) => build(sandbox, program(HELLO), ['gprbuild', '-P', 'main.gpr'])],
+  ])('is another one, if %s', async (_, again) => {
+    await build(newSandbox(), program(HELLO));
+    expect(await containersFor(again)).toBe(1);
+  });
+
+  it.each([
+    ['that asks for the time', '#include <stdio.h>\nint main(void) { puts(__TIME__); }\n'],
+    ['that asks for the date', '#include <stdio.h>\nint main(void) { puts(__DATE__); }\n'],
+  ])('is made anew: one %s', async (_, text) => {
+    await build(newSandbox(), program(text));
+    expect(await containersFor((sandbox) => build(sandbox, program(text)))).toBe(1);
+  });
+
+  it('is made anew after one that came to its limit', async () => {
+    const slow = ['sh', '-c', 'sleep 2; exit 0'];
+    expect(await build(newSandbox(), program(HELLO), slow, { timeLimitMs: 500 })).toMatchObject({ limit: 'time' });
+    expect(await build(newSandbox(), program(HELLO), slow)).toMatchObject({ status: 0 });
+  });
+
+  it('is made once, if many ask at once', async () => {
+    let ends: Awaited<ReturnType<typeof build>>[] = [];
+    expect(await containersFor(async (sandbox) => (ends = await Promise.all([1, 2, 3, 4].map(() => build(sandbox, program(HELLO))))))).toBe(1);
+    expect(new Set(ends.map(({ executable }) => executable?.toString('base64'))).size).toBe(1);
+  });
+
+  it('does not use a file that was changed, and says so', async () => {
+    const first = await build(newSandbox(), program(HELLO));
+    const [name = ''] = readdirSync(folder);
+    const bytes = readFileSync(join(folder, name));
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 100) ^ 1, bytes.length - 100);
+    writeFileSync(join(folder, name), bytes);
+    const again = await build(newSandbox(), program(HELLO));
+    expect(withoutTime(again)).toEqual(withoutTime(first));
+    expect(warnings).toContain('a kept build is not what was written: removed');
+  });
+});

@@ -1,0 +1,168 @@
+/** Containers made ahead, on the real engine: each is given out once, and only as it was made. */
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { waitingShape } from '../../packages/sandbox/src/container-options.js';
+import type { StepContainer } from '../../packages/sandbox/src/container.js';
+import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
+import { Pool } from '../../packages/sandbox/src/pool.js';
+import { Removals } from '../../packages/sandbox/src/removals.js';
+import type { Sandbox } from '../../packages/sandbox/src/sandbox.js';
+import { collect, containers, contextOfTests, createTestSandbox, docker, warnings } from './sandbox-harness.js';
+
+jest.setTimeout(60_000);
+const STEP_MS = 20_000;
+const shapes = {
+  build: waitingShape('build', STEP_MS, CONTAINER_LIMITS),
+  run: waitingShape('run', STEP_MS, CONTAINER_LIMITS),
+  prove: waitingShape('prove', STEP_MS, CONTAINER_LIMITS),
+};
+const removals = new Removals(docker, { warn: (_, message) => warnings.push(message) });
+
+let open: { close: () => Promise<void> }[] = [];
+const keep = <T extends { close: () => Promise<void> }>(each: T): T => (open.push(each), each);
+afterEach(async () => {
+  for (const each of open) await each.close();
+  open = [];
+  await removals.settled();
+  expect(await containers()).toEqual([]);
+});
+
+const newPool = (more: { most?: number; waitMs?: number; reviewMs?: number } = {}) =>
+  keep(new Pool({ docker, context: contextOfTests, removals }, { most: 4, shapes, ...more }));
+const newSandbox = (preparedContainers = 4) => keep(createTestSandbox(undefined, undefined, { preparedContainers }));
+
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  for (const deadline = Date.now() + 30_000; !(await holds()); await sleep(50)) if (Date.now() > deadline) throw new Error(`never ${what}`);
+}
+const running = async () => (await containers()).filter(({ State }) => State === 'running').map(({ Id }) => Id);
+const untilWaiting = (count: number) => until(async () => (await running()).length === count, `${count} containers`);
+/** The id of the container that a step ran in. */
+const whereItRan = async (sandbox: Sandbox) =>
+  (await collect((options) => sandbox.build({ command: ['sh', '-c', 'cat /etc/hostname'], files: [] }, options))).stdout.trim();
+
+describe('a pool of containers', () => {
+  it('has one that builds and one that runs from the start, and gives one in no time', async () => {
+    const pool = newPool();
+    await untilWaiting(2);
+    const before = await running();
+    let container: StepContainer | undefined;
+    await until(() => Promise.resolve((container = pool.take(shapes.run)) !== undefined), 'given');
+    expect(before.length).toBe(2);
+    container?.dispose();
+  });
+
+  it('gives a step the one that waited, and makes another for the next', async () => {
+    const sandbox = newSandbox();
+    await untilWaiting(2);
+    await sleep(500);
+    const waiting = await running();
+    const id = await whereItRan(sandbox);
+    expect(waiting.some((each) => each.startsWith(id))).toBe(true);
+    await until(async () => {
+      const now = await running();
+      return now.length === 2 && now.every((each) => !each.startsWith(id));
+    }, 'made anew');
+  });
+
+  it('never gives one twice, however many ask', async () => {
+    const sandbox = newSandbox();
+    const ids: string[] = [];
+    const one = async () => {
+      for (let i = 0; i < 6; i++) ids.push(await whereItRan(sandbox));
+    };
+    await Promise.all([one(), one(), one(), one()]);
+    expect(new Set(ids).size).toBe(24);
+  });
+
+  it('gives no two steps the same, asked in the same moment', async () => {
+    const pool = newPool();
+    await untilWaiting(2);
+    await sleep(500);
+    const taken = [pool.take(shapes.build), pool.take(shapes.build)];
+    expect(taken.filter(Boolean)).toHaveLength(1);
+    for (const each of taken) each?.dispose();
+  });
+
+  it('has more waiting once they were missing, up to a bound', async () => {
+    const pool = newPool({ most: 3 });
+    await untilWaiting(2);
+    for (let i = 0; i < 6; i++) pool.take(shapes.prove)?.dispose();
+    await pool.during(() => Promise.resolve());
+    await untilWaiting(5);
+    await sleep(1000);
+    expect(await running()).toHaveLength(5);
+  });
+
+  it('does not give one with another amount of space, or for a longer step', async () => {
+    const pool = newPool();
+    await untilWaiting(2);
+    await sleep(500);
+    expect(pool.take({ ...shapes.run, workspaceBytes: shapes.run.workspaceBytes + 4096 })).toBeUndefined();
+    expect(pool.take({ ...shapes.run, stepMs: STEP_MS + 1 })).toBeUndefined();
+    const fits = pool.take({ ...shapes.run, stepMs: STEP_MS - 1, waitMs: 0 });
+    expect(fits).toBeDefined();
+    fits?.dispose();
+  });
+});
+
+describe('a container that waits', () => {
+  const harms: [string, (id: string) => Promise<unknown>][] = [
+    ['was killed', (id) => docker.getContainer(id).kill()],
+    ['was removed', (id) => docker.getContainer(id).remove({ force: true })],
+    ['was told something by somebody else', async (id) => {
+      const stream = (await docker.getContainer(id).attach({ stream: true, hijack: true, stdin: true })) as Duplex;
+      stream.end('nonsense', () => setTimeout(() => stream.destroy(), 500).unref());
+    }],
+  ];
+  it.each(harms)('and %s is not given out', async (_, harm) => {
+    const sandbox = newSandbox();
+    await untilWaiting(2);
+    await sleep(500);
+    const before = await running();
+    await Promise.all(before.map(harm));
+    await until(async () => (await running()).every((id) => !before.includes(id)), 'gone');
+    const id = await whereItRan(sandbox);
+    expect(before.some((each) => each.startsWith(id))).toBe(false);
+  });
+
+  const touches: [string, (id: string) => Promise<unknown>][] = [
+    ['was paused', (id) => docker.getContainer(id).pause()],
+    ['was entered', async (id) => {
+      // It waits as long as its stdin is open.
+      const exec = await docker.getContainer(id).exec({ Cmd: ['/usr/libexec/code-widgets/launcher'], AttachStdin: true });
+      const stream = await exec.start({ hijack: true, stdin: true });
+      stream.resume();
+      setTimeout(() => stream.destroy(), 2000);
+    }],
+  ];
+  it.each(touches)('and %s is thrown away at the next look', async (_, touch) => {
+    newPool({ reviewMs: 200 });
+    await untilWaiting(2);
+    const before = await running();
+    await touch(before[0] as string);
+    await until(async () => (await containers()).every(({ Id }) => Id !== before[0]), 'thrown away');
+    await untilWaiting(2);
+    expect(await running()).toContain(before[1]);
+  });
+
+  it('and has waited too long makes room for another', async () => {
+    newPool({ waitMs: 1500, reviewMs: 200 });
+    await untilWaiting(2);
+    const before = await running();
+    await until(async () => {
+      const now = await running();
+      return now.length === 2 && before.every((id) => !now.includes(id));
+    }, 'made anew');
+  });
+
+  it('ends when its worker does, even if it cannot tell', async () => {
+    const pool = newPool();
+    await untilWaiting(2);
+    await sleep(500);
+    const [build, run] = [pool.take(shapes.build), pool.take(shapes.run)];
+    for (const each of [build, run]) each?.stream.destroy();
+    await until(async () => (await containers()).filter(({ State }) => State === 'exited').length === 2, 'ended');
+    for (const each of [build, run]) each?.dispose();
+  });
+});
