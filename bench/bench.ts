@@ -22,11 +22,13 @@ export interface Bench {
   /** Another one, with more settings and builds of its own; it ends with the bench. */
   another(env?: Record<string, string>, workers?: number): Promise<Deployment>;
   imageWithStandIn(): Promise<string>;
+  /** How many the broker has open, if it is our own. */
+  channels(): Promise<number>;
   rest(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function openBench(): Promise<Bench> {
+export async function openBench(channels: Bench['channels']): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'bench'}-`));
   const deployments: Deployment[] = [];
   const docker = new Docker();
@@ -44,6 +46,7 @@ export async function openBench(): Promise<Bench> {
     folder,
     another,
     imageWithStandIn: () => buildStandIn(docker, 14, { base: environment('SANDBOX_IMAGE'), namespace }),
+    channels,
     rest: () => sleep(REST_MS),
     async close() {
       for (const deployment of deployments) await deployment.end();

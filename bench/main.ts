@@ -1,6 +1,6 @@
 /** `npm run bench [-- NAME ...]`: measures the rows, all or those named, prints a table, writes results.json. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -31,10 +31,14 @@ async function main(): Promise<number> {
   };
   return untilStopped(
     async () => {
-      const { settings } = await bringUp(instance, engine, { abandoned });
+      const { settings, ownBroker } = await bringUp(instance, engine, { abandoned });
       Object.assign(process.env, settings, run.mark);
       const results: Result[] = [];
-      const bench = await openBench();
+      const bench = await openBench(async () => {
+        const log = `channels-${randomBytes(4).toString('hex')}.log`;
+        await ownBroker?.control(log, 'list_channels', '--quiet', '--no-table-headers', 'pid');
+        return ownBroker ? readFileSync(join(instance.folder, log), 'utf8').trim().split('\n').length : NaN;
+      });
       try {
         for (const row of rows) {
           const result = resultOf(row, await row.measure(bench));
@@ -89,7 +93,7 @@ function machine() {
 function readRows(names: readonly string[]): readonly Row[] {
   const unknown = names.find((name) => ROWS.every((row) => row.name !== name));
   if (unknown !== undefined) throw new Problem(`${unknown} is no row; there are: ${ROWS.map(({ name }) => name).join(', ')}`);
-  return names.length === 0 ? ROWS : ROWS.filter(({ name }) => names.includes(name));
+  return names.length === 0 ? ROWS.filter(({ byHand }) => !byHand) : ROWS.filter(({ name }) => names.includes(name));
 }
 
 runToExit(main);

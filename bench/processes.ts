@@ -19,7 +19,7 @@ const IDLE_MS = 60_000;
 /** Of the broker and the engine, whoever started them. */
 const PARTS = /^(beam\.smp|dockerd|containerd|containerd-shim.*)$/;
 
-function processesCalled(name: RegExp): number[] {
+export function processesCalled(name: RegExp): number[] {
   const isCalled = (pid: string) => {
     try {
       return name.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim());

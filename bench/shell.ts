@@ -9,6 +9,7 @@ import Docker from 'dockerode';
 import { createProject } from '@code-widgets/project';
 
 import type { RunRequest } from '../test/helpers/client.js';
+import { environment } from '../test/helpers/environment.js';
 
 export class Shell {
   #said = '';
@@ -23,7 +24,7 @@ export class Shell {
 
   static async open(image: string): Promise<Shell> {
     const docker = new Docker();
-    const container = await docker.createContainer({ Image: image, Entrypoint: ['sleep', 'infinity'], Labels: { 'code-widgets.bench': '' } });
+    const container = await docker.createContainer({ Image: image, Entrypoint: ['sleep', 'infinity'], Labels: { 'code-widgets.namespace': environment('NAMESPACE') } });
     await container.start();
     const exec = await container.exec({ Cmd: ['sh'], AttachStdin: true, AttachStdout: true, AttachStderr: true });
     const shell = new Shell(container, await exec.start({ hijack: true, stdin: true }));
