@@ -70,6 +70,7 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
     SHUTDOWN_GRACE_MS: '1000',
     CONCURRENCY: '2',
     PREPARED_CONTAINERS: '2',
+    PREPARED_WAIT_MS: '20000',
     BUILD_CACHE_FOLDER: join(instance.folder, `${name}-builds`),
   };
   const foldersBefore = machine.engineFolders();

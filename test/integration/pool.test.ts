@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { waitingShape } from '../../packages/sandbox/src/container-options.js';
 import type { StepContainer } from '../../packages/sandbox/src/container.js';
+import type { StepKind } from '../../packages/sandbox/src/launcher-request.js';
 import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
 import { Pool } from '../../packages/sandbox/src/pool.js';
 import { Removals } from '../../packages/sandbox/src/removals.js';
@@ -12,11 +13,11 @@ import { collect, containers, contextOfTests, createTestSandbox, docker, warning
 
 jest.setTimeout(60_000);
 const STEP_MS = 20_000;
-const shapes = {
-  build: waitingShape('build', STEP_MS, CONTAINER_LIMITS),
-  run: waitingShape('run', STEP_MS, CONTAINER_LIMITS),
-  prove: waitingShape('prove', STEP_MS, CONTAINER_LIMITS),
+const shapesFor = (waitMs?: number) => {
+  const shape = (kind: StepKind) => waitingShape(kind, STEP_MS, CONTAINER_LIMITS, waitMs);
+  return { build: shape('build'), run: shape('run'), prove: shape('prove') };
 };
+const shapes = shapesFor();
 const removals = new Removals(docker, { warn: (_, message) => warnings.push(message) });
 
 let open: { close: () => Promise<void> }[] = [];
@@ -28,8 +29,8 @@ afterEach(async () => {
   expect(await containers()).toEqual([]);
 });
 
-const newPool = (more: { most?: number; waitMs?: number; reviewMs?: number } = {}) =>
-  keep(new Pool({ docker, context: contextOfTests, removals }, { most: 4, shapes, ...more }));
+const newPool = ({ waitMs, ...more }: { most?: number; waitMs?: number; reviewMs?: number } = {}) =>
+  keep(new Pool({ docker, context: contextOfTests, removals }, { most: 4, shapes: shapesFor(waitMs), ...more }));
 const newSandbox = (preparedContainers = 4) => keep(createTestSandbox(undefined, undefined, { preparedContainers }));
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {

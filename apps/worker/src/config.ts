@@ -38,6 +38,8 @@ const Settings = Type.Object({
 
   /** The most containers of each kind (build, run, proof) that wait for a task, made ahead; 0 for none. */
   PREPARED_CONTAINERS: Type.Integer({ minimum: 0, maximum: 64, default: 8 }),
+  /** How long one of them waits before a newer one takes its place; what a dead worker leaves may stay as long. */
+  PREPARED_WAIT_MS: Type.Integer({ minimum: 1000, default: limits.POOL_WAIT_MS }),
   /** Where builds are kept, for all workers of a machine; without it, each is made anew. */
   BUILD_CACHE_FOLDER: Type.Optional(Type.String({ minLength: 1 })),
   BUILD_CACHE_BYTES: Type.Integer({ minimum: 0, default: 512 * MIB }),

@@ -27,6 +27,7 @@ const sandbox = createSandbox({
   namespace: config.NAMESPACE,
   limits: containerLimits(config),
   preparedContainers: config.PREPARED_CONTAINERS,
+  preparedWaitMs: config.PREPARED_WAIT_MS,
   longestStepsMs: { build: config.BUILD_LIMIT_MS, run: config.RUN_LIMIT_MS, prove: config.PROVE_LIMIT_MS },
   ...(config.BUILD_CACHE_FOLDER && { buildCache: { folder: config.BUILD_CACHE_FOLDER, maxBytes: config.BUILD_CACHE_BYTES } }),
   log,

@@ -46,9 +46,9 @@ export function shapeOf(request: LauncherRequest, limits: ContainerLimits): Cont
   return { kind: request.kind, workspaceBytes: workspaceBytes(request, limits), stepMs: request.timeLimitMs, waitMs: 0 };
 }
 
-/** Of a container that waits for a step of at most `stepMs`, with no more sent to it than is usual. */
-export function waitingShape(kind: StepKind, stepMs: number, limits: ContainerLimits): ContainerShape {
-  return { kind, workspaceBytes: workspaceBytes({ kind, files: [] }, limits), stepMs, waitMs: POOL_WAIT_MS + POOL_REVIEW_MS };
+/** Of a container that waits up to `waitMs` for a step of at most `stepMs`, with no more sent to it than is usual. */
+export function waitingShape(kind: StepKind, stepMs: number, limits: ContainerLimits, waitMs = POOL_WAIT_MS): ContainerShape {
+  return { kind, workspaceBytes: workspaceBytes({ kind, files: [] }, limits), stepMs, waitMs };
 }
 
 /**
@@ -69,7 +69,7 @@ export function outerTimeLimitMs(timeLimitMs: number): number {
 
 /** Creation, attachment and start, the wait, the step itself, the looks at its end, and the first attempt at its removal. */
 function lifetimeSeconds({ stepMs, waitMs }: ContainerShape): number {
-  return Math.ceil((waitMs + outerTimeLimitMs(stepMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
+  return Math.ceil((waitMs + (waitMs > 0 ? POOL_REVIEW_MS : 0) + outerTimeLimitMs(stepMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
 }
 
 function hostConfig({ kind, workspaceBytes: size }: ContainerShape, { seccompProfile, limits, runtime }: ContainerContext): HostConfig {

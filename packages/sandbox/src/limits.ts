@@ -70,7 +70,7 @@ export const REMOVAL_RETRIES_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 /** What may be sent to a program that a waiting container is to run: its sources and itself. */
 export const USUAL_PROGRAM_BYTES = 512 * KIB;
 /** How long a container waits for its one request before a newer one takes its place. */
-export const POOL_WAIT_MS = 300_000;
+export const POOL_WAIT_MS = 120_000;
 /** Between two looks at those that wait. */
 export const POOL_REVIEW_MS = 10_000;
 /** From a container's start to its launcher's first word. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerShape } from './container-options.js';
 import type { Engine, StepContainer } from './container.js';
 import type { StepKind } from './launcher-request.js';
-import { CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS, POOL_WAIT_MS } from './limits.js';
+import { CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
 import { WaitingContainer } from './waiting-container.js';
 
 export interface PoolOptions {
@@ -14,8 +14,7 @@ export interface PoolOptions {
   most: number;
   /** The containers of each kind. */
   shapes: Record<StepKind, ContainerShape>;
-  /** How long one waits at most, and how often all are looked at, in ms. */
-  waitMs?: number;
+  /** How often those that wait are looked at, in ms. */
   reviewMs?: number;
 }
 
@@ -119,10 +118,10 @@ export class Pool {
 
   /** Throws away what is not as it was made, has waited too long, or is no longer wanted. */
   async #lookThrough(): Promise<void> {
-    const { waitMs = POOL_WAIT_MS } = this.options;
     const nowMs = performance.now();
     for (const kind of KINDS) {
       const shelf = this.#shelves[kind];
+      const { waitMs } = this.options.shapes[kind];
       if (shelf.wanted > LEAST[kind] && nowMs - shelf.shortMs > waitMs) shelf.wanted--;
       const surplus = shelf.waiting.slice(0, Math.max(0, shelf.waiting.length - shelf.wanted));
       for (const each of [...shelf.waiting]) {

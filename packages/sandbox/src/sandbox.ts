@@ -40,6 +40,8 @@ export interface SandboxOptions {
   limits?: ContainerLimits;
   /** The most containers of each kind that are made ahead; none without it. */
   preparedContainers?: number;
+  /** How long one of them waits before a newer one takes its place. */
+  preparedWaitMs?: number;
   /** Where builds are kept, and how many bytes of them; nowhere without it. */
   buildCache?: { folder: string; maxBytes: number };
   /** The longest that a step of each kind is given, in ms; a step that is given more has a container of its own made. */
@@ -142,8 +144,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   };
 }
 
-function shapes({ longestStepsMs: longest = LONGEST_STEPS_MS, limits = CONTAINER_LIMITS }: SandboxOptions): Record<StepKind, ContainerShape> {
-  const shape = (kind: StepKind) => waitingShape(kind, longest[kind], limits);
+function shapes({ longestStepsMs: longest = LONGEST_STEPS_MS, limits = CONTAINER_LIMITS, preparedWaitMs }: SandboxOptions): Record<StepKind, ContainerShape> {
+  const shape = (kind: StepKind) => waitingShape(kind, longest[kind], limits, preparedWaitMs);
   return { build: shape('build'), run: shape('run'), prove: shape('prove') };
 }
 
