@@ -28,6 +28,17 @@ export interface Bench {
   close(): Promise<void>;
 }
 
+/** What came out: times in ms, unless the row says otherwise. */
+export interface Figures {
+  /** The service's, and beside it the shell's, where it is a ratio of these. */
+  readonly service: number;
+  readonly shell?: number;
+  readonly unit: string;
+  readonly samples: number;
+  /** More of what was seen, in a few words. */
+  readonly note?: string;
+}
+
 export async function openBench(channels: Bench['channels']): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'bench'}-`));
   const deployments: Deployment[] = [];

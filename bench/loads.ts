@@ -6,9 +6,8 @@ import { connect } from 'amqplib';
 
 import { environment } from '../test/helpers/environment.js';
 import { poll, submit } from '../test/helpers/client.js';
-import type { Bench } from './bench.js';
+import type { Bench, Figures } from './bench.js';
 import { c, hello, output as outputProgram, type Program } from './programs.js';
-import type { Figures } from './rows.js';
 import { runTimed, type Seen } from './service.js';
 import { Shell } from './shell.js';
 import { machineSeconds, median, quantile, timed } from './statistics.js';

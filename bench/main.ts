@@ -11,8 +11,8 @@ import { BROKER_STAGES, PROGRAM_STAGES } from '../scripts/lib/instance.js';
 import { Problem, runToExit, say, surviveLostOutput } from '../scripts/lib/report.js';
 import { TestRun } from '../scripts/lib/test-run.js';
 import { untilStopped } from '../scripts/lib/until-stopped.js';
-import { openBench } from './bench.js';
-import { ROWS, type Figures, type Row } from './rows.js';
+import { openBench, type Figures } from './bench.js';
+import { ROWS, type Row } from './rows.js';
 
 async function main(): Promise<number> {
   surviveLostOutput();

@@ -8,9 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
-import type { Bench } from './bench.js';
+import type { Bench, Figures } from './bench.js';
 import { hello } from './programs.js';
-import type { Figures } from './rows.js';
 import { runTimed } from './service.js';
 import { median, processMiB, processSeconds } from './statistics.js';
 

@@ -1,21 +1,10 @@
 /** The rows of the table: what each measures, against what, and how good it is meant to be. */
-import type { Bench } from './bench.js';
+import type { Bench, Figures } from './bench.js';
 import { burst, cpu, latency, mixed, output, pollers, throughput } from './loads.js';
 import { idle, memory, start } from './processes.js';
 import * as programs from './programs.js';
 import { LAB_CASES } from './programs.js';
 import { soak } from './soak.js';
-
-/** What came out: times in ms, unless the row says otherwise. */
-export interface Figures {
-  /** The service's, and beside it the shell's, where it is a ratio of these. */
-  readonly service: number;
-  readonly shell?: number;
-  readonly unit: string;
-  readonly samples: number;
-  /** More of what was seen, in a few words. */
-  readonly note?: string;
-}
 
 export interface Row {
   readonly name: string;

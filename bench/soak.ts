@@ -1,10 +1,9 @@
 /** Thousands of runs, and what is left of them in memory, open files, channels and on the engine's disk. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-import type { Bench } from './bench.js';
+import type { Bench, Figures } from './bench.js';
 import { c, compileError, hello } from './programs.js';
 import { processesCalled } from './processes.js';
-import type { Figures } from './rows.js';
 import { runTimed } from './service.js';
 import { processMiB } from './statistics.js';
 

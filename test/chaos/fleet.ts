@@ -42,7 +42,11 @@ export interface Fleet {
   readonly members: readonly Member[];
   /** Lines of the log of level error and above. */
   readonly errors: readonly string[];
-  end(): Promise<void>;
+  /**
+   * Ends all of them, then calls `look` beside one more worker, which makes no containers ahead and
+   * removes what dead ones have left.
+   */
+  end<T>(look: () => Promise<T>): Promise<T>;
 }
 
 export async function startFleet({ instance, root, env, logPath }: FleetOptions): Promise<Fleet> {
@@ -94,14 +98,22 @@ export async function startFleet({ instance, root, env, logPath }: FleetOptions)
     widgets,
     members,
     errors,
-    async end() {
+    async end(look) {
       ending = true;
       proxy.close();
       proxy.closeAllConnections();
       for (const { child } of members) child.kill('SIGTERM');
       const late = sleep(END_MS).then(() => members.forEach(({ child }) => child.kill('SIGKILL')));
       await Promise.race([Promise.all(keeping), late.then(() => Promise.all(keeping))]);
-      log.end();
+      const sweeper = start('worker', { PREPARED_CONTAINERS: '0' });
+      try {
+        await ready(sweeper);
+        return await look();
+      } finally {
+        sweeper.kill('SIGTERM');
+        await exited(sweeper);
+        log.end();
+      }
     },
   };
 }
