@@ -53,29 +53,31 @@ export class Pool {
     const { kind } = shape;
     if (!fits(shape, this.options.shapes[kind])) return undefined;
     const shelf = this.#shelves[kind];
-    for (let waiting; (waiting = shelf.waiting.shift()); ) {
-      const container = waiting.handOver();
-      if (container) return container;
+    let container: StepContainer | undefined;
+    while (container === undefined && shelf.waiting.length > 0) container = shelf.waiting.shift()?.handOver();
+    if (container === undefined) {
+      shelf.wanted = Math.min(shelf.wanted + 1, this.options.most);
+      shelf.shortMs = performance.now();
     }
-    shelf.wanted = Math.min(shelf.wanted + 1, this.options.most);
-    shelf.shortMs = performance.now();
-    return undefined;
+    this.#fill();
+    return container;
   }
 
   /** Runs a step; new containers are made beside one only if they have been missing for a while. */
   async during<T>(step: () => Promise<T>): Promise<T> {
     this.#steps++;
-    this.#fill();
     try {
       return await step();
     } finally {
       if (--this.#steps === 0) this.#calm?.();
+      this.#fill();
     }
   }
 
   /** Nothing waits afterwards, and nothing will. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#calm?.();
     clearInterval(this.#review);
     for (const { waiting } of Object.values(this.#shelves)) for (const each of waiting.splice(0)) each.dispose();
     await this.#filling;
@@ -109,10 +111,9 @@ export class Pool {
   /** Making a container takes as much of the processors as a build does: it can wait, a little. */
   async #untilCalm(): Promise<void> {
     if (this.#steps === 0) return;
-    const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, this.#closing.signal]);
-    this.#calm = () => over.abort();
-    await delay(CALM_MS, undefined, { signal }).catch(() => undefined);
+    const calm = new AbortController();
+    this.#calm = () => calm.abort();
+    await delay(CALM_MS, undefined, { signal: calm.signal }).catch(() => undefined);
     this.#calm = undefined;
   }
 
