@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { containerOptions, type ContainerContext, type ContainerShape } from './container-options.js';
-import { engineCall, SandboxUnavailable } from './engine.js';
+import { engineCall, httpStatus, SandboxUnavailable } from './engine.js';
 import { END_KNOWN_MS } from './limits.js';
 import type { Removals } from './removals.js';
 
@@ -80,6 +80,11 @@ export async function makeContainer({ docker, context, removals }: Engine, shape
     // Not ended by the signal: a creation that is under way goes on in the engine, and would come
     // after the removal.
     await engineCall('create a container', (abortSignal) => docker.createContainer({ ...create, abortSignal }));
+  } catch (error) {
+    if (httpStatus(error instanceof Error ? error.cause : undefined) === undefined) void removals.removeOnceMade(name);
+    throw error;
+  }
+  try {
     signal?.throwIfAborted();
     const handle = docker.getContainer(name);
     return new StepContainer(handle, await attach(handle, signal), remove);

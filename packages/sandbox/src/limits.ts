@@ -64,6 +64,8 @@ export const LAST_WORDS_MS = 2_000;
 export const END_KNOWN_MS = 5_000;
 /** A container that has ended this long ago has no worker that still wants to look at it. */
 export const EXITED_GRACE_MS = 10_000;
+/** Waits before each look for a container whose making was not answered. */
+export const MAY_STILL_COME_MS = [0, 500, 2_000] as const;
 /** Waits between the attempts to remove a container. */
 export const REMOVAL_RETRIES_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 

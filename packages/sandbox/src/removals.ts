@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { engineCall, httpStatus } from './engine.js';
-import { REMOVAL_RETRIES_MS } from './limits.js';
+import { MAY_STILL_COME_MS, REMOVAL_RETRIES_MS } from './limits.js';
 import type { Log } from './log.js';
 
 /** Not there any more, or another removal is under way. */
@@ -10,6 +10,8 @@ const GONE = new Set([404, 409]);
 
 export class Removals {
   readonly #underWay = new Set<Promise<boolean>>();
+  /** Those that were given up. */
+  readonly #left = new Set<string>();
 
   constructor(
     private readonly docker: Docker,
@@ -21,14 +23,37 @@ export class Removals {
    * rejects: what cannot be removed is logged, and is a leftover for the next who looks for those.
    */
   remove(nameOrId: string): Promise<boolean> {
-    const removal = this.#remove(nameOrId).finally(() => this.#underWay.delete(removal));
-    this.#underWay.add(removal);
-    return removal;
+    return this.#follow(this.#remove(nameOrId));
+  }
+
+  /** As `remove`, for one whose making was not answered: it may still come, and then has to go. */
+  removeOnceMade(name: string): Promise<boolean> {
+    const removing = async () => {
+      for (const wait of MAY_STILL_COME_MS) {
+        await delay(wait);
+        if (!(await this.#remove(name))) return false;
+      }
+      return true;
+    };
+    return this.#follow(removing());
+  }
+
+  /** Tries again what was given up: the engine may be better by now. */
+  async removeLeft(): Promise<void> {
+    const left = [...this.#left];
+    this.#left.clear();
+    await Promise.all(left.map((each) => this.remove(each)));
   }
 
   /** Waits for the removals under way, those that are begun meanwhile included. */
   async settled(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  #follow(removing: Promise<boolean>): Promise<boolean> {
+    const removal = removing.finally(() => this.#underWay.delete(removal));
+    this.#underWay.add(removal);
+    return removal;
   }
 
   async #remove(nameOrId: string): Promise<boolean> {
@@ -38,8 +63,10 @@ export class Removals {
       await delay(wait);
       error = await this.#attempt(nameOrId);
     }
-    if (error !== undefined) this.log.warn({ err: error, container: nameOrId }, 'a container could not be removed');
-    return error === undefined;
+    if (error === undefined) return true;
+    this.#left.add(nameOrId);
+    this.log.warn({ err: error, container: nameOrId }, 'a container could not be removed');
+    return false;
   }
 
   async #attempt(nameOrId: string): Promise<unknown> {

@@ -133,6 +133,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       return runStep(workshop, { kind: 'prove', ...limitsOf(step), command, files }, step);
     },
     async removeLeftovers() {
+      await removals.removeLeft();
       const leftovers = await findLeftovers(docker, namespace);
       const removed = await Promise.all(leftovers.map((id) => removals.remove(id)));
       return removed.filter(Boolean).length;
@@ -140,6 +141,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     async close() {
       await pool?.close();
       await removals.settled();
+      await removals.removeLeft();
     },
   };
 }

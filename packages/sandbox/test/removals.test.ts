@@ -41,6 +41,31 @@ describe('a removal', () => {
   });
 });
 
+describe('a container that could not be removed', () => {
+  it('is tried again with the next look for leftovers', async () => {
+    let broken = true;
+    const docker = await fakeEngine((_, response) => response.writeHead(broken ? 500 : 204).end('{}'));
+    const warnings: string[] = [];
+    const removals = new Removals(docker, { warn: (_, message) => warnings.push(message) });
+    expect(await removals.remove('a')).toBe(false);
+    expect(warnings).toEqual(['a container could not be removed']);
+    broken = false;
+    await removals.removeLeft();
+    expect(warnings).toHaveLength(1);
+  }, 30_000);
+});
+
+describe('the removal of a container whose making was not answered', () => {
+  it('looks for it again, since it may come later', async () => {
+    const statuses = [404, 204, 404];
+    const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
+    const removals = new Removals(docker, { warn: () => undefined });
+    void removals.removeOnceMade('a');
+    await removals.settled();
+    expect(statuses).toEqual([]);
+  });
+});
+
 describe('a leftover', () => {
   const nowS = 2_000_000;
   const date = (seconds: number) => new Date(seconds * 1000).toISOString();
