@@ -13,6 +13,8 @@ import { collect, containers, contextOfTests, createTestSandbox, docker, warning
 
 jest.setTimeout(60_000);
 const STEP_MS = 20_000;
+/** From a container that runs to a launcher that has said so, on a slow machine. */
+const READY_MS = 2_000;
 const shapesFor = (waitMs?: number) => {
   const shape = (kind: StepKind) => waitingShape(kind, STEP_MS, CONTAINER_LIMITS, waitMs);
   return { build: shape('build'), run: shape('run'), prove: shape('prove') };
@@ -56,7 +58,7 @@ describe('a pool of containers', () => {
   it('gives a step the one that waited, and makes another for the next', async () => {
     const sandbox = newSandbox();
     await untilWaiting(2);
-    await sleep(500);
+    await sleep(READY_MS);
     const waiting = await running();
     const id = await whereItRan(sandbox);
     expect(waiting.some((each) => each.startsWith(id))).toBe(true);
@@ -79,7 +81,7 @@ describe('a pool of containers', () => {
   it('gives no two steps the same, asked in the same moment', async () => {
     const pool = newPool();
     await untilWaiting(2);
-    await sleep(500);
+    await sleep(READY_MS);
     const taken = [pool.take(shapes.build), pool.take(shapes.build)];
     expect(taken.filter(Boolean)).toHaveLength(1);
     for (const each of taken) each?.dispose();
@@ -98,7 +100,7 @@ describe('a pool of containers', () => {
   it('does not give one with another amount of space, or for a longer step', async () => {
     const pool = newPool();
     await untilWaiting(2);
-    await sleep(500);
+    await sleep(READY_MS);
     expect(pool.take({ ...shapes.run, workspaceBytes: shapes.run.workspaceBytes + 4096 })).toBeUndefined();
     expect(pool.take({ ...shapes.run, stepMs: STEP_MS + 1 })).toBeUndefined();
     const fits = pool.take({ ...shapes.run, stepMs: STEP_MS - 1, waitMs: 0 });
@@ -119,7 +121,7 @@ describe('a container that waits', () => {
   it.each(harms)('and %s is not given out', async (_, harm) => {
     const sandbox = newSandbox();
     await untilWaiting(2);
-    await sleep(500);
+    await sleep(READY_MS);
     const before = await running();
     await Promise.all(before.map(harm));
     await until(async () => (await running()).every((id) => !before.includes(id)), 'gone');
@@ -160,7 +162,7 @@ describe('a container that waits', () => {
   it('ends when its worker does, even if it cannot tell', async () => {
     const pool = newPool();
     await untilWaiting(2);
-    await sleep(500);
+    await sleep(READY_MS);
     const [build, run] = [pool.take(shapes.build), pool.take(shapes.run)];
     for (const each of [build, run]) each?.stream.destroy();
     await until(async () => (await containers()).filter(({ State }) => State === 'exited').length === 2, 'ended');
