@@ -122,7 +122,9 @@ describe('a worker that is killed', () => {
     for (const worker of service.workers) worker.kill('SIGKILL');
     await service.addWorker();
     // Not before it can be no live worker's: an ended container is looked at for 10 s at most.
-    while (!service.log().some(({ leftovers }) => leftovers === 1)) await new Promise((resolve) => setTimeout(resolve, 200));
+    const swept = () => service.log().some(({ leftovers }) => leftovers === 1);
+    for (const deadline = Date.now() + 40_000; !swept() && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(swept()).toBe(true);
     await collect(service.base, identifier);
     expect(await containersOf(service.namespace)).toBe(0);
   }, 60_000);
@@ -152,7 +154,7 @@ describe('a task that each worker loses', () => {
       await service.addWorker();
     }
     const ended = () => service.log().find((line) => line.identifier === identifier && line.outcome === 'failure');
-    while (!ended()) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const deadline = Date.now() + 20_000; !ended() && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 100));
     expect(ended()).toMatchObject({ attempt: 4, mode: 'run', buildMs: 0, runMs: 0 });
     expect(Number(ended()?.queuedMs)).toBeGreaterThan(0);
     for (let i = 0; i < 3; i++) {
