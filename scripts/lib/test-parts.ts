@@ -23,7 +23,7 @@ export async function runtimeSettings(instance: Instance, engine: Engine, { sett
 export async function runPartUnderGvisor(instance: Instance, engine: Engine, parts: Parts, results: string): Promise<Counts> {
   const gvisor = await runtimeSettings(instance, engine, parts, GVISOR);
   // What fills its memory takes longer than the usual 10 s there on a slow machine.
-  const slowly = { RUN_LIMIT_MS: '30000' };
+  const slowly = { RUN_LIMIT_MS: '20000' };
   const settings = { ...parts.settings, ...gvisor, ...slowly, ATTACKS_FILE: attacksPath(results, GVISOR), TEST_EVERY: '3' };
   const files = ['test/e2e/golden', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
   const args = [...files, '--selectProjects', 'integration', 'e2e', 'attacks'];
