@@ -166,7 +166,7 @@ export async function output(bench: Bench): Promise<Figures> {
   const program = outputProgram();
   await runTimed(service.base, program, FAST_MS);
   const folder = await shell.lay(program);
-  await shell.run(`cd ${folder} && gprbuild -q -P main.gpr; cd /work`);
+  await shell.run(`cd ${folder} && gprbuild -q -P main.gpr; cd /bench`);
   const served: number[] = [];
   const executed: number[] = [];
   for (let i = 0; i < SAMPLES; i++) {

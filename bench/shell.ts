@@ -28,7 +28,7 @@ export class Shell {
     await container.start();
     const exec = await container.exec({ Cmd: ['sh'], AttachStdin: true, AttachStdout: true, AttachStderr: true });
     const shell = new Shell(container, await exec.start({ hijack: true, stdin: true }));
-    await shell.run('unset GPR_CONFIG; mkdir /work; cd /work');
+    await shell.run('unset GPR_CONFIG; mkdir /bench; cd /bench');
     return shell;
   }
 
@@ -44,7 +44,7 @@ export class Shell {
   /** Lays a project's files in a folder of their own, as the service would lay them. */
   async lay({ files, main = '', mode = 'run' }: RunRequest): Promise<string> {
     const project = createProject({ files, main, mode: mode as 'run', switches: {}, name: 'Demo', lab: false });
-    const folder = `/work/${this.#commands}`;
+    const folder = `/bench/${this.#commands}`;
     const lines = project.files.map(({ basename, contents }) => `printf %s '${Buffer.from(contents).toString('base64')}' | base64 -d > ${folder}/${basename}`);
     await this.run([`mkdir ${folder}`, ...lines].join('\n'));
     return folder;
@@ -52,7 +52,7 @@ export class Shell {
 
   /** What a reader would type for a project that lies in `folder`: in ms. */
   buildAndRun(folder: string, runs: readonly string[] = ['./main']): Promise<number> {
-    return this.run(`cd ${folder} && gprbuild -q -P main.gpr && ${runs.join(' && ')}; cd /work`);
+    return this.run(`cd ${folder} && gprbuild -q -P main.gpr && ${runs.join(' && ')}; cd /bench`);
   }
 
   /** `docker exec` of a program, with its output into a file of the host. */
