@@ -11,7 +11,7 @@ import { verdict, type RunRequest } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { c, GREETING, HELLO, lab, runMs, runTogether, sayHello, type RunTogether } from '../helpers/programs.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

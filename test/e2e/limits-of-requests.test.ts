@@ -8,7 +8,7 @@ import { collect, poll, post, submit, verdict, type RunRequest } from '../helper
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { GREETING, HELLO, lab, outcome, runTogether, sayHello } from '../helpers/programs.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 const MIB = 1024 * 1024;
 /** One character, one code point, two UTF-16 units, four bytes. */

@@ -9,7 +9,7 @@ import { text, verdict } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { ada, c, GREETING, lab, runMs, runTogether, sayHello, type RunTogether } from '../helpers/programs.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 const GOOD = { status: 0, message: 'SUCCESS', stderr: '' };
 

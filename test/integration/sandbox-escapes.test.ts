@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { build, buildAndRun, containers, gvisor, run, sandbox, shell, type Program } from './sandbox-harness.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 beforeAll(() => sandbox.check());
 afterAll(async () => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { buildAndRun, collect, containers, run, sandbox, shell } from './sandbox-harness.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 beforeAll(() => sandbox.check());
 afterAll(async () => {

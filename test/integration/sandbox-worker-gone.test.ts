@@ -6,7 +6,7 @@ import { engineOptions } from '../../packages/sandbox/src/engine.js';
 import { SandboxUnavailable } from '../../packages/sandbox/src/sandbox.js';
 import { address, collect, containers, createTestSandbox, sandbox } from './sandbox-harness.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 beforeAll(() => sandbox.check());
 afterAll(async () => {

@@ -13,7 +13,7 @@ import { appWith, closeApps, repliesOf, RUN } from './app-with.js';
 
 /** Far above the times that are tried, for a busy machine, and below those of the service. */
 const SOON_MS = 8000;
-jest.setTimeout(20_000);
+jest.setTimeout(60_000);
 
 const sockets: Socket[] = [];
 afterEach(async () => {

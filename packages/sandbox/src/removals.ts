@@ -38,11 +38,11 @@ export class Removals {
     return this.#follow(removing());
   }
 
-  /** Tries again what was given up: the engine may be better by now. */
-  async removeLeft(): Promise<void> {
+  /** Tries again what was given up: the engine may be better by now. Without `retries`, once. */
+  async removeLeft(retries: readonly number[] = REMOVAL_RETRIES_MS): Promise<void> {
     const left = [...this.#left];
     this.#left.clear();
-    await Promise.all(left.map((each) => this.remove(each)));
+    await Promise.all(left.map((each) => this.#follow(this.#remove(each, retries))));
   }
 
   /** Waits for the removals under way, those that are begun meanwhile included. */
@@ -56,9 +56,9 @@ export class Removals {
     return removal;
   }
 
-  async #remove(nameOrId: string): Promise<boolean> {
+  async #remove(nameOrId: string, retries: readonly number[] = REMOVAL_RETRIES_MS): Promise<boolean> {
     let error = await this.#attempt(nameOrId);
-    for (const wait of REMOVAL_RETRIES_MS) {
+    for (const wait of retries) {
       if (error === undefined) return true;
       await delay(wait);
       error = await this.#attempt(nameOrId);

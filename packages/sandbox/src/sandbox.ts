@@ -141,7 +141,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     async close() {
       await pool?.close();
       await removals.settled();
-      await removals.removeLeft();
+      await removals.removeLeft([]); // each had its retries: a worker that ends has no time for more
     },
   };
 }
