@@ -69,7 +69,7 @@ async function startApps(instance: Instance, settings: Settings, options: Option
   const workerEnv = {
     ...settings,
     // Kept from one start to the next.
-    BUILD_CACHE_FOLDER: process.env.BUILD_CACHE_FOLDER ?? join(stateRoot, 'builds'),
+    BUILD_CACHE_FOLDER: process.env.BUILD_CACHE_FOLDER || join(stateRoot, 'builds'),
     CONCURRENCY: String(options.concurrency),
     SHUTDOWN_GRACE_MS: String(WORKER_GRACE_MS),
   };

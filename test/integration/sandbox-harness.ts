@@ -58,7 +58,7 @@ export async function recordCalls(use: (engine: { dockerHost: string }) => Promi
   }
 }
 
-export async function containers(): Promise<{ Id: string; State: string }[]> {
+export async function containers(): Promise<{ Id: string; State: string; Image: string }[]> {
   return docker.listContainers({ all: true, filters: { label: [`${NAMESPACE_LABEL}=${namespace}`] } });
 }
 
