@@ -45,7 +45,7 @@ beforeAll(async () => {
   const { broker } = test;
   const other = await connectTo(test.namespace);
   channel = await broker.openConfirmChannel();
-  publishers = replyPublishers(channel, broker.topology);
+  publishers = replyPublishers(channel, broker);
   const replicas = await Promise.all([broker, other].map((each) => appWith({ replies: createReplyReader(each) })));
   closeOther = () => other.close();
   open = async (identifier) => {

@@ -26,7 +26,7 @@ beforeAll(async () => {
   test = await connectTestBroker();
   ({ broker } = test);
   channel = await broker.openConfirmChannel();
-  publishers = replyPublishers(channel, broker.topology);
+  publishers = replyPublishers(channel, broker);
 });
 afterAll(() => test.end());
 

@@ -1,7 +1,7 @@
 /** From a delivery to its outcome: exactly one final message, or the task back to the queue. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { MAX_ATTEMPTS, ReplyQueueGone, type TaskDelivery, type TaskOutcome } from '@code-widgets/broker';
+import { BrokerUnavailable, MAX_ATTEMPTS, ReplyQueueGone, type TaskDelivery, type TaskOutcome } from '@code-widgets/broker';
 import {
   createProject,
   ProjectError,
@@ -67,6 +67,7 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
       }
       log.warn({ ...about('retry'), reason }, 'task given back');
       await engineAnswers(sandbox, attempt, signal);
+      if (reporter.failure instanceof BrokerUnavailable) return 'return';
       // Of a container that went on its own, the program in it may be the reason.
       return error instanceof SandboxUnavailable && !(error instanceof ContainerLost) ? 'return' : 'retry';
     }

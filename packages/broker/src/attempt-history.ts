@@ -1,11 +1,13 @@
 /** What became of a task's attempts before this one, as far as it matters to whoever has it now. */
-import type { Broker } from './connection.js';
-import { BrokerUnavailable } from './connection.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { BrokerUnavailable, type Broker } from './connection.js';
 import { createReplyReader, ReplyQueueBusy, ReplyQueueGone } from './reply-queue.js';
 import { DELIVERY_LIMIT } from './topology.js';
 
-/** For whoever holds the queue, and for a broker that does not answer. */
+/** For whoever holds the queue, and for a broker, or the one node that has the queue, that does not answer. */
 const PATIENCE_MS = 60_000;
+const RETRY_MS = 500;
 
 export interface AttemptHistory {
   /** How many ended with the loss of their worker, and not with the task given back in good order. */
@@ -37,6 +39,7 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
       if (error instanceof ReplyQueueGone) return { lost: before };
       const passes = error instanceof ReplyQueueBusy || error instanceof BrokerUnavailable;
       if (!passes || signal.aborted || performance.now() > deadline) throw error;
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 }

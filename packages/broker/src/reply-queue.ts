@@ -8,8 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeReplyMessage, encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
-import { brokerCall, BrokerError, type Broker } from './connection.js';
-import type { Topology } from './topology.js';
+import { brokerCall, BrokerError, BrokerUnavailable, type Broker } from './connection.js';
 import { Turns } from './turns.js';
 
 /** How long a poll waits for another poll of the same task, in ms. */
@@ -29,6 +28,8 @@ const LARGEST_MESSAGE_BYTES = 12 * 1024 * 1024;
 /** AMQP's reply codes for a queue that another consumer holds exclusively, and for none of that name. */
 const ACCESS_REFUSED = 403;
 const NOT_FOUND = 404;
+/** The broker's words, with that code, for a queue on a node of a cluster that is down: it will be back. */
+const OUT_OF_REACH = /is down or inaccessible|is stopped by supervisor/;
 
 /** The reply queue is not there: never opened, or expired since nobody polled it any more. */
 export class ReplyQueueGone extends BrokerError {
@@ -102,7 +103,8 @@ async function holdQueue(broker: Broker, queue: string): Promise<{ channel: Chan
       if (held) return { channel, deliveries };
       if (Date.now() > deadline) throw new ReplyQueueBusy(queue);
     } catch (error) {
-      await brokerCall(() => channel.close()).catch(() => undefined);
+      // Not waited for: a broker that was silent is silent about this as well.
+      channel.close().catch(() => undefined);
       throw error;
     }
     await sleep(retryMs * (0.5 + Math.random()));
@@ -122,22 +124,31 @@ async function takeAll(channel: Channel, queue: string, deliveries: ConsumeMessa
   } catch (error) {
     const { code } = error as { code?: number };
     if (code === ACCESS_REFUSED) return false;
-    if (code === NOT_FOUND) throw new ReplyQueueGone(queue);
-    throw error;
+    throw notFound(queue, error) ?? error;
   }
+}
+
+/** What the broker's refusal says of the queue, if it is that it is not there. */
+function notFound(queue: string, error: unknown): BrokerError | undefined {
+  const { code, message } = error as { code?: number; message: string };
+  if (code !== NOT_FOUND) return undefined;
+  return OUT_OF_REACH.test(message) ? new BrokerUnavailable(message) : new ReplyQueueGone(queue);
 }
 
 async function appendReply(broker: Broker, identifier: string, message: ReplyMessage): Promise<void> {
   const channel = await broker.openConfirmChannel();
   try {
-    await replyPublishers(channel, broker.topology).to(identifier).publish(message);
+    await replyPublishers(channel, broker).to(identifier).publish(message);
   } finally {
     await channel.close().catch(() => undefined);
   }
 }
 
 export interface ReplyPublisher {
-  /** Resolves when the broker has the message safe; rejects with ReplyQueueGone if nobody can read it. */
+  /**
+   * Resolves when the broker has the message safe; rejects with ReplyQueueGone if nobody can read
+   * it, with BrokerUnavailable if the queue is out of reach for now.
+   */
   publish(message: ReplyMessage): Promise<void>;
 }
 
@@ -146,7 +157,8 @@ export interface ReplyPublishers {
 }
 
 /** Publishers to any task's reply queue, through one channel. */
-export function replyPublishers(channel: ConfirmChannel, topology: Topology): ReplyPublishers {
+export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyPublishers {
+  const { replyExchange } = broker.topology;
   // A message that no queue takes comes back before its confirm, which says nothing of that.
   const returned = new Set<string>();
   channel.on('return', ({ properties }) => returned.add(String(properties.messageId)));
@@ -164,9 +176,9 @@ export function replyPublishers(channel: ConfirmChannel, topology: Topology): Re
           const messageId = String(++published);
           const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json' };
           return new Promise((resolve, reject) => {
-            channel.publish(topology.replyExchange, identifier, body, options, (error: unknown) => {
-              if (returned.delete(messageId)) reject(new ReplyQueueGone(identifier));
-              else if (error) reject(new Error(`the reply queue of ${identifier} refused a message`));
+            channel.publish(replyExchange, identifier, body, options, (error: unknown) => {
+              if (returned.delete(messageId) || isRefusal(error)) void whyRefused(broker, identifier).then(reject);
+              else if (error) reject(new BrokerUnavailable((error as Error).message));
               else resolve();
             });
           });
@@ -174,4 +186,30 @@ export function replyPublishers(channel: ConfirmChannel, topology: Topology): Re
       };
     },
   };
+}
+
+/** Of the broker: it answered, and did not take the message. Else the channel was lost. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.message === 'message nacked';
+}
+
+/** Why a message did not get into a reply queue: the broker tells whoever asks for the queue. */
+async function whyRefused(broker: Broker, identifier: string): Promise<Error> {
+  const queue = broker.topology.replyQueue(identifier);
+  try {
+    const channel = await broker.openChannel();
+    await brokerCall(() => findQueue(channel, queue));
+    await brokerCall(() => channel.close());
+    return new BrokerError(`the reply queue of ${identifier} refused a message`);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+async function findQueue(channel: Channel, queue: string): Promise<void> {
+  try {
+    await channel.checkQueue(queue);
+  } catch (error) {
+    throw notFound(queue, error) ?? error;
+  }
 }

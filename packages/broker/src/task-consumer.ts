@@ -145,7 +145,7 @@ class Consumer {
     });
     void closed.then(() => hold.abort());
 
-    const replies = replyPublishers(channel, broker.topology);
+    const replies = replyPublishers(channel, broker);
     const onMessage = (message: ConsumeMessage | null) => {
       // The broker cancels a consumer whose queue it moved or deleted: begin anew.
       if (message === null) channel.close().catch(() => undefined);
