@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { attackTable } from './lib/attack-table.js';
+import { removeBrokerImage } from './lib/broker-image.js';
 import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { runChaos } from './lib/chaos.js';
 import { claim } from './lib/claim.js';
@@ -46,6 +47,7 @@ async function main(): Promise<number> {
           ]
         : [];
       await parts.ownBroker?.exportDefinitions(definitionsPath(results));
+      await removeBrokerImage(engine.docker, instance.namespace);
       const leftovers = await lookForLeftovers(instance, parts, results);
       const status = conclude([tests, ...others, leftovers].reduce(add), performance.now() - begin);
       for (const each of new Set([runtime, GVISOR])) {

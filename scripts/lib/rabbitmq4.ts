@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, createWriteStream, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { connect } from 'amqplib';
 
 import { ensureBaseImage } from './base-image.js';
+import { ensureBrokerImage } from './broker-image.js';
 import { brokerAnswers } from './broker.js';
 import type { Engine } from './engine.js';
-import { follow } from './image-stream.js';
 import { type Instance, tail } from './instance.js';
-import { checkout } from './paths.js';
 import { Problem, timed } from './report.js';
 
 const CONTROL = '/usr/lib/rabbitmq/bin/rabbitmqctl';
@@ -23,7 +22,7 @@ export interface Rabbitmq4 {
   exportDefinitions(path: string): Promise<void>;
   /** Writes the names of deprecated features that are in use, and what the broker has logged of any, into a file. */
   exportDeprecated(path: string): Promise<void>;
-  /** Removes the container and its image. */
+  /** Removes the container. */
   remove(): Promise<void>;
 }
 
@@ -46,11 +45,12 @@ export async function startRabbitmq4(instance: Instance, engine: Engine): Promis
 async function start(instance: Instance, engine: Engine): Promise<Rabbitmq4> {
   const { docker } = engine;
   const name = `${instance.namespace}-broker-4`;
-  await build(instance, engine, name);
+  await ensureBaseImage(instance, docker);
+  const image = await ensureBrokerImage(docker, instance.namespace);
   const passwords = ['WIDGET', 'WORKER'].map((user) => `${user}_BROKER_PASSWORD=${randomBytes(16).toString('hex')}`);
   const container = await docker.createContainer({
     name,
-    Image: name,
+    Image: image,
     Hostname: 'broker',
     Env: passwords,
     HostConfig: { CapDrop: ['ALL'], PortBindings: { '5672/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }] } },
@@ -88,23 +88,6 @@ async function start(instance: Instance, engine: Engine): Promise<Rabbitmq4> {
     },
     async remove() {
       await container.remove({ force: true, v: true });
-      await docker.getImage(name).remove();
     },
   };
-}
-
-async function build(instance: Instance, { docker }: Engine, name: string): Promise<void> {
-  const base = await ensureBaseImage(instance, docker);
-  const logPath = join(instance.folder, 'image-broker.log');
-  const log = createWriteStream(logPath);
-  try {
-    const context = { context: checkout, src: ['rabbitmq', 'docker/sandbox/sbom.sh'] };
-    const answer = await docker.buildImage(context, { t: name, dockerfile: 'rabbitmq/Dockerfile', buildargs: { BASE_IMAGE: base }, forcerm: true });
-    await follow(answer, log);
-  } catch (error) {
-    instance.signal.throwIfAborted();
-    throw new Problem(`Building ${name} failed: ${String(error)}\n${tail(logPath)}`);
-  } finally {
-    log.end();
-  }
 }

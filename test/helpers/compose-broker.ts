@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { connect, credentials, type ChannelModel } from 'amqplib';
 
-import { buildImage } from './build-image.js';
+import { ensureBrokerImage } from '../../scripts/lib/broker-image.js';
 import { environment } from './environment.js';
-import { dockerCommand } from './images-engine.js';
+import { dockerCommand, imagesEngine } from './images-engine.js';
 
 const START_MS = 60_000;
 const REFUSAL_MS = 20_000;
@@ -27,18 +27,11 @@ export interface ComposeBroker {
   end(): Promise<void>;
 }
 
-/** Builds the image; resolves to its name. */
-export async function buildBrokerImage(): Promise<string> {
-  const image = `${environment('NAMESPACE')}-rights-broker`.toLowerCase();
-  await buildImage(image, 'rabbitmq/Dockerfile', '.');
-  return image;
-}
+/** One for the whole run, which removes it; resolves to its name. */
+export const brokerImage = () => ensureBrokerImage(imagesEngine, environment('NAMESPACE'));
 
-export async function removeBrokerImage(image: string): Promise<void> {
-  await dockerCommand(['rmi', image]);
-}
-
-export async function startComposeBroker(image: string): Promise<ComposeBroker> {
+export async function startComposeBroker(): Promise<ComposeBroker> {
+  const image = await brokerImage();
   const name = environment('NAMESPACE');
   const namespace = `${name}-rights`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'rights'}-`));
@@ -86,7 +79,8 @@ export async function startComposeBroker(image: string): Promise<ComposeBroker> 
 const options = (env: Record<string, string>) => Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
 
 /** What the image says when it is run with this environment, and refuses to. */
-export async function refusalOf(image: string, env: Record<string, string>): Promise<string> {
+export async function refusalOf(env: Record<string, string>): Promise<string> {
+  const image = await brokerImage();
   const name = `${environment('NAMESPACE')}-refusal`;
   try {
     await dockerCommand(['run', '--name', name, ...options(env), image], { timeout: REFUSAL_MS });

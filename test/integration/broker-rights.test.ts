@@ -11,13 +11,7 @@ import { encodeMessage } from '@code-widgets/protocol';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
 
 import { runProgram, text } from '../helpers/client.js';
-import {
-  buildBrokerImage,
-  refusalOf,
-  removeBrokerImage,
-  startComposeBroker,
-  type ComposeBroker,
-} from '../helpers/compose-broker.js';
+import { refusalOf, startComposeBroker, type ComposeBroker } from '../helpers/compose-broker.js';
 import { deploy } from '../helpers/deployment.js';
 
 type Act = (channel: ConfirmChannel, name: (last: string) => string) => unknown;
@@ -28,13 +22,11 @@ const BODY = Buffer.from('{}');
 const DURABLE = { durable: true };
 const consume = (channel: ConfirmChannel, queue: string) => channel.consume(queue, () => undefined);
 
-let image: string;
 let broker: ComposeBroker;
 let connections: Record<'widget' | 'worker', ChannelModel>;
 
 beforeAll(async () => {
-  image = await buildBrokerImage();
-  broker = await startComposeBroker(image);
+  broker = await startComposeBroker();
   connections = { widget: await broker.connect('widget'), worker: await broker.connect('worker') };
   // One task waits, so that there is something to take.
   await outcomeOf('widget', (channel, name) => channel.publish(name('submit'), 'run', BODY));
@@ -43,7 +35,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(Object.values(connections).map((connection) => connection.close()));
   await broker.end();
-  await removeBrokerImage(image);
 }, 60_000);
 
 /** 'done', or the broker's words for why not. */
@@ -272,6 +263,6 @@ describe('the broker of the compose file does not start', () => {
     ['with one password for both', { WIDGET_BROKER_PASSWORD: 'a', WORKER_BROKER_PASSWORD: 'a' }, 'WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ'],
     ['with a password that no URL can hold', { WIDGET_BROKER_PASSWORD: 'a@b', WORKER_BROKER_PASSWORD: 'c' }, 'WIDGET_BROKER_PASSWORD may hold letters, digits, - and _ alone (a file may hold any password)'],
   ] as [string, Record<string, string>, string][])('%s', async (_, env, words) => {
-    expect(await refusalOf(image, env)).toBe(words);
+    expect(await refusalOf(env)).toBe(words);
   });
 });
