@@ -49,5 +49,11 @@ s|@NAMESPACE@|$NAMESPACE|g
 s|"@WAITING_TASKS@"|$WAITING_TASKS|
 s|"@REPLY_EXPIRY_MS@"|$REPLY_EXPIRY_MS|
 SCRIPT
+# The nodes of a cluster know each other by it; Erlang wants it unreadable for others.
+if [ -n "${ERLANG_COOKIE_FILE:-}" ]; then
+  rm -f "$HOME/.erlang.cookie"
+  cat "$ERLANG_COOKIE_FILE" > "$HOME/.erlang.cookie" || die "ERLANG_COOKIE_FILE cannot be read"
+  chmod 400 "$HOME/.erlang.cookie"
+fi
 unset WIDGET_BROKER_PASSWORD WORKER_BROKER_PASSWORD widget worker
 exec /usr/lib/rabbitmq/bin/rabbitmq-server

@@ -66,8 +66,8 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
         return 'done';
       }
       log.warn({ ...about('retry'), reason }, 'task given back');
+      if (reporter.failure instanceof BrokerUnavailable) return 'later';
       await engineAnswers(sandbox, attempt, signal);
-      if (reporter.failure instanceof BrokerUnavailable) return 'return';
       // Of a container that went on its own, the program in it may be the reason.
       return error instanceof SandboxUnavailable && !(error instanceof ContainerLost) ? 'return' : 'retry';
     }

@@ -1,11 +1,12 @@
 /** What became of a task's attempts before this one, as far as it matters to whoever has it now. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { BrokerUnavailable, type Broker } from './connection.js';
-import { createReplyReader, ReplyQueueBusy, ReplyQueueGone } from './reply-queue.js';
+import type { Broker } from './connection.js';
+import { ReplyQueueGone } from './reach.js';
+import { createReplyReader, ReplyQueueBusy } from './reply-queue.js';
 import { DELIVERY_LIMIT } from './topology.js';
 
-/** For whoever holds the queue, and for a broker, or the one node that has the queue, that does not answer. */
+/** For whoever holds the queue. */
 const PATIENCE_MS = 60_000;
 const RETRY_MS = 500;
 
@@ -37,8 +38,7 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
       });
     } catch (error) {
       if (error instanceof ReplyQueueGone) return { lost: before };
-      const passes = error instanceof ReplyQueueBusy || error instanceof BrokerUnavailable;
-      if (!passes || signal.aborted || performance.now() > deadline) throw error;
+      if (!(error instanceof ReplyQueueBusy) || signal.aborted || performance.now() > deadline) throw error;
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -9,6 +9,7 @@ import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeReplyMessage, encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
 import { brokerCall, BrokerError, BrokerUnavailable, type Broker } from './connection.js';
+import { absence, faultOf } from './reach.js';
 import { Turns } from './turns.js';
 
 /** How long a poll waits for another poll of the same task, in ms. */
@@ -25,16 +26,8 @@ const POLLS_OF_ONE_TASK = 16;
 /** Below what every broker takes: RabbitMQ 4 has a limit of 16 MiB by default. */
 const LARGEST_MESSAGE_BYTES = 12 * 1024 * 1024;
 
-/** AMQP's reply codes for a queue that another consumer holds exclusively, and for none of that name. */
+/** AMQP's reply code for a queue that another consumer holds exclusively. */
 const ACCESS_REFUSED = 403;
-const NOT_FOUND = 404;
-/** The broker's words, with that code, for a queue on a node of a cluster that is down: it will be back. */
-const OUT_OF_REACH = /is down or inaccessible|is stopped by supervisor/;
-
-/** The reply queue is not there: never opened, or expired since nobody polled it any more. */
-export class ReplyQueueGone extends BrokerError {
-  override name = 'ReplyQueueGone';
-}
 
 /** Another poll of the same task, or one whose connection died in silence, holds the queue. */
 export class ReplyQueueBusy extends BrokerError {
@@ -124,15 +117,8 @@ async function takeAll(channel: Channel, queue: string, deliveries: ConsumeMessa
   } catch (error) {
     const { code } = error as { code?: number };
     if (code === ACCESS_REFUSED) return false;
-    throw notFound(queue, error) ?? error;
+    throw absence(queue, error) ?? error;
   }
-}
-
-/** What the broker's refusal says of the queue, if it is that it is not there. */
-function notFound(queue: string, error: unknown): BrokerError | undefined {
-  const { code, message } = error as { code?: number; message: string };
-  if (code !== NOT_FOUND) return undefined;
-  return OUT_OF_REACH.test(message) ? new BrokerUnavailable(message) : new ReplyQueueGone(queue);
 }
 
 async function appendReply(broker: Broker, identifier: string, message: ReplyMessage): Promise<void> {
@@ -195,21 +181,6 @@ function isRefusal(error: unknown): boolean {
 
 /** Why a message did not get into a reply queue: the broker tells whoever asks for the queue. */
 async function whyRefused(broker: Broker, identifier: string): Promise<Error> {
-  const queue = broker.topology.replyQueue(identifier);
-  try {
-    const channel = await broker.openChannel();
-    await brokerCall(() => findQueue(channel, queue));
-    await brokerCall(() => channel.close());
-    return new BrokerError(`the reply queue of ${identifier} refused a message`);
-  } catch (error) {
-    return error as Error;
-  }
-}
-
-async function findQueue(channel: Channel, queue: string): Promise<void> {
-  try {
-    await channel.checkQueue(queue);
-  } catch (error) {
-    throw notFound(queue, error) ?? error;
-  }
+  const fault = await faultOf(broker, broker.topology.replyQueue(identifier));
+  return fault ?? new BrokerError(`the reply queue of ${identifier} refused a message`);
 }

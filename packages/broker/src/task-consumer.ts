@@ -11,6 +11,7 @@ import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 import { attemptHistory, attemptOf } from './attempt-history.js';
 import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
+import { untilInReach } from './reach.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
 import { endUnread, note } from './worker-notes.js';
@@ -18,6 +19,10 @@ import { endUnread, note } from './worker-notes.js';
 const REOPEN_DELAY_MS = 500;
 /** How long a task of a later version is held before it is given back: newer workers are on their way. */
 const LATER_VERSION_MS = 5_000;
+/** How long a task is held that cannot be answered: below what a broker takes a consumer for hung after, 15 minutes here. */
+const HELD_MS = 10 * 60_000;
+/** So many are held beside those that are worked on, of up to 4 MiB each. */
+const HELD_TASKS = 32;
 
 /** One task in a worker's hands. */
 export interface TaskDelivery {
@@ -33,9 +38,10 @@ export interface TaskDelivery {
 
 /**
  * done: acknowledged. retry: given back, for another attempt. return: the same through no fault that
- * the task could have, so that it does not count. dead: kept aside for the operator.
+ * the task could have, so that it does not count. later: the same, once its reply queue can be
+ * reached. dead: kept aside for the operator.
  */
-export type TaskOutcome = 'done' | 'retry' | 'return' | 'dead';
+export type TaskOutcome = 'done' | 'retry' | 'return' | 'later' | 'dead';
 
 export interface TaskConsumer {
   /**
@@ -76,7 +82,10 @@ class Consumer {
   private readonly handled = new Map<TaskMessage, number>();
   private readonly company = new Company();
   private readonly running: Promise<void>;
-  private consumerTags: string[] = [];
+  private readonly consumerTags = new Set<string>();
+  /** One more on the channel that is there now. */
+  private takeTasks: () => Promise<string> = () => Promise.reject(new Error('no channel'));
+  private held = 0;
   /** Attempts whose hold was lost with a channel, to be told of on the next one. */
   private readonly dropped: { identifier: string; attempt: number }[] = [];
   private channel: ConfirmChannel | undefined;
@@ -97,7 +106,7 @@ class Consumer {
     if (broker.reconnecting || broker.blocked || this.closing.signal.aborted) return true;
     // Between two channels: those who lost their hold are on their way out.
     if (this.hold.signal.aborted && this.tasks.size > 0) return true;
-    if (channel === undefined || this.consumerTags.length < concurrency) return false;
+    if (channel === undefined || this.consumerTags.size < concurrency) return false;
     await broker.call(() => channel.checkQueue(broker.topology.taskQueue));
     return true;
   }
@@ -105,7 +114,7 @@ class Consumer {
   async close(graceMs: number): Promise<void> {
     this.closing.abort();
     const { channel } = this;
-    if (channel) await brokerCall(() => Promise.all(this.consumerTags.map((tag) => channel.cancel(tag)))).catch(() => undefined);
+    if (channel) await brokerCall(() => Promise.all([...this.consumerTags].map((tag) => channel.cancel(tag)))).catch(() => undefined);
     const timer = setTimeout(() => {
       this.givingUp = true;
       this.hold.abort();
@@ -138,7 +147,7 @@ class Consumer {
     // Each task listens to it while it waits for something: Node would take more than ten for a leak.
     setMaxListeners(concurrency + 1, hold.signal);
     this.hold = hold;
-    this.consumerTags = [];
+    this.consumerTags.clear();
     const closed = new Promise<void>((resolve) => {
       channel.once('close', () => resolve());
       this.left.signal.addEventListener('abort', () => resolve(), { once: true, signal: hold.signal });
@@ -151,10 +160,13 @@ class Consumer {
       if (message === null) channel.close().catch(() => undefined);
       else this.keep(this.work(channel, message, replies, hold.signal));
     };
+    this.takeTasks = async () => {
+      const { consumerTag } = await channel.consume(broker.topology.taskQueue, onMessage);
+      this.consumerTags.add(consumerTag);
+      return consumerTag;
+    };
     await channel.prefetch(1); // for each consumer
-    for (let i = 0; i < concurrency; i++) {
-      this.consumerTags.push((await channel.consume(broker.topology.taskQueue, onMessage)).consumerTag);
-    }
+    for (let i = 0; i < concurrency; i++) await this.takeTasks();
     void this.tellOfDropped(replies);
     // close() may have come while the consumers were being set up, and found some of them missing.
     if (this.closing.signal.aborted) await channel.close();
@@ -177,6 +189,11 @@ class Consumer {
 
   private async work(channel: ConfirmChannel, message: ConsumeMessage, replies: ReplyPublishers, signal: AbortSignal): Promise<void> {
     const outcome = await this.outcomeOf(message, replies, signal);
+    if (outcome === 'later') {
+      const identifier = String(message.properties.messageId);
+      await this.keepForLater(channel, identifier, signal);
+      await note('returned', replies.to(identifier), attemptOf(message.properties.headers));
+    }
     try {
       if (outcome === 'done') channel.ack(message);
       // Not nack, by which newer brokers do not count an attempt.
@@ -223,8 +240,29 @@ class Consumer {
       if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await note('returned', mine, attempt);
       return outcome;
     } catch (error) {
+      if (error instanceof BrokerUnavailable) return 'later';
       broker.log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');
       return 'retry';
     }
+  }
+
+  /**
+   * Holds a task that cannot be answered until it can be, while another consumer takes the place of
+   * the one that it came through: a node of the broker that is down, with some answers on it, keeps
+   * no task from running whose answer is elsewhere.
+   */
+  private async keepForLater(channel: ConfirmChannel, identifier: string, signal: AbortSignal): Promise<void> {
+    const { broker } = this.options;
+    const enough = AbortSignal.any([signal, this.closing.signal, AbortSignal.timeout(HELD_MS)]);
+    if (enough.aborted) return;
+    broker.log.warn({ identifier }, 'a task is held until its answer can be delivered');
+    const replacement = this.held < HELD_TASKS ? this.takeTasks().catch(() => undefined) : undefined;
+    this.held++;
+    await untilInReach(broker, broker.topology.replyQueue(identifier), enough);
+    this.held--;
+    void replacement?.then((tag) => {
+      // Of a channel that was lost meanwhile, it is gone.
+      if (tag !== undefined && this.consumerTags.delete(tag)) channel.cancel(tag).catch(() => undefined);
+    });
   }
 }

@@ -1,0 +1,111 @@
+/** A broker of three nodes, one of which is lost under load: docs/operations.md says what becomes of what. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { CheckOutputAnswer, OutputItem } from '@code-widgets/protocol';
+
+import { startBrokerCluster, type BrokerCluster } from '../helpers/broker-cluster.js';
+import { post, text } from '../helpers/client.js';
+import { deploy, type Deployment } from '../helpers/deployment.js';
+
+/** Prints a number every 0.1 s, for two seconds. */
+const program = {
+  ...{ mode: 'run', name: 'Demo', switches: {}, lab: false },
+  files: [
+    {
+      basename: 'main.c',
+      contents: '#include <stdio.h>\n#include <unistd.h>\nint main(void) { for (int i = 1; i <= 20; i++) { printf("%d\\n", i); fflush(stdout); usleep(100000); } return 0; }\n',
+    },
+  ],
+};
+const NUMBERS = Array.from({ length: 20 }, (_, i) => `${i + 1}\n`).join('');
+/** For what has to come, on a slow machine. */
+const WAIT_MS = 90_000;
+
+let cluster: BrokerCluster;
+let service: Deployment;
+
+beforeAll(async () => {
+  cluster = await startBrokerCluster();
+  service = await deploy({ widgets: 3, workers: 2, namespace: cluster.namespace, envOf: cluster.settings });
+}, 10 * 60_000);
+afterAll(async () => {
+  await service.end();
+  await cluster.end();
+}, 120_000);
+
+/** As a patient page asks: again as long as it is told that the service is not there for now. Tells of each such answer. */
+async function ask(path: string, body: unknown, onRefusal: (retryAfter: string | null) => void = () => undefined): Promise<unknown> {
+  for (const deadline = Date.now() + WAIT_MS; Date.now() < deadline; await sleep(250)) {
+    const answer = await post(service.base, path, body);
+    if (answer.status === 200) return answer.body;
+    if (answer.status !== 503) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    onRefusal(answer.headers.get('retry-after'));
+  }
+  throw new Error(`${path}: refused for too long`);
+}
+
+class Task {
+  /** What Retry-After said each time. */
+  readonly refusals: (string | null)[] = [];
+  readonly output: OutputItem[] = [];
+  end: CheckOutputAnswer | undefined;
+  readonly followed: Promise<void>;
+
+  constructor(readonly identifier: string) {
+    this.followed = this.follow();
+  }
+
+  private async follow(): Promise<void> {
+    while (!this.end) {
+      const body = { identifier: this.identifier, read: this.output.length };
+      const answer = (await ask('/check_output/', body, (after) => this.refusals.push(after))) as CheckOutputAnswer;
+      this.output.push(...answer.output);
+      if (answer.completed) this.end = answer;
+      await sleep(100);
+    }
+  }
+}
+
+const begin = async () => new Task(((await ask('/run_program/', program)) as { identifier: string }).identifier);
+const beginMany = (count: number) => Promise.all(Array.from({ length: count }, begin));
+
+async function until(holds: () => boolean): Promise<boolean> {
+  for (const deadline = Date.now() + WAIT_MS; !holds() && Date.now() < deadline; ) await sleep(100);
+  return holds();
+}
+
+const haveEnded = (tasks: Task[]) => until(() => tasks.every(({ end }) => end !== undefined));
+
+describe('a broker of three nodes', () => {
+  it('has each task and each dead letter on all of them', async () => {
+    for (const queue of ['tasks', 'dead']) expect(await cluster.membersOf(`${cluster.namespace}.${queue}`)).toBe(3);
+  }, 30_000);
+
+  it('loses nothing that was accepted when one is killed under load, and has the answers on it again when it is back', async () => {
+    const before = await beginMany(16);
+    const homes = await cluster.homes();
+    const homeOf = ({ identifier }: Task) => homes.get(`${cluster.namespace}.reply.${identifier}`);
+    const underWay = before.filter(({ end }) => end === undefined);
+    const lost = String(homeOf(underWay.at(-1) as Task));
+    await cluster.kill(lost);
+    const there = underWay.filter((task) => task.end === undefined && homeOf(task) === lost);
+    const elsewhere = before.filter((task) => homeOf(task) !== lost);
+    expect([there.length > 0, elsewhere.length > 0]).toEqual([true, true]);
+
+    expect(await haveEnded([...elsewhere, ...(await beginMany(4))])).toBe(true);
+    // A page is told to come again, never that there is no such task.
+    expect(await until(() => there.every(({ refusals }) => refusals.length > 1))).toBe(true);
+    for (const { refusals, end } of there) expect([end, refusals.at(-1)]).toEqual([undefined, expect.stringMatching(/^\d+$/)]);
+
+    await cluster.start(lost);
+    expect(await haveEnded(before)).toBe(true);
+    await Promise.all(before.map(({ followed }) => followed));
+    for (const { output, end } of before) {
+      expect([end?.status, end?.message]).toEqual([0, 'SUCCESS']);
+      // A run that was begun again has said so, and has all its output after that.
+      const again = output.findLastIndex(({ msg }) => msg.type === 'stderr' && /started again/.test(msg.data));
+      expect(text({ output: output.slice(again + 1) }, 'stdout')).toContain(NUMBERS);
+    }
+  }, 300_000);
+});

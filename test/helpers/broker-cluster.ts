@@ -1,0 +1,145 @@
+/** Three nodes of the compose file's broker in one cluster, as docs/operations.md has them, behind a balancer. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { brokerImage } from './compose-broker.js';
+import { environment } from './environment.js';
+import { dockerCommand } from './images-engine.js';
+
+const NODES = ['broker-1', 'broker-2', 'broker-3'];
+const CONTROL = '/usr/lib/rabbitmq/bin/rabbitmqctl';
+const START_MS = 120_000;
+const ROOT = join(import.meta.dirname, '..', '..');
+
+export interface BrokerCluster {
+  readonly namespace: string;
+  /** The settings with which each app reaches it, through the balancer. */
+  readonly settings: Record<'widget' | 'worker', Record<string, string>>;
+  /** The node that each classic queue is on. */
+  homes(): Promise<Map<string, string>>;
+  /** How many nodes have a member of a quorum queue. */
+  membersOf(queue: string): Promise<number>;
+  kill(node: string): Promise<void>;
+  /** Starts one that was killed, on its data; resolves when it is in the cluster again. */
+  start(node: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+export async function startBrokerCluster(): Promise<BrokerCluster> {
+  const image = await brokerImage();
+  const namespace = `${environment('NAMESPACE')}-cluster`;
+  const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'cluster'}-`));
+  writeFileSync(join(folder, 'cookie'), 'cookieofatest');
+  const containerOf = (node: string) => `${namespace}-${node}`;
+  const exec = async (node: string, ...command: string[]) => (await dockerCommand(['exec', containerOf(node), ...command])).stdout;
+  const options = [
+    ...['--env', `NAMESPACE=${namespace}`, '--env', 'WIDGET_BROKER_PASSWORD=widget', '--env', 'WORKER_BROKER_PASSWORD=worker'],
+    ...['--env', 'ERLANG_COOKIE_FILE=/run/secrets/cookie', '--volume', `${join(folder, 'cookie')}:/run/secrets/cookie:ro`],
+    ...['--volume', `${join(ROOT, 'rabbitmq', 'cluster.conf')}:/etc/rabbitmq/conf.d/cluster.conf:ro`],
+    ...['--network', namespace, '--publish', '127.0.0.1::5672', '--cap-drop', 'ALL'],
+  ];
+  const ports = new Map<string, number>();
+  const findPort = async (node: string) => {
+    const { stdout } = await dockerCommand(['port', containerOf(node), '5672/tcp']);
+    ports.set(node, Number(/:(\d+)$/m.exec(stdout)?.[1]));
+  };
+  const running = async (node: string) => {
+    const status = await exec(node, CONTROL, '--quiet', '--formatter', 'json', 'cluster_status').catch(() => '{}');
+    return (JSON.parse(status) as { running_nodes?: string[] }).running_nodes?.length ?? 0;
+  };
+  const untilJoined = async (node: string) => {
+    for (const deadline = Date.now() + START_MS; (await running(node)) < NODES.length; await sleep(500)) {
+      if (Date.now() < deadline) continue;
+      const { stdout } = await dockerCommand(['logs', '--tail', '20', containerOf(node)]);
+      throw new Error(`${node} does not join the cluster:\n${stdout}`);
+    }
+  };
+  const balancer = await balance(() => [...ports.values()]);
+  const at = `127.0.0.1:${balancer.port}/widgets`;
+  const live = () => NODES.find((node) => ports.has(node)) as string;
+  /** What the broker says of each queue, as text. */
+  const tell = async (column: string) => {
+    const words = ['--quiet', '--no-table-headers', '-p', 'widgets', 'list_queues', 'name', column];
+    const lines = (await exec(live(), CONTROL, ...words)).trim().split('\n').map((line) => line.split('\t'));
+    return new Map(lines.map(([name = '', value = '']) => [name, value]));
+  };
+  const cluster: BrokerCluster = {
+    namespace,
+    settings: {
+      widget: { AMQP_URL: `amqp://widget:widget@${at}` },
+      worker: { AMQP_URL: `amqp://worker:worker@${at}` },
+    },
+    async homes() {
+      const pids = [...(await tell('pid'))].map(([queue, pid]) => [queue, /rabbit@(broker-\d)/.exec(pid)?.[1]] as const);
+      return new Map(pids.flatMap(([queue, home]) => (home === undefined ? [] : [[queue, home]])));
+    },
+    async membersOf(queue) {
+      return (await tell('members')).get(queue)?.match(/rabbit@broker-\d/g)?.length ?? 0;
+    },
+    async kill(node) {
+      ports.delete(node);
+      await dockerCommand(['kill', containerOf(node)]);
+    },
+    async start(node) {
+      await dockerCommand(['start', containerOf(node)]);
+      await untilJoined(node);
+      await findPort(node); // It may be another now.
+    },
+    async end() {
+      balancer.close();
+      await dockerCommand(['rm', '--force', '--volumes', ...NODES.map(containerOf)]);
+      await dockerCommand(['network', 'rm', namespace]);
+      rmSync(folder, { recursive: true });
+    },
+  };
+  await dockerCommand(['network', 'create', namespace]);
+  try {
+    for (const node of NODES) {
+      await dockerCommand(['run', '--detach', '--name', containerOf(node), '--hostname', node, '--network-alias', node, ...options, image]);
+    }
+    await Promise.all(NODES.map((node) => untilJoined(node).then(() => findPort(node))));
+    for (const deadline = Date.now() + START_MS; (await cluster.membersOf(`${namespace}.tasks`)) < NODES.length; await sleep(500)) {
+      if (Date.now() > deadline) throw new Error('the queue of tasks does not get a member on each node');
+    }
+  } catch (error) {
+    await cluster.end();
+    throw error;
+  }
+  return cluster;
+}
+
+/** A TCP balancer: each connection goes to the next of the ports, or to the one after it if that takes none. */
+async function balance(targets: () => number[]): Promise<{ port: number; close: () => void }> {
+  const open = new Set<Socket>();
+  let turn = 0;
+  const forward = (incoming: Socket, [port, ...others]: number[]) => {
+    if (port === undefined) return void incoming.destroy();
+    const outgoing = connect(port, '127.0.0.1');
+    const failed = () => forward(incoming, others);
+    outgoing.once('error', failed).once('connect', () => {
+      outgoing.off('error', failed);
+      for (const [one, other] of [[incoming, outgoing], [outgoing, incoming]] as const) {
+        open.add(one);
+        one.on('error', () => undefined).on('close', () => (open.delete(one), other.destroy()));
+      }
+      incoming.pipe(outgoing).pipe(incoming);
+    });
+  };
+  const server = createServer((incoming) => {
+    const all = targets();
+    forward(incoming, all.map((_, i) => all[(turn + i) % all.length] as number));
+    turn++;
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
