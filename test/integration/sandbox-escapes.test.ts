@@ -206,7 +206,7 @@ describe('a process in the container', () => {
   });
 
   it('does not fill the process limit with orphans that have ended', async () => {
-    const { stdout } = await shell('i=0; while [ $i -lt 300 ]; do (true &) ; i=$((i+1)); done; echo done');
+    const { stdout } = await shell('i=0; while [ $i -lt 150 ]; do (true &) ; i=$((i+1)); done; echo done');
     expect(stdout).toBe('done\n');
   });
 
