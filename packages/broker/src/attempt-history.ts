@@ -1,6 +1,4 @@
 /** What became of a task's attempts before this one, as far as it matters to whoever has it now. */
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import type { Broker } from './connection.js';
 import { ReplyQueueGone } from './reach.js';
 import { createReplyReader, ReplyQueueBusy } from './reply-queue.js';
@@ -8,7 +6,6 @@ import { DELIVERY_LIMIT } from './topology.js';
 
 /** For whoever holds the queue. */
 const PATIENCE_MS = 60_000;
-const RETRY_MS = 500;
 
 export interface AttemptHistory {
   /** How many ended with the loss of their worker, and not with the task given back in good order. */
@@ -39,7 +36,6 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
     } catch (error) {
       if (error instanceof ReplyQueueGone) return { lost: before };
       if (!(error instanceof ReplyQueueBusy) || signal.aborted || performance.now() > deadline) throw error;
-      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 }

@@ -11,7 +11,7 @@ import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 import { attemptHistory, attemptOf } from './attempt-history.js';
 import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
-import { untilInReach } from './reach.js';
+import { HeldTasks } from './held-tasks.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
 import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
 import { endUnread, note } from './worker-notes.js';
@@ -19,10 +19,6 @@ import { endUnread, note } from './worker-notes.js';
 const REOPEN_DELAY_MS = 500;
 /** How long a task of a later version is held before it is given back: newer workers are on their way. */
 const LATER_VERSION_MS = 5_000;
-/** How long a task is held that cannot be answered: below what a broker takes a consumer for hung after, 15 minutes here. */
-const HELD_MS = 10 * 60_000;
-/** So many are held beside those that are worked on, of up to 4 MiB each. */
-const HELD_TASKS = 32;
 
 /** One task in a worker's hands. */
 export interface TaskDelivery {
@@ -83,9 +79,9 @@ class Consumer {
   private readonly company = new Company();
   private readonly running: Promise<void>;
   private readonly consumerTags = new Set<string>();
-  /** One more on the channel that is there now. */
-  private takeTasks: () => Promise<string> = () => Promise.reject(new Error('no channel'));
-  private held = 0;
+  /** Starts one more on the channel that is there now; resolves to what stops it. */
+  private takeTasks: () => Promise<() => void> = () => Promise.reject(new Error('no channel'));
+  private readonly held: HeldTasks;
   /** Attempts whose hold was lost with a channel, to be told of on the next one. */
   private readonly dropped: { identifier: string; attempt: number }[] = [];
   private channel: ConfirmChannel | undefined;
@@ -96,6 +92,7 @@ class Consumer {
   private givingUp = false;
 
   constructor(private readonly options: ConsumeOptions) {
+    this.held = new HeldTasks(options.broker);
     this.running = this.keepConsuming();
   }
 
@@ -163,7 +160,10 @@ class Consumer {
     this.takeTasks = async () => {
       const { consumerTag } = await channel.consume(broker.topology.taskQueue, onMessage);
       this.consumerTags.add(consumerTag);
-      return consumerTag;
+      return () => {
+        // Of a channel that was lost meanwhile, it is gone.
+        if (this.consumerTags.delete(consumerTag)) channel.cancel(consumerTag).catch(() => undefined);
+      };
     };
     await channel.prefetch(1); // for each consumer
     for (let i = 0; i < concurrency; i++) await this.takeTasks();
@@ -191,7 +191,7 @@ class Consumer {
     const outcome = await this.outcomeOf(message, replies, signal);
     if (outcome === 'later') {
       const identifier = String(message.properties.messageId);
-      await this.keepForLater(channel, identifier, signal);
+      await this.held.hold(identifier, this.takeTasks, AbortSignal.any([signal, this.closing.signal]));
       await note('returned', replies.to(identifier), attemptOf(message.properties.headers));
     }
     try {
@@ -244,25 +244,5 @@ class Consumer {
       broker.log.error({ identifier: task.identifier, reason: (error as Error).message }, 'task handler failed');
       return 'retry';
     }
-  }
-
-  /**
-   * Holds a task that cannot be answered until it can be, while another consumer takes the place of
-   * the one that it came through: a node of the broker that is down, with some answers on it, keeps
-   * no task from running whose answer is elsewhere.
-   */
-  private async keepForLater(channel: ConfirmChannel, identifier: string, signal: AbortSignal): Promise<void> {
-    const { broker } = this.options;
-    const enough = AbortSignal.any([signal, this.closing.signal, AbortSignal.timeout(HELD_MS)]);
-    if (enough.aborted) return;
-    broker.log.warn({ identifier }, 'a task is held until its answer can be delivered');
-    const replacement = this.held < HELD_TASKS ? this.takeTasks().catch(() => undefined) : undefined;
-    this.held++;
-    await untilInReach(broker, broker.topology.replyQueue(identifier), enough);
-    this.held--;
-    void replacement?.then((tag) => {
-      // Of a channel that was lost meanwhile, it is gone.
-      if (tag !== undefined && this.consumerTags.delete(tag)) channel.cancel(tag).catch(() => undefined);
-    });
   }
 }
