@@ -11,7 +11,7 @@ import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
 import { fuzzTable } from './lib/fuzz-table.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
-import { add, type Counts, runJest } from './lib/jest.js';
+import { add, type Counts, runJest, runJestTwice } from './lib/jest.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { readTestOptions, type TestOptions } from './lib/test-options.js';
 import { attacksPath, GVISOR, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
@@ -67,10 +67,11 @@ async function main(): Promise<number> {
   );
 }
 
-function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed }: TestOptions, runtime: string): Promise<Counts> {
+function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed, isWhole }: TestOptions, runtime: string): Promise<Counts> {
   const files = { ATTACKS_FILE: attacksPath(results, runtime), FUZZ_FILE: fuzzPath(results) };
   const fuzz = { ...(inputs !== undefined && { FUZZ_INPUTS: inputs }), ...(seed !== undefined && { FUZZ_SEED: seed }) };
-  return runJest(instance, jest, { ...settings, ...files, ...fuzz }, join(results, 'tests.json'));
+  const run = isWhole ? runJestTwice : runJest;
+  return run(instance, jest, { ...settings, ...files, ...fuzz }, join(results, 'tests.json'));
 }
 
 /** With everything of this run ended but our use of the engine, which is asked for containers. */
@@ -92,7 +93,8 @@ function definitionsPath(results: string): string {
   return join(results, 'definitions.json');
 }
 
-function conclude({ passed, failed }: Counts, milliseconds: number): number {
+function conclude({ passed, failed, atSecondTry = [] }: Counts, milliseconds: number): number {
+  for (const file of atSecondTry) say('tests', `${file} failed at first, and not when it was run once more: see why above`);
   say('tests', `${passed} have passed and ${failed} have failed, in ${seconds(milliseconds)}`);
   // For .ci/run, which has more to count.
   if (process.env.COUNTS_FILE) writeFileSync(process.env.COUNTS_FILE, `${passed} ${failed}\n`);

@@ -4,7 +4,7 @@ import type { Parts, Settings } from './bring-up.js';
 import type { Engine } from './engine.js';
 import { openGvisor } from './gvisor.js';
 import type { Instance } from './instance.js';
-import { type Counts, runJest } from './jest.js';
+import { type Counts, runJestTwice } from './jest.js';
 import { brokerVersion, startRabbitmq4 } from './rabbitmq4.js';
 import { say } from './report.js';
 
@@ -27,7 +27,7 @@ export async function runPartUnderGvisor(instance: Instance, engine: Engine, par
   const settings = { ...parts.settings, ...gvisor, ...slowly, ATTACKS_FILE: attacksPath(results, GVISOR), TEST_EVERY: '3' };
   const files = ['test/e2e/golden', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
   const args = [...files, '--selectProjects', 'integration', 'e2e', 'attacks'];
-  return runJest(instance, args, settings, join(results, 'gvisor.json'));
+  return runJestTwice(instance, args, settings, join(results, 'gvisor.json'));
 }
 
 /** What depends on the broker's version: how it counts, hands out, gives back and refuses. */
@@ -39,7 +39,7 @@ export async function runPartOnRabbitmq4(instance: Instance, engine: Engine, { s
   }
   const files = ['test/integration/(task-queue|reply-queue)', 'test/e2e/faults'];
   const args = [...files, '--selectProjects', 'integration', 'e2e'];
-  return onRabbitmq4(instance, engine, results, (broker) => runJest(instance, args, { ...settings, ...broker }, join(results, 'rabbitmq4.json')));
+  return onRabbitmq4(instance, engine, results, (broker) => runJestTwice(instance, args, { ...settings, ...broker }, join(results, 'rabbitmq4.json')));
 }
 
 /** Runs tests on RabbitMQ 4; what they leave in it, and what they used that is deprecated, is for the last tests to read. */
