@@ -27,6 +27,13 @@ const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main us
 const program = (contents: string): SourceFile[] => [{ basename: 'main.c', contents }, PROJECT];
 const build = (sandbox: Sandbox, files: SourceFile[], command = ['gprbuild', '-q', '-P', 'main.gpr'], limits = {}) =>
   collect((options) => sandbox.build({ command, files, executable: 'main' }, options), limits);
+/** By a worker that has ended. */
+const buildFirst = async (files: SourceFile[]) => {
+  const sandbox = newSandbox();
+  const end = await build(sandbox, files);
+  await sandbox.close();
+  return end;
+};
 const withoutTime = (end: Awaited<ReturnType<typeof build>>) => ({ ...end, ms: 0 });
 /** How many containers were made for what `use` does. */
 const containersFor = async (use: (sandbox: Sandbox) => Promise<unknown>) => {
@@ -47,7 +54,7 @@ describe('a build of what was built before', () => {
     ['one with errors', program('int main(void) { return y; }\n')],
     ['one that does not link', program('int f(void); int main(void) { return f(); }\n')],
   ])('is the same to the byte, without a container: %s', async (_, files) => {
-    const first = await build(newSandbox(), files);
+    const first = await buildFirst(files);
     let second: typeof first | undefined;
     expect(await containersFor(async (sandbox) => (second = await build(sandbox, files)))).toBe(0);
     expect(withoutTime(second as typeof first)).toEqual(withoutTime(first));
@@ -60,7 +67,7 @@ describe('a build of what was built before', () => {
     ['there is one more file', (sandbox) => build(sandbox, [...program(HELLO), { basename: 'a.h', contents: '' }])],
     ['the command is another', (sandbox) => build(sandbox, program(HELLO), ['gprbuild', '-P', 'main.gpr'])],
   ])('is another one, if %s', async (_, again) => {
-    await build(newSandbox(), program(HELLO));
+    await buildFirst(program(HELLO));
     expect(await containersFor(again)).toBe(1);
   });
 
@@ -68,14 +75,16 @@ describe('a build of what was built before', () => {
     ['that asks for the time', '#include <stdio.h>\nint main(void) { puts(__TIME__); }\n'],
     ['that asks for the date', '#include <stdio.h>\nint main(void) { puts(__DATE__); }\n'],
   ])('is made anew: one %s', async (_, text) => {
-    await build(newSandbox(), program(text));
+    await buildFirst(program(text));
     expect(await containersFor((sandbox) => build(sandbox, program(text)))).toBe(1);
   });
 
   it('is made anew after one that came to its limit', async () => {
     const slow = ['sh', '-c', 'sleep 2; exit 0'];
     expect(await build(newSandbox(), program(HELLO), slow, { timeLimitMs: 500 })).toMatchObject({ limit: 'time' });
-    expect(await build(newSandbox(), program(HELLO), slow)).toMatchObject({ status: 0 });
+    const sandbox = newSandbox();
+    expect(await build(sandbox, program(HELLO), slow)).toMatchObject({ status: 0 });
+    await sandbox.close();
   });
 
   it('is made once, if many ask at once', async () => {
@@ -85,12 +94,12 @@ describe('a build of what was built before', () => {
   });
 
   it('does not use a file that was changed, and says so', async () => {
-    const first = await build(newSandbox(), program(HELLO));
+    const first = await buildFirst(program(HELLO));
     const [name = ''] = readdirSync(folder);
     const bytes = readFileSync(join(folder, name));
     bytes.writeUInt8(bytes.readUInt8(bytes.length - 100) ^ 1, bytes.length - 100);
     writeFileSync(join(folder, name), bytes);
-    const again = await build(newSandbox(), program(HELLO));
+    const again = await buildFirst(program(HELLO));
     expect(withoutTime(again)).toEqual(withoutTime(first));
     expect(warnings).toContain('a kept build is not what was written: removed');
   });

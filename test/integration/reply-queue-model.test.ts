@@ -11,7 +11,7 @@ import fc from 'fast-check';
 import { v4 as uuid } from 'uuid';
 
 import { appWith, closeApps, post } from '../../apps/widget/test/app-with.js';
-import { replyPublishers, type ReplyPublishers } from '../../packages/broker/src/reply-queue.js';
+import { replyPublishers, type ReplyPublishers } from '../../packages/broker/src/reply-publisher.js';
 import { connectTestBroker, connectTo, type TestBroker } from '../helpers/broker.js';
 import { answerOf, begin, explain, received, said, textOf, type Answer, type Shown, type Task } from './reply-queue-model.js';
 

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createReplyReader, ReplyQueueBusy, ReplyQueueGone, type Broker } from '@code-widgets/broker';
 import type { OutputMessage, ReplyMessage } from '@code-widgets/protocol';
 import type { ConfirmChannel } from 'amqplib';
 import { v4 as uuid } from 'uuid';
 
-import { replyPublishers, type ReplyPublishers } from '../../packages/broker/src/reply-queue.js';
+import { replyPublishers, type ReplyPublishers } from '../../packages/broker/src/reply-publisher.js';
 import { connectTestBroker, connectTo, type TestBroker } from '../helpers/broker.js';
 
 const output = (first: number, ...texts: string[]): OutputMessage => ({
@@ -14,7 +16,7 @@ const output = (first: number, ...texts: string[]): OutputMessage => ({
   first,
   items: texts.map((data) => ({ msg: { type: 'stdout', data } })),
 });
-const peek = (messages: (ReplyMessage | undefined)[]) => ({ remove: [], result: messages });
+const peek = (messages: (ReplyMessage | undefined)[]) => ({ remove: [], isEmpty: messages.length === 0, result: messages });
 
 let test: TestBroker;
 let broker: Broker;
@@ -93,6 +95,93 @@ describe('a poll of the reply queue', () => {
     for (const refusal of refusals) expect(refusal).toBeInstanceOf(ReplyQueueBusy);
     await removeQueue();
   }, 30_000);
+
+  it('that finds nothing takes one round trip on a channel that is kept, and another if that was lost', async () => {
+    await openQueue();
+    const opened = jest.spyOn(broker, 'openChannel');
+    const reader = createReplyReader(broker);
+    for (let i = 0; i < 20; i++) expect(await reader.poll(identifier, peek)).toEqual([]);
+    expect(opened).toHaveBeenCalledTimes(1);
+    // One whose queue is not there takes the channel with it, and with the channel what is asked at the same time.
+    const polls = [identifier, uuid(), identifier].map((each) => reader.poll(each, peek));
+    const [before, unknown, behind] = await Promise.allSettled(polls);
+    expect([before, behind]).toEqual(Array(2).fill({ status: 'fulfilled', value: [] }));
+    expect((unknown as PromiseRejectedResult).reason).toBeInstanceOf(ReplyQueueGone);
+    await publish(output(1, 'there\n'));
+    expect(await reader.poll(identifier, peek)).toHaveLength(1);
+    opened.mockRestore();
+    await removeQueue();
+  });
+
+  describe('that may wait', () => {
+    const { signal } = new AbortController();
+    const end: ReplyMessage = { version: 1, kind: 'final', attempt: 1, items: 1, state: 'SUCCESS', status: 0, workMs: 1 };
+
+    it('is answered when something comes, with the end that comes right behind it', async () => {
+      await openQueue();
+      const begin = performance.now();
+      const polled = createReplyReader(broker).poll(identifier, peek, { ms: 10_000, signal });
+      await sleep(200);
+      await publish(output(1, 'now\n'));
+      await publish(end);
+      expect(await polled).toEqual([output(1, 'now\n'), end]);
+      expect(performance.now() - begin).toBeLessThan(2000);
+      await removeQueue();
+    });
+
+    it('does not wait for what is there, nor for longer than it may', async () => {
+      await openQueue();
+      const reader = createReplyReader(broker);
+      const begin = performance.now();
+      expect(await reader.poll(identifier, peek, { ms: 300, signal })).toEqual([]);
+      expect(performance.now() - begin).toBeGreaterThan(290);
+      await publish(output(1, 'there\n'));
+      expect(await reader.poll(identifier, peek, { ms: 60_000, signal })).toHaveLength(1);
+      await removeQueue();
+    });
+
+    it('waits for what is new to its client, and keeps what that has confirmed no longer', async () => {
+      await openQueue();
+      for (const first of [1, 2]) await publish(output(first, 'had\n'));
+      const newer = (messages: (ReplyMessage | undefined)[]) => {
+        const firsts = messages.map((message) => (message as OutputMessage).first);
+        return { remove: firsts.flatMap((first, i) => (first === 1 ? [i] : [])), isEmpty: !firsts.includes(3), result: firsts };
+      };
+      const polled = createReplyReader(broker).poll(identifier, newer, { ms: 10_000, signal });
+      await sleep(200);
+      await publish(output(3, 'new\n'));
+      expect(await polled).toEqual([2, 3]);
+      expect(await createReplyReader(broker).poll(identifier, peek)).toEqual([output(2, 'had\n'), output(3, 'new\n')]);
+      await removeQueue();
+    });
+
+    it('takes nothing once its client has gone', async () => {
+      await openQueue();
+      const gone = new AbortController();
+      const drain = (messages: (ReplyMessage | undefined)[]) => ({ remove: messages.map((_, i) => i), isEmpty: messages.length === 0, result: messages.length });
+      const polled = createReplyReader(broker).poll(identifier, drain, { ms: 60_000, signal: gone.signal });
+      await sleep(200);
+      gone.abort();
+      await publish(output(1, 'kept\n'));
+      expect(await polled).toBe(0);
+      expect(await createReplyReader(broker).poll(identifier, peek)).toEqual([output(1, 'kept\n')]);
+      await removeQueue();
+    });
+
+    it('lets another widget have its turn, and is told when the queue is gone', async () => {
+      await openQueue();
+      const other = await connectTo(test.namespace);
+      const waiting = createReplyReader(broker).poll(identifier, peek, { ms: 1000, signal });
+      await sleep(100);
+      expect(await createReplyReader(other).poll(identifier, peek)).toEqual([]);
+      expect(await waiting).toEqual([]);
+      const deserted = createReplyReader(broker).poll(identifier, peek, { ms: 1000, signal });
+      await sleep(200);
+      await removeQueue();
+      await expect(deserted).rejects.toBeInstanceOf(ReplyQueueGone);
+      await other.close();
+    });
+  });
 
   it('refuses a message that would cost the channel', async () => {
     await openQueue();

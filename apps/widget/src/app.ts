@@ -10,6 +10,7 @@ import { acceptOnlyJson } from './body.js';
 import { trustProxies } from './client-address.js';
 import { errorHandler } from './errors.js';
 import { Pace } from './pace.js';
+import { PollPatience } from './poll-patience.js';
 import { ANSWER_HEADERS, protect } from './protection.js';
 import { checkOutputRoute } from './routes/check-output.js';
 import { downloadRoute } from './routes/download.js';
@@ -30,6 +31,8 @@ export interface AppDependencies {
   runsPerMinute: number;
   /** Of one client; 0 for any number. */
   waitingTasksOfClient: number;
+  /** How long a poll may wait for something to come, in ms; 0 for not at all. */
+  pollWaitMs: number;
   /** How many proxies are in front; see client-address.ts. */
   trustedProxies: number;
   /** Where they are not the usual ones. */
@@ -37,7 +40,7 @@ export interface AppDependencies {
 }
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, waitingTasksOfClient, trustedProxies } = dependencies;
+  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, waitingTasksOfClient, pollWaitMs, trustedProxies } = dependencies;
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const pace = new Pace();
   const waiting = new WaitingTasks(waitingTasksOfClient, () => tasks.load());
@@ -79,7 +82,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
 
   healthRoute(app);
   runProgramRoute(app, tasks, waiting, limits);
-  checkOutputRoute(app, replies, pace, waiting);
+  checkOutputRoute(app, replies, new PollPatience(pollWaitMs), pace, waiting);
   downloadRoute(app, limits);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);

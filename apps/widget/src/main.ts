@@ -19,6 +19,7 @@ const app = await buildApp({
   limits: requestLimits(config),
   runsPerMinute: config.RUNS_PER_MINUTE,
   waitingTasksOfClient: config.WAITING_TASKS_OF_CLIENT,
+  pollWaitMs: config.POLL_WAIT_MS,
   trustedProxies: config.TRUSTED_PROXIES,
 });
 

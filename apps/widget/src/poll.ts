@@ -31,6 +31,8 @@ export interface PollDecision {
   remove: number[];
   /** To be kept for later polls, before anything is removed. */
   append?: RestartMessage;
+  /** It answers nothing that the client does not know. */
+  isEmpty: boolean;
   result: PollAnswer;
 }
 
@@ -71,6 +73,7 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
   return {
     remove,
     ...(isNew && { append: restart }),
+    isEmpty: output.length === 0 && final === undefined,
     result: {
       answer: {
         output,

@@ -30,6 +30,7 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
     limits: REQUEST_LIMITS,
     runsPerMinute: 0,
     waitingTasksOfClient: 0,
+    pollWaitMs: 0,
     trustedProxies: 0,
     ...dependencies,
   });

@@ -19,6 +19,14 @@ static char *program_environment[] = {
     "HOME=" SCRATCH, "TMPDIR=" SCRATCH, "LANG=C.UTF-8", "LD_PRELOAD=" GUARD, NULL,
 };
 
+/*
+ * A build is a dozen short processes, which spend much of their time on page faults: their heaps
+ * grow in large steps, on huge pages where the kernel gives them to those who ask.
+ */
+#define TUNABLES                                                                                                       \
+    "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:"                                                            \
+    "glibc.malloc.mmap_threshold=268435456:glibc.malloc.trim_threshold=268435456"
+
 static void drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -52,6 +60,8 @@ static void set_environment(const struct request *request)
     /* gnatprove writes a project of its own for gprbuild and sets up gprbuild's configuration. */
     if (kind == PROVE || request->find_configuration)
         unsetenv("GPR_CONFIG");
+    if (kind == BUILD && setenv("GLIBC_TUNABLES", TUNABLES, 1) != 0)
+        die("setenv");
     const char *home = kind == PROVE ? WORKSPACE : SCRATCH;
     if (setenv("HOME", home, 1) != 0 || setenv("TMPDIR", home, 1) != 0 || setenv("LANG", "C.UTF-8", 1) != 0)
         die("setenv");

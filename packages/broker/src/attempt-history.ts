@@ -1,7 +1,7 @@
 /** What became of a task's attempts before this one, as far as it matters to whoever has it now. */
 import type { Broker } from './connection.js';
 import { ReplyQueueGone } from './reach.js';
-import { createReplyReader, ReplyQueueBusy } from './reply-queue.js';
+import { readReplies, ReplyQueueBusy } from './reply-reader.js';
 import { DELIVERY_LIMIT } from './topology.js';
 
 /** For whoever holds the queue. */
@@ -25,7 +25,7 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
-      return await createReplyReader(broker).poll(identifier, (messages) => {
+      return await readReplies(broker, identifier, (messages) => {
         const final = messages.find((message) => message?.kind === 'final');
         const attemptsOf = (kind: 'begun' | 'returned') => messages.flatMap((message) => (message?.kind === kind ? [message.attempt] : []));
         const lost = new Set([1, ...attemptsOf('begun')]);

@@ -12,7 +12,7 @@ import { attemptHistory, attemptOf } from './attempt-history.js';
 import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
 import { HeldTasks } from './held-tasks.js';
-import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-queue.js';
+import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-publisher.js';
 import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
 import { endUnread, note } from './worker-notes.js';
 

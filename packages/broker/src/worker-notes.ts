@@ -3,7 +3,7 @@ import { MESSAGE_VERSION } from '@code-widgets/protocol';
 
 import { brokerCall } from './connection.js';
 import { ReplyQueueGone } from './reach.js';
-import type { ReplyPublisher } from './reply-queue.js';
+import type { ReplyPublisher } from './reply-publisher.js';
 
 /** For attemptHistory; false if it could not be said, to a queue that is there. */
 export async function note(kind: 'begun' | 'returned', replies: ReplyPublisher, attempt: number): Promise<boolean> {

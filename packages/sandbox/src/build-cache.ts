@@ -5,6 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { CACHE_SHARE, CACHE_SLACK, UNFINISHED_MS } from './limits.js';
 import type { Log } from './log.js';
 import type { OutputStream } from './frames.js';
@@ -36,6 +37,7 @@ export function buildKey(...parts: readonly unknown[]): string {
 
 export class BuildCache {
   readonly #underWay = new Map<string, Promise<Build | undefined>>();
+  readonly #writing = new Set<Promise<void>>();
   /** What was written here since the folder was last looked through. */
   #newBytes = Infinity;
 
@@ -48,22 +50,38 @@ export class BuildCache {
    * @throws what `make` throws, for whoever's it is; the signal's reason on an abort.
    */
   async get(key: string, make: () => Promise<Build | undefined>, signal?: AbortSignal): Promise<{ build: Build; made: boolean } | undefined> {
-    const kept = await this.#read(key);
-    if (kept) return { build: kept, made: false };
-    for (let other; (other = this.#underWay.get(key)); ) {
-      const build = await orAborted(other.catch(() => undefined), signal);
-      if (build) return { build, made: false };
-    }
+    // One that is being kept is not there to be read yet, and not under way any more once it is.
+    const found = (await this.#waitFor(key, signal)) ?? (await this.#read(key)) ?? (await this.#waitFor(key, signal));
+    if (found) return { build: found, made: false };
     const making = make();
     this.#underWay.set(key, making);
     try {
       const build = await making;
       if (build === undefined) return undefined;
-      await this.#write(key, build);
+      await this.#keep(key, build);
       return { build, made: true };
     } finally {
       this.#underWay.delete(key);
     }
+  }
+
+  /** Resolves when everything that was built is kept. */
+  async settled(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
+  }
+
+  async #waitFor(key: string, signal: AbortSignal | undefined): Promise<Build | undefined> {
+    for (let other; (other = this.#underWay.get(key)); ) {
+      const build = await orAborted(other.catch(() => undefined), signal);
+      if (build) return build;
+    }
+    return undefined;
+  }
+
+  #keep(key: string, build: Build): Promise<void> {
+    const writing = this.#write(key, build).finally(() => this.#writing.delete(writing));
+    this.#writing.add(writing);
+    return writing;
   }
 
   #path(key: string): string {
@@ -88,6 +106,8 @@ export class BuildCache {
   /** Whole or not at all, whoever else writes the same; what cannot be kept is no trouble of the task's. */
   async #write(key: string, build: Build): Promise<void> {
     const { folder, maxBytes, log } = this.options;
+    // After whoever has built it has gone on.
+    await setImmediate();
     const bytes = encode(key, build);
     if (bytes.length > maxBytes / CACHE_SHARE) return;
     const unfinished = this.#path(`${key}.${randomUUID()}`);

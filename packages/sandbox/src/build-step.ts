@@ -21,6 +21,8 @@ export function createBuilder(workshop: Workshop, cache: BuildCache | undefined,
     if (!cache || !isReproducible(request.files)) return runStep(workshop, request, options);
     const begin = performance.now();
     let own: BuildEnd | undefined;
+    let built: () => void = () => undefined;
+    const builtHere = new Promise<void>((resolve) => (built = resolve));
     const make = async () => {
       const recorder = new Recorder();
       own = await runStep(workshop, request, {
@@ -30,9 +32,12 @@ export function createBuilder(workshop: Workshop, cache: BuildCache | undefined,
           options.onOutput(stream, bytes);
         },
       });
+      built();
       return recorder.build(own);
     };
-    const got = await cache.get(keyOf(request, await imageId(), workshop), make, options.signal);
+    const getting = cache.get(keyOf(request, await imageId(), workshop), make, options.signal);
+    // Who has built it does not wait until it is kept.
+    const got = await Promise.race([getting, builtHere]);
     if (own !== undefined) return own;
     const build = got?.build;
     const fits = build && build.ms <= options.timeLimitMs && sizeOf(build.output) <= options.outputLimitBytes;

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { containerOptions, type ContainerContext, type ContainerShape } from './container-options.js';
 import { engineCall, httpStatus, SandboxUnavailable } from './engine.js';
-import { END_KNOWN_MS } from './limits.js';
+import { AFTERMATH_MS, END_KNOWN_MS } from './limits.js';
 import type { Removals } from './removals.js';
 
 const MIN_POLL_MS = 20;
@@ -74,7 +74,8 @@ export class StepContainer {
 export async function makeContainer({ docker, context, removals }: Engine, shape: ContainerShape, signal?: AbortSignal): Promise<StepContainer> {
   // Named here, so that it can be removed even when the engine's answer to its creation is lost.
   const name = `code-widgets-${randomUUID()}`;
-  const remove = () => void removals.remove(name);
+  // The engine is busy with it for as long as a program runs: the task's answer comes first.
+  const remove = () => void removals.remove(name, AFTERMATH_MS);
   const create = { ...containerOptions(shape, context), name };
   try {
     // Not ended by the signal: a creation that is under way goes on in the engine, and would come

@@ -79,6 +79,8 @@ export const POOL_REVIEW_MS = 10_000;
 export const READY_MS = 10_000;
 /** How long steps under way have the processors before a container is made beside them. */
 export const CALM_MS = 500;
+/** From a step's end to when its task has said its last word, or the next step has begun. */
+export const AFTERMATH_MS = 80;
 /** After a container that could not be made. */
 export const POOL_RETRY_MS = 2_000;
 

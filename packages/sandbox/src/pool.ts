@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerShape } from './container-options.js';
 import type { Engine, StepContainer } from './container.js';
 import type { StepKind } from './launcher-request.js';
-import { CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
+import { AFTERMATH_MS, CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
 import { WaitingContainer } from './waiting-container.js';
 
 export interface PoolOptions {
@@ -20,6 +20,7 @@ export interface PoolOptions {
 
 /** So many wait whatever happens, of what nearly every task needs. */
 const LEAST: Record<StepKind, number> = { build: 1, run: 1, prove: 0 };
+const CALM_LOOK_MS = 20;
 const KINDS = Object.keys(LEAST) as StepKind[];
 
 interface Shelf {
@@ -35,7 +36,7 @@ export class Pool {
   readonly #closing = new AbortController();
   readonly #review: NodeJS.Timeout;
   #steps = 0;
-  #calm: (() => void) | undefined;
+  #lastEndMs = -Infinity;
   #filling: Promise<void> | undefined;
 
   constructor(
@@ -69,7 +70,8 @@ export class Pool {
     try {
       return await step();
     } finally {
-      if (--this.#steps === 0) this.#calm?.();
+      this.#steps--;
+      this.#lastEndMs = performance.now();
       this.#fill();
     }
   }
@@ -77,7 +79,6 @@ export class Pool {
   /** Nothing waits afterwards, and nothing will. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#calm?.();
     clearInterval(this.#review);
     for (const { waiting } of Object.values(this.#shelves)) for (const each of waiting.splice(0)) each.dispose();
     await this.#filling;
@@ -110,11 +111,11 @@ export class Pool {
 
   /** Making a container takes as much of the processors as a build does: it can wait, a little. */
   async #untilCalm(): Promise<void> {
-    if (this.#steps === 0) return;
-    const calm = new AbortController();
-    this.#calm = () => calm.abort();
-    await delay(CALM_MS, undefined, { signal: calm.signal }).catch(() => undefined);
-    this.#calm = undefined;
+    const { signal } = this.#closing;
+    const isCalm = () => this.#steps === 0 && performance.now() - this.#lastEndMs > AFTERMATH_MS;
+    for (const enough = performance.now() + CALM_MS; !isCalm() && performance.now() < enough && !signal.aborted; ) {
+      await delay(CALM_LOOK_MS, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   /** Throws away what is not as it was made, has waited too long, or is no longer wanted. */

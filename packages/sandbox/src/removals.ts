@@ -19,11 +19,12 @@ export class Removals {
   ) {}
 
   /**
-   * Removes a container, running or not, with what is in it; tries again for a while. Never
-   * rejects: what cannot be removed is logged, and is a leftover for the next who looks for those.
+   * Removes a container, running or not, with what is in it, and begins so many ms from now; tries
+   * again for a while. Never rejects: what cannot be removed is logged, and is a leftover for the
+   * next who looks for those.
    */
-  remove(nameOrId: string): Promise<boolean> {
-    return this.#follow(this.#remove(nameOrId));
+  remove(nameOrId: string, afterMs = 0): Promise<boolean> {
+    return this.#follow(afterMs > 0 ? delay(afterMs).then(() => this.#remove(nameOrId)) : this.#remove(nameOrId));
   }
 
   /** As `remove`, for one whose making was not answered: it may still come, and then has to go. */

@@ -108,7 +108,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const engine: Engine = { docker, context, removals };
   const pool = options.preparedContainers ? new Pool(engine, { most: options.preparedContainers, shapes: shapes(options) }) : undefined;
   const workshop: Workshop = { ...engine, log, ...(pool && { pool }) };
-  const build = createBuilder(workshop, options.buildCache && new BuildCache({ ...options.buildCache, log }), buildImage);
+  const cache = options.buildCache && new BuildCache({ ...options.buildCache, log });
+  const build = createBuilder(workshop, cache, buildImage);
 
   return {
     async check() {
@@ -140,6 +141,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     },
     async close() {
       await pool?.close();
+      await cache?.settled();
       await removals.settled();
       await removals.removeLeft([]); // each had its retries: a worker that ends has no time for more
     },

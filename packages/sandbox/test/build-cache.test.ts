@@ -61,8 +61,12 @@ describe('a build cache', () => {
 
   it('lets whoever waited build, if the first could not', async () => {
     const cache = cacheOf();
-    const first = cache.get('k', () => Promise.reject(new Error('engine gone')));
-    const second = cache.get('k', making(build('x')));
+    let second: ReturnType<typeof cache.get> | undefined;
+    const first = cache.get('k', async () => {
+      second = cache.get('k', making(build('x')));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      throw new Error('engine gone');
+    });
     await expect(first).rejects.toThrow('engine gone');
     expect(await second).toEqual({ build: build('x'), made: true });
   });
@@ -70,10 +74,14 @@ describe('a build cache', () => {
   it('lets go of who no longer waits, and of nobody else', async () => {
     const cache = cacheOf();
     let finish: (result: Build) => void = () => undefined;
-    const first = cache.get('k', () => new Promise<Build>((resolve) => (finish = resolve)));
-    await Promise.resolve();
+    let began: () => void = () => undefined;
+    const beginning = new Promise<void>((resolve) => (began = resolve));
+    const first = cache.get('k', () => {
+      began();
+      return new Promise<Build>((resolve) => (finish = resolve));
+    });
     const stop = new AbortController();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await beginning;
     const second = cache.get('k', never, stop.signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
     stop.abort(new Error('cancelled'));

@@ -1,0 +1,54 @@
+/**
+ * Which polls wait a moment for something to come, and which are told at once that there is nothing.
+ * Who waits sees output when it comes and not with the next poll, and polls less.
+ */
+import type { Patience } from '@code-widgets/broker';
+
+/** A client that asks again so soon does its own waiting; it would also keep other widgets' polls of its task out. */
+const RESTLESS_MS = 50;
+/** Each has a channel meanwhile. */
+const WAITING_AT_A_TIME = 32;
+/** With more of them in a second, to wait would only hold up those that there is something for. */
+const POLLS_PER_SECOND = 100;
+/** Tasks of which it is known when they were polled last. */
+const REMEMBERED = 4096;
+
+export class PollPatience {
+  private readonly waiting = new Set<string>();
+  /** When each task's last poll was answered, oldest first. */
+  private readonly answered = new Map<string, number>();
+  private second = 0;
+  private polls = 0;
+
+  /** @param waitMs how long a poll waits at most; 0 for none that waits */
+  constructor(
+    private readonly waitMs: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Has `poll` done, with patience if this one may wait. `signal` is aborted when its client has gone. */
+  async take<T>(identifier: string, signal: AbortSignal, poll: (patience?: Patience) => Promise<T>): Promise<T> {
+    const waits = this.mayWait(identifier);
+    if (waits) this.waiting.add(identifier);
+    try {
+      return await poll(waits ? { ms: this.waitMs, signal } : undefined);
+    } finally {
+      if (waits) this.waiting.delete(identifier);
+      this.remember(identifier);
+    }
+  }
+
+  private mayWait(identifier: string): boolean {
+    const second = Math.floor(this.now() / 1000);
+    if (second !== this.second) [this.second, this.polls] = [second, 0];
+    const isBusy = ++this.polls > POLLS_PER_SECOND || this.waiting.size >= WAITING_AT_A_TIME;
+    const isRestless = this.now() - (this.answered.get(identifier) ?? -Infinity) < RESTLESS_MS;
+    return this.waitMs > 0 && !isBusy && !isRestless && !this.waiting.has(identifier);
+  }
+
+  private remember(identifier: string): void {
+    this.answered.delete(identifier);
+    this.answered.set(identifier, this.now());
+    if (this.answered.size > REMEMBERED) this.answered.delete(this.answered.keys().next().value as string);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The widget's end of a task's reply queue: a poll takes all that is in it, confirms what the client
+ * has, and leaves the rest where it was. Nothing is kept in a process, so any replica can answer
+ * any poll.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Channel, ConsumeMessage } from 'amqplib';
+import { decodeReplyMessage, type ReplyMessage } from '@code-widgets/protocol';
+
+import { brokerCall, BrokerError, type Broker } from './connection.js';
+import { EmptinessCheck } from './emptiness.js';
+import { absence } from './reach.js';
+import { replyPublishers } from './reply-publisher.js';
+import { Turns } from './turns.js';
+
+/** How long a poll waits for another poll of the same task, in ms. */
+const HOLD_TIMEOUT_MS = 3000;
+/** Between its tries, the first and the longest. */
+const HOLD_RETRY_MS = 15;
+const HOLD_RETRY_MAX_MS = 60;
+/** How long what comes first waits for the task's end: less than a reader notices, more than a small program takes. */
+const GATHER_MS = 50;
+
+/** Each holds a channel, of which a connection has about 2,000. */
+const POLLS_AT_A_TIME = 64;
+/** A page polls once at a time; more are several windows, or somebody who wants to be in the way. */
+const POLLS_OF_ONE_TASK = 16;
+
+/** AMQP's reply code for a queue that another consumer holds exclusively. */
+const ACCESS_REFUSED = 403;
+
+/** Another poll of the same task, or one whose connection died in silence, holds the queue. */
+export class ReplyQueueBusy extends BrokerError {
+  override name = 'ReplyQueueBusy';
+}
+
+/** What a poll does with the messages that it was shown. */
+export interface Reading<Result> {
+  /** Indices of messages that nobody needs any more. */
+  remove: number[];
+  /** To be put behind the others, before anything is removed. */
+  append?: ReplyMessage;
+  /** There is nothing in `result` that is worth an answer now, if this poll may wait. */
+  isEmpty?: boolean;
+  result: Result;
+}
+
+export type Read<Result> = (messages: (ReplyMessage | undefined)[]) => Reading<Result>;
+
+/** How long a poll that finds nothing waits for something to come. */
+export interface Patience {
+  readonly ms: number;
+  /** Aborted when nobody waits for the answer any more: what came meanwhile is left for another poll. */
+  readonly signal: AbortSignal;
+}
+
+export interface ReplyReader {
+  /**
+   * Shows `read` everything that is in the queue, oldest first (undefined for what is no message
+   * of this version), while no other poll can see it, and does what it decides.
+   * Throws ReplyQueueGone, ReplyQueueBusy or BrokerUnavailable.
+   */
+  poll<Result>(identifier: string, read: Read<Result>, patience?: Patience): Promise<Result>;
+}
+
+export function createReplyReader(broker: Broker): ReplyReader {
+  // Between processes the broker arbitrates; within this one, whoever waits takes no channel for it.
+  const turns = new Turns(POLLS_AT_A_TIME, POLLS_OF_ONE_TASK);
+  const emptiness = new EmptinessCheck(broker);
+  return {
+    async poll(identifier, read, patience) {
+      // Most polls come before there is anything to see.
+      if (patience === undefined && (await emptiness.isSure(broker.topology.replyQueue(identifier)))) {
+        const { append, result } = read([]);
+        if (append === undefined) return result;
+      }
+      return turns.take(identifier, () => readReplies(broker, identifier, read, patience), () => new ReplyQueueBusy(identifier));
+    },
+  };
+}
+
+/** What a poll does, without regard to other polls of this process. */
+export async function readReplies<Result>(broker: Broker, identifier: string, read: Read<Result>, patience?: Patience): Promise<Result> {
+  const held = await holdQueue(broker, broker.topology.replyQueue(identifier));
+  const readAll = () => read(held.deliveries.map(({ content }) => decodeReplyMessage(content)));
+  const settle = ({ append, remove }: Reading<Result>) => brokerCall(async () => {
+    if (append !== undefined) await appendReply(broker, identifier, append);
+    const removed = new Set(remove);
+    for (const index of removed) held.channel.ack(held.deliveries[index] as ConsumeMessage);
+    held.deliveries = held.deliveries.filter((_, index) => !removed.has(index));
+  });
+  try {
+    let reading = readAll();
+    if (patience !== undefined && reading.isEmpty) {
+      await settle(reading);
+      await somethingNew(held, patience);
+      if (patience.signal.aborted) return reading.result;
+      reading = readAll();
+    }
+    await settle(reading);
+    return reading.result;
+  } finally {
+    // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
+    // in one step: between a cancel and a requeue another poll would see half of it.
+    await brokerCall(() => held.channel.close()).catch(() => undefined);
+  }
+}
+
+/** A queue whose messages nobody else can have. */
+interface HeldQueue {
+  readonly queue: string;
+  readonly channel: Channel;
+  /** All that was in it, oldest first, and what has come since. */
+  deliveries: ConsumeMessage[];
+  /** The queue was deleted, or moved, while it was held. */
+  isLost: boolean;
+  /** Called when one more has come, or the queue is lost. */
+  onNews: () => void;
+}
+
+/** Resolves when something has come, and what comes right behind it; or when `patience` has ended. */
+async function somethingNew(held: HeldQueue, { ms, signal }: Patience): Promise<void> {
+  const within = async (limitMs: number, holds: () => boolean) => {
+    const enough = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+    while (!holds() && !enough.aborted) await new Promise<void>((resolve) => {
+      held.onNews = resolve;
+      enough.addEventListener('abort', () => resolve(), { once: true });
+    });
+  };
+  const before = held.deliveries.length;
+  const hasCome = () => held.deliveries.length > before;
+  const hasEnded = () => held.deliveries.some(({ content }) => decodeReplyMessage(content)?.kind === 'final');
+  await within(ms, () => hasCome() || held.isLost);
+  if (signal.aborted) return;
+  if (hasCome()) await within(GATHER_MS, hasEnded);
+  // Which also tells what became of a queue that is lost.
+  if (hasCome() || held.isLost) await brokerCall(() => untilNoneLeft(held));
+}
+
+/**
+ * Takes all messages of a queue as its exclusive consumer. The exclusiveness is the lock between
+ * polls: the broker gives it to one at a time, and takes it back from a process that died.
+ */
+async function holdQueue(broker: Broker, queue: string): Promise<HeldQueue> {
+  const deadline = Date.now() + HOLD_TIMEOUT_MS;
+  let retryMs = HOLD_RETRY_MS;
+  for (;;) {
+    const held: HeldQueue = { queue, channel: await broker.openChannel(), deliveries: [], isLost: false, onNews: () => undefined };
+    try {
+      if (await brokerCall(() => takeAll(held))) return held;
+      if (Date.now() > deadline) throw new ReplyQueueBusy(queue);
+    } catch (error) {
+      // Not waited for: a broker that was silent is silent about this as well.
+      held.channel.close().catch(() => undefined);
+      throw error;
+    }
+    await sleep(retryMs * (0.5 + Math.random()));
+    retryMs = Math.min(2 * retryMs, HOLD_RETRY_MAX_MS);
+  }
+}
+
+/** Fills the deliveries, or resolves to false if another consumer has the queue; the channel is closed then. */
+async function takeAll(held: HeldQueue): Promise<boolean> {
+  const { queue, channel } = held;
+  const onMessage = (message: ConsumeMessage | null) => {
+    if (message === null) held.isLost = true;
+    else held.deliveries.push(message);
+    held.onNews();
+  };
+  try {
+    await channel.consume(queue, onMessage, { exclusive: true });
+  } catch (error) {
+    const { code } = error as { code?: number };
+    if (code === ACCESS_REFUSED) return false;
+    throw absence(queue, error) ?? error;
+  }
+  await untilNoneLeft(held);
+  return true;
+}
+
+/**
+ * A queue hands out many messages bit by bit. Once it says that it has none left, the last are on
+ * their way through the channel, which passes them on before it answers another request.
+ */
+async function untilNoneLeft({ queue, channel }: HeldQueue): Promise<void> {
+  try {
+    while ((await channel.checkQueue(queue)).messageCount > 0) continue;
+    await channel.checkQueue(queue);
+  } catch (error) {
+    throw absence(queue, error) ?? error;
+  }
+}
+
+async function appendReply(broker: Broker, identifier: string, message: ReplyMessage): Promise<void> {
+  const channel = await broker.openConfirmChannel();
+  try {
+    await replyPublishers(channel, broker).to(identifier).publish(message);
+  } finally {
+    await channel.close().catch(() => undefined);
+  }
+}
