@@ -21,14 +21,18 @@ export class HeldTasks {
    * to what stops it.
    */
   async hold(identifier: string, take: () => Promise<() => void>, signal: AbortSignal): Promise<void> {
-    const enough = AbortSignal.any([signal, AbortSignal.timeout(HELD_MS)]);
-    if (enough.aborted) return;
+    if (signal.aborted) return;
+    // Not AbortSignal.timeout, which `any` lets go of if nobody else holds it.
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), HELD_MS);
+    const enough = AbortSignal.any([signal, limit.signal]);
     this.broker.log.warn({ identifier }, 'a task is held until its answer can be delivered');
     // A broker that is silent does not start it: nobody waits for that.
     const stop = this.count < HELD_TASKS ? take().catch(() => undefined) : undefined;
     this.count++;
     await untilInReach(this.broker, this.broker.topology.replyQueue(identifier), enough);
     this.count--;
+    clearTimeout(timer);
     void stop?.then((stopIt) => stopIt?.());
   }
 }

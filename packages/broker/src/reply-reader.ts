@@ -93,8 +93,9 @@ export async function readReplies<Result>(broker: Broker, identifier: string, re
   try {
     let reading = readAll();
     if (patience !== undefined && reading.isEmpty) {
+      const known = held.deliveries.length - new Set(reading.remove).size;
       await settle(reading);
-      await somethingNew(held, patience);
+      await somethingNew(held, known, patience);
       if (patience.signal.aborted) return reading.result;
       reading = readAll();
     }
@@ -119,17 +120,22 @@ interface HeldQueue {
   onNews: () => void;
 }
 
-/** Resolves when something has come, and what comes right behind it; or when `patience` has ended. */
-async function somethingNew(held: HeldQueue, { ms, signal }: Patience): Promise<void> {
-  const within = async (limitMs: number, holds: () => boolean) => {
-    const enough = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-    while (!holds() && !enough.aborted) await new Promise<void>((resolve) => {
-      held.onNews = resolve;
-      enough.addEventListener('abort', () => resolve(), { once: true });
-    });
-  };
-  const before = held.deliveries.length;
-  const hasCome = () => held.deliveries.length > before;
+/** Resolves when there is more than the `known` deliveries, and what comes right behind it; or when `patience` has ended. */
+async function somethingNew(held: HeldQueue, known: number, { ms, signal }: Patience): Promise<void> {
+  // A timer of its own: AbortSignal.any lets go of an AbortSignal.timeout that nobody else holds.
+  const within = (limitMs: number, holds: () => boolean) => new Promise<void>((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      held.onNews = () => undefined;
+      resolve();
+    };
+    const timer = setTimeout(end, limitMs);
+    signal.addEventListener('abort', end);
+    held.onNews = () => holds() && end();
+    if (holds() || signal.aborted) end();
+  });
+  const hasCome = () => held.deliveries.length > known;
   const hasEnded = () => held.deliveries.some(({ content }) => decodeReplyMessage(content)?.kind === 'final');
   await within(ms, () => hasCome() || held.isLost);
   if (signal.aborted) return;

@@ -86,16 +86,25 @@ export class WaitingContainer {
     this.#onChange();
   };
 
-  #untilReady(signal: AbortSignal): Promise<void> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
-    return new Promise((resolve, reject) => {
-      const lost = () => reject(new ContainerLost('a container did not get ready'));
-      this.#onChange = () => {
-        if (this.isAsMade) resolve();
-        else if (this.#isSpoilt) lost();
-      };
-      patience.addEventListener('abort', lost, { once: true });
-      this.#onChange();
-    });
+  async #untilReady(signal: AbortSignal): Promise<void> {
+    let lost = (): void => undefined;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        lost = () => reject(new ContainerLost('a container did not get ready'));
+        // Not AbortSignal.timeout, which AbortSignal.any lets go of if nobody else holds it.
+        timer = setTimeout(lost, READY_MS);
+        signal.addEventListener('abort', lost);
+        this.#onChange = () => {
+          if (this.isAsMade) resolve();
+          else if (this.#isSpoilt) lost();
+        };
+        this.#onChange();
+        if (signal.aborted) lost();
+      });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', lost);
+    }
   }
 }
