@@ -55,6 +55,7 @@ export default tseslint.config(
     rules: {
       // An import that the package does not declare in its own package.json is an error.
       'import-x/no-extraneous-dependencies': ['error', { devDependencies: false, includeTypes: true }],
+      'no-restricted-properties': ['error', { object: 'AbortSignal', property: 'timeout', message: 'AbortSignal.any lets go of it, and it never comes: use a timer.' }],
     },
   },
   ...boundaries.map(({ files, group, message }) => ({

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createReplyReader, ReplyQueueBusy, ReplyQueueGone, type Broker } from '@code-widgets/broker';
@@ -137,6 +139,18 @@ describe('a poll of the reply queue', () => {
       expect(performance.now() - begin).toBeGreaterThan(290);
       await publish(output(1, 'there\n'));
       expect(await reader.poll(identifier, peek, { ms: 60_000, signal })).toHaveLength(1);
+      await removeQueue();
+    });
+
+    it('waits no longer than it may, however often memory is collected meanwhile', async () => {
+      setFlagsFromString('--expose-gc');
+      const collectMemory = runInNewContext('gc') as () => void;
+      await openQueue();
+      const begin = performance.now();
+      const collecting = setInterval(collectMemory, 20);
+      expect(await createReplyReader(broker).poll(identifier, peek, { ms: 300, signal })).toEqual([]);
+      clearInterval(collecting);
+      expect(performance.now() - begin).toBeLessThan(2000);
       await removeQueue();
     });
 
