@@ -49,8 +49,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     faults: noFaults,
     shows: 'leaked',
     file: 'packages/sandbox/dist/removals.js',
-    find: '\n    remove(nameOrId) {\n',
-    replace: '\n    remove(nameOrId) {\n        if (nameOrId) return Promise.resolve(true);\n',
+    find: '\n    remove(nameOrId, afterMs = 0) {\n',
+    replace: '\n    remove(nameOrId, afterMs = 0) {\n        if (nameOrId) return Promise.resolve(true);\n',
   },
 ];
 
