@@ -98,8 +98,8 @@ describe('a broker of three nodes', () => {
     const there = underWay.filter((task) => task.end === undefined && homeOf(task) === lost);
     expect(there.length).toBeGreaterThan(0);
     await until(() => there.every(({ refusals }) => refusals.length > 1));
-    const told = there.map(({ refusals, end }) => ({ end, refusals: refusals.length, last: refusals.at(-1) }));
-    for (const each of told) expect(each).toEqual({ end: undefined, refusals: expect.any(Number), last: expect.stringMatching(/^\d+$/) });
+    const told = there.map(({ refusals, end }) => ({ end, more: refusals.length > 1, last: refusals.at(-1) }));
+    for (const each of told) expect(each).toEqual({ end: undefined, more: true, last: expect.stringMatching(/^\d+$/) });
 
     await cluster.start(lost);
     expect(await haveEnded(before)).toBe(true);

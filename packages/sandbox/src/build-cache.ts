@@ -37,7 +37,7 @@ export function buildKey(...parts: readonly unknown[]): string {
 
 export class BuildCache {
   readonly #underWay = new Map<string, Promise<Build | undefined>>();
-  readonly #writing = new Set<Promise<void>>();
+  readonly #keeping = new Set<Promise<void>>();
   /** What was written here since the folder was last looked through. */
   #newBytes = Infinity;
 
@@ -55,19 +55,19 @@ export class BuildCache {
     if (found) return { build: found, made: false };
     const making = make();
     this.#underWay.set(key, making);
-    try {
-      const build = await making;
-      if (build === undefined) return undefined;
-      await this.#keep(key, build);
-      return { build, made: true };
-    } finally {
+    const keeping = this.#keep(key, making).finally(() => {
       this.#underWay.delete(key);
-    }
+      this.#keeping.delete(keeping);
+    });
+    this.#keeping.add(keeping);
+    const build = await making;
+    await keeping;
+    return build && { build, made: true };
   }
 
-  /** Resolves when everything that was built is kept. */
+  /** Resolves when everything that was begun here is kept. */
   async settled(): Promise<void> {
-    while (this.#writing.size > 0) await Promise.all(this.#writing);
+    while (this.#keeping.size > 0) await Promise.all(this.#keeping);
   }
 
   async #waitFor(key: string, signal: AbortSignal | undefined): Promise<Build | undefined> {
@@ -78,10 +78,10 @@ export class BuildCache {
     return undefined;
   }
 
-  #keep(key: string, build: Build): Promise<void> {
-    const writing = this.#write(key, build).finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
-    return writing;
+  /** What cannot be made is its maker's to tell. */
+  async #keep(key: string, making: Promise<Build | undefined>): Promise<void> {
+    const build = await making.catch(() => undefined);
+    if (build !== undefined) await this.#write(key, build);
   }
 
   #path(key: string): string {
