@@ -19,8 +19,8 @@ export interface Bench {
   readonly service: Deployment;
   /** For what is written on the way; it goes with the bench. */
   readonly folder: string;
-  /** Another one, with more settings and builds of its own; it ends with the bench. */
-  another(env?: Record<string, string>, workers?: number): Promise<Deployment>;
+  /** Has `work` done with another one, with more settings and builds of its own, which ends with it. */
+  withAnother<T>(env: Record<string, string>, workers: number, work: (service: Deployment) => Promise<T>): Promise<T>;
   imageWithStandIn(): Promise<string>;
   /** How many the broker has open, if it is our own. */
   channels(): Promise<number>;
@@ -41,26 +41,27 @@ export interface Figures {
 
 export async function openBench(channels: Bench['channels']): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'bench'}-`));
-  const deployments: Deployment[] = [];
   const docker = new Docker();
   const namespace = environment('NAMESPACE');
-  const another = async (env: Record<string, string> = {}, workers = 1) => {
-    const builds = join(folder, String(deployments.length));
-    const deployment = await deploy({ widgets: 1, workers, env: { LOG_LEVEL: 'warn', BUILD_CACHE_FOLDER: builds, WAITING_TASKS: '1000', ...env } });
-    deployments.push(deployment);
-    return deployment;
+  const another = (env: Record<string, string> = {}, workers = 1) => {
+    const builds = mkdtempSync(join(folder, 'builds-'));
+    return deploy({ widgets: 1, workers, env: { LOG_LEVEL: 'warn', BUILD_CACHE_FOLDER: builds, WAITING_TASKS: '1000', ...env } });
   };
   const shell = await Shell.open(environment('SANDBOX_IMAGE'));
+  const service = await another();
   return {
     shell,
-    service: await another(),
+    service,
     folder,
-    another,
+    async withAnother(env, workers, work) {
+      const other = await another(env, workers);
+      return work(other).finally(() => other.end());
+    },
     imageWithStandIn: () => buildStandIn(docker, 14, { base: environment('SANDBOX_IMAGE'), namespace }),
     channels,
     rest: () => sleep(REST_MS),
     async close() {
-      for (const deployment of deployments) await deployment.end();
+      await service.end();
       await shell.close();
       await removeStandIns(docker, namespace);
       rmSync(folder, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { connect } from 'amqplib';
 
 import { environment } from '../test/helpers/environment.js';
 import { poll, submit } from '../test/helpers/client.js';
+import type { Deployment } from '../test/helpers/deployment.js';
 import type { Bench, Figures } from './bench.js';
 import { c, hello, output as outputProgram, type Program } from './programs.js';
 import { runTimed, type Seen } from './service.js';
@@ -31,8 +32,12 @@ export interface LatencyOptions {
 
 export function latency({ program, pollMs, until = 'completedMs', runs, again = false, against = program, standIn = false }: LatencyOptions) {
   return async (bench: Bench): Promise<Figures> => {
+    if (!standIn) return measure(bench, bench.service);
+    return bench.withAnother({ SANDBOX_IMAGE: await bench.imageWithStandIn() }, 1, (service) => measure(bench, service));
+  };
+
+  async function measure(bench: Bench, service: Deployment): Promise<Figures> {
     const { shell } = bench;
-    const service = standIn ? await bench.another({ SANDBOX_IMAGE: await bench.imageWithStandIn() }) : bench.service;
     const seen: Seen[] = [];
     const typed: number[] = [];
     const known = program();
@@ -44,9 +49,9 @@ export function latency({ program, pollMs, until = 'completedMs', runs, again = 
       await bench.rest();
       typed.push(await shell.buildAndRun(folder, runs));
     }
-    const note = pollMs > FAST_MS ? `${median(seen.map(({ polls }) => polls))} polls` : undefined;
-    return { service: median(seen.map((each) => each[until])), shell: median(typed), unit: 'ms', samples: SAMPLES, ...(note && { note }) };
-  };
+    const note = `${median(seen.map(({ polls }) => polls))} polls`;
+    return { service: median(seen.map((each) => each[until])), shell: median(typed), unit: 'ms', samples: SAMPLES, note };
+  }
 }
 
 /** `clients` at a time, each with its next as soon as the last has ended. */
@@ -120,21 +125,20 @@ export async function cpu(bench: Bench): Promise<Figures> {
   return { service, shell, unit: 's', samples: runs };
 }
 
-/** A service with tasks that are polled and never end: no worker was there, and they are out of the queue by now. */
-async function serviceWithWaiting(bench: Bench, count: number) {
-  const service = await bench.another({}, 0);
+/** Tasks of a service without workers, which are polled and never end: they are out of the queue again. */
+async function neverEnding({ base, namespace }: Deployment, count: number): Promise<string[]> {
   const identifiers: string[] = [];
-  await inTurns(count, 20, async () => identifiers.push(await submit(service.base, c())));
+  await inTurns(count, 20, async () => identifiers.push(await submit(base, c())));
   const connection = await connect(environment('AMQP_URL'));
   const channel = await connection.createChannel();
-  await channel.purgeQueue(`${service.namespace}.tasks`);
+  await channel.purgeQueue(`${namespace}.tasks`);
   await connection.close();
-  await service.addWorker();
-  return { service, identifiers };
+  return identifiers;
 }
 
-export async function pollers(bench: Bench): Promise<Figures> {
-  const { service, identifiers } = await serviceWithWaiting(bench, 500);
+export const pollers = (bench: Bench) => bench.withAnother({}, 0, async (service): Promise<Figures> => {
+  const identifiers = await neverEnding(service, 500);
+  await service.addWorker();
   const build = () => timed(() => inTurns(12, 2, () => runTimed(service.base, hello(), 250)));
   const alone: number[] = [];
   const beside: number[] = [];
@@ -159,7 +163,7 @@ export async function pollers(bench: Bench): Promise<Figures> {
   const slower = median(beside) / median(alone);
   const note = `the builds ${slower.toFixed(2)} x slower; p50 ${median(pollMs).toFixed(1)} ms`;
   return { service: quantile(pollMs, 0.99), unit: 'ms', samples: pollMs.length, note };
-}
+});
 
 export async function output(bench: Bench): Promise<Figures> {
   const { service, shell } = bench;

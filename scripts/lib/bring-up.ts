@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 
 import { findBroker, withoutPassword } from './broker.js';
+import { build } from './build.js';
 import { type Engine, engineNeeds } from './engine.js';
 import { ensureImages, imageNeeds, type Images } from './images.js';
 import type { Instance } from './instance.js';
-import { withLock } from './lock.js';
 import { install, type Need } from './packages.js';
-import { checkout, stateRoot } from './paths.js';
+import { checkout } from './paths.js';
 import { type OwnBroker, rabbitmqNeed, startRabbitmq } from './rabbitmq.js';
 import { say, timed } from './report.js';
 
@@ -83,14 +83,4 @@ async function openEngine(instance: Instance, engine: Engine, abandoned: readonl
   await timed('engine', () => engine.open(instance.signal), (text) => text);
   await Promise.all(abandoned.map((namespace) => engine.removeTraces(namespace)));
   return timed('image', () => ensureImages(instance, engine.docker), ({ sandbox, runner }) => `${sandbox} and ${runner}`);
-}
-
-/** A start and a test of one checkout may come together; they would write the same files. */
-function build(instance: Instance): Promise<void> {
-  const tsc = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
-  return timed(
-    'build',
-    () => withLock(join(stateRoot, 'build.lock'), () => instance.run('tsc.log', process.execPath, [tsc, '-b'])),
-    () => 'TypeScript compiled to dist folders',
-  );
 }

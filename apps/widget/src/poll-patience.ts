@@ -4,18 +4,18 @@
  */
 import type { Patience } from '@code-widgets/broker';
 
-/** A client that asks again so soon does its own waiting; it would also keep other widgets' polls of its task out. */
-const RESTLESS_MS = 50;
+/** Between two waiting polls of a task: who never stops asking would keep other widgets' polls of it out. */
+const PAUSE_MS = 50;
 /** Each has a channel meanwhile. */
 const WAITING_AT_A_TIME = 32;
 /** With more of them in a second, to wait would only hold up those that there is something for. */
 const POLLS_PER_SECOND = 100;
-/** Tasks of which it is known when they were polled last. */
+/** Tasks of which it is known when a poll waited last. */
 const REMEMBERED = 4096;
 
 export class PollPatience {
   private readonly waiting = new Set<string>();
-  /** When each task's last poll was answered, oldest first. */
+  /** When the last poll that waited was answered, of each task, oldest first. */
   private readonly answered = new Map<string, number>();
   private second = 0;
   private polls = 0;
@@ -33,8 +33,7 @@ export class PollPatience {
     try {
       return await poll(waits ? { ms: this.waitMs, signal } : undefined);
     } finally {
-      if (waits) this.waiting.delete(identifier);
-      this.remember(identifier);
+      if (waits) this.remember(identifier);
     }
   }
 
@@ -42,11 +41,12 @@ export class PollPatience {
     const second = Math.floor(this.now() / 1000);
     if (second !== this.second) [this.second, this.polls] = [second, 0];
     const isBusy = ++this.polls > POLLS_PER_SECOND || this.waiting.size >= WAITING_AT_A_TIME;
-    const isRestless = this.now() - (this.answered.get(identifier) ?? -Infinity) < RESTLESS_MS;
-    return this.waitMs > 0 && !isBusy && !isRestless && !this.waiting.has(identifier);
+    const isTooSoon = this.now() - (this.answered.get(identifier) ?? -Infinity) < PAUSE_MS;
+    return this.waitMs > 0 && !isBusy && !isTooSoon && !this.waiting.has(identifier);
   }
 
   private remember(identifier: string): void {
+    this.waiting.delete(identifier);
     this.answered.delete(identifier);
     this.answered.set(identifier, this.now());
     if (this.answered.size > REMEMBERED) this.answered.delete(this.answered.keys().next().value as string);

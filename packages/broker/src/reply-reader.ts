@@ -104,7 +104,9 @@ export async function readReplies<Result>(broker: Broker, identifier: string, re
   } finally {
     // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
     // in one step: between a cancel and a requeue another poll would see half of it.
-    await brokerCall(() => held.channel.close()).catch(() => undefined);
+    const closed = brokerCall(() => held.channel.close()).catch(() => undefined);
+    // Who has seen the end asks no more: only another poll would have to wait for this.
+    if (!hasEnded(held)) await closed;
   }
 }
 
@@ -136,13 +138,15 @@ async function somethingNew(held: HeldQueue, known: number, { ms, signal }: Pati
     if (holds() || signal.aborted) end();
   });
   const hasCome = () => held.deliveries.length > known;
-  const hasEnded = () => held.deliveries.some(({ content }) => decodeReplyMessage(content)?.kind === 'final');
   await within(ms, () => hasCome() || held.isLost);
   if (signal.aborted) return;
-  if (hasCome()) await within(GATHER_MS, hasEnded);
+  if (hasCome()) await within(GATHER_MS, () => hasEnded(held));
   // Which also tells what became of a queue that is lost.
-  if (hasCome() || held.isLost) await brokerCall(() => untilNoneLeft(held));
+  if ((hasCome() && !hasEnded(held)) || held.isLost) await brokerCall(() => untilNoneLeft(held));
 }
+
+/** Whether the task's end is there, behind which nothing comes. */
+const hasEnded = ({ deliveries }: HeldQueue) => decodeReplyMessage(deliveries.at(-1)?.content ?? Buffer.alloc(0))?.kind === 'final';
 
 /**
  * Takes all messages of a queue as its exclusive consumer. The exclusiveness is the lock between
