@@ -69,7 +69,7 @@ function resultOf({ name, what, goal }: Row, figures: Figures): Result {
 }
 
 const rounded = (value: number) => Number(value.toPrecision(3)).toString();
-const goalOf = ({ goal }: Result) => (goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`);
+const goalOf = ({ goal }: Result) => Object.entries(goal).map(([bound, value]) => `${bound === 'atMost' ? 'at most' : 'at least'} ${value}`).join(', ') || 'none';
 const besides = ({ service, shell, unit }: Result) => (shell === undefined ? '' : `${rounded(service)} and ${rounded(shell)} ${unit}`);
 
 function lineOf(result: Result): string {

@@ -15,8 +15,8 @@ import { median, processMiB, processSeconds } from './statistics.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const IDLE_MS = 60_000;
-/** Of the broker and the engine, whoever started them. */
-const PARTS = /^(beam\.smp|dockerd|containerd|containerd-shim.*)$/;
+/** Processes of the engine, whoever started it. */
+const ENGINE = /^(dockerd|containerd|containerd-shim.*)$/;
 
 export function processesCalled(name: RegExp): number[] {
   const isCalled = (pid: string) => {
@@ -31,20 +31,27 @@ export function processesCalled(name: RegExp): number[] {
 
 const pidsOf = ({ service }: Bench) => [...service.widgets.map(({ process: widget }) => widget), ...service.workers].map(({ pid }) => Number(pid));
 
+/** Seconds that a process has worked beyond the first `seconds`; none, if it has gone with its container. */
+function secondsSince(seconds: number, pid: number): number {
+  try {
+    return processSeconds(pid) - seconds;
+  } catch {
+    return 0;
+  }
+}
+
 export async function idle(bench: Bench): Promise<Figures> {
   await bench.rest();
-  const pids = [...pidsOf(bench), ...processesCalled(PARTS)];
-  const before = pids.map(processSeconds);
+  const [widget = 0, worker = 0] = pidsOf(bench);
+  const parts = Object.entries({ app: [widget], worker: [worker], broker: processesCalled(/^beam\.smp$/), engine: processesCalled(ENGINE) });
+  const before = parts.map(([, pids]) => pids.map((pid) => secondsSince(0, pid)));
   await sleep(IDLE_MS);
-  const after = pids.map((pid, i) => {
-    try {
-      return processSeconds(pid);
-    } catch {
-      return before[i] ?? 0; // A shim of a container that has gone.
-    }
+  const percents = parts.map(([, pids], i) => {
+    const seconds = pids.reduce((sum, pid, n) => sum + secondsSince(before[i]?.[n] ?? 0, pid), 0);
+    return (seconds / (IDLE_MS / 1000)) * 100;
   });
-  const seconds = after.reduce((sum, each, i) => sum + each - (before[i] ?? 0), 0);
-  return { service: (seconds / (IDLE_MS / 1000)) * 100, unit: '% of a core', samples: 1, note: 'app, worker, broker and engine' };
+  const note = parts.map(([part], i) => `${part} ${percents[i]?.toFixed(2)}`).join(', ');
+  return { service: percents.reduce((sum, each) => sum + each, 0), unit: '% of a core', samples: 1, note };
 }
 
 export async function memory(bench: Bench): Promise<Figures> {

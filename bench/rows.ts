@@ -1,5 +1,6 @@
 /** The rows of the table: what each measures, against what, and how good it is meant to be. */
 import type { Bench, Figures } from './bench.js';
+import { fairness, sizing } from './crowds.js';
 import { burst, cpu, latency, mixed, output, pollers, throughput } from './loads.js';
 import { idle, memory, start } from './processes.js';
 import * as programs from './programs.js';
@@ -9,7 +10,7 @@ import { soak } from './soak.js';
 export interface Row {
   readonly name: string;
   readonly what: string;
-  /** Of the ratio, or of the figure itself where there is none. */
+  /** Of the ratio, or of the figure itself where there is none; empty for what is only looked at. */
   readonly goal: { readonly atMost?: number; readonly atLeast?: number };
   /** Measured only if it is asked for by its name. */
   readonly byHand?: boolean;
@@ -40,5 +41,7 @@ export const ROWS: readonly Row[] = [
   { name: 'idle', what: 'idle service, % of one core', goal: { atMost: 2 }, measure: idle },
   { name: 'start', what: 'npm start with everything there, s', goal: { atMost: 4 }, measure: start },
   { name: 'memory', what: 'MiB of the larger of app and worker after 1,000 runs', goal: { atMost: 120 }, measure: memory },
+  { name: 'sizing', what: 'programs a minute, the best of four sizes', goal: {}, byHand: true, measure: sizing },
+  { name: 'fairness', what: 'a program beside another client\'s flood, against alone', goal: {}, byHand: true, measure: fairness },
   { name: 'soak', what: 'memory after 3,000 runs, against that after 300', goal: { atMost: 1.1 }, byHand: true, measure: soak },
 ];

@@ -29,14 +29,23 @@ async function send(world: World, token: string, path: string, body: string | Bu
   return { status: response.status, text };
 }
 
-/** Bytes as they are to the first widget itself, and all that it answers until it closes. */
+/** A widget that others attack meanwhile may take its time to answer; once it has, what follows comes soon. */
+const ANSWER_MS = 15_000;
+const MORE_MS = 3000;
+
+/** Bytes as they are to the first widget itself, and all that it answers until it closes or says no more. */
 async function sendRaw(world: World, token: string, bytes: string): Promise<string> {
   const { port } = new URL(world.service.widgets[0]?.base ?? '');
   const socket = connect(Number(port), '127.0.0.1');
   let answer = '';
-  socket.setEncoding('latin1').on('data', (text: string) => (answer += text)).on('error', () => undefined);
+  const endAfter = (ms: number) => setTimeout(() => socket.destroy(), ms);
+  let timer = endAfter(ANSWER_MS);
+  socket.setEncoding('latin1').on('error', () => undefined).on('data', (text: string) => {
+    answer += text;
+    clearTimeout(timer);
+    timer = endAfter(MORE_MS);
+  });
   socket.write(bytes, 'latin1');
-  const timer = setTimeout(() => socket.destroy(), 3000);
   await once(socket, 'close');
   clearTimeout(timer);
   world.heard(token, answer);

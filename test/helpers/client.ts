@@ -21,8 +21,13 @@ export interface RunResult {
 
 const RUN_MS = 150_000;
 
-export async function post(base: string, path: string, body: unknown): Promise<{ status: number; headers: Headers; body: unknown }> {
-  const headers = { 'content-type': 'application/json' };
+export async function post(
+  base: string,
+  path: string,
+  body: unknown,
+  more: Record<string, string> = {},
+): Promise<{ status: number; headers: Headers; body: unknown }> {
+  const headers = { 'content-type': 'application/json', ...more };
   const answer = await fetch(base + path, { method: 'POST', headers, body: JSON.stringify(body) });
   return { status: answer.status, headers: answer.headers, body: await answer.json() };
 }
