@@ -1,5 +1,5 @@
 /** The apps' and packages' compiled form, as Node runs it. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Instance } from './instance.js';
@@ -7,15 +7,21 @@ import { withLock } from './lock.js';
 import { checkout, stateRoot } from './paths.js';
 import { say, timed } from './report.js';
 
+/** As old as the beginning of the last build that succeeded: `tsc -b` writes its own files in spite of errors. */
+const BUILT = join(stateRoot, 'built');
+
 /** A start and a test of one checkout may come together; they would write the same files. */
 export async function build(instance: Instance): Promise<void> {
   if (isBuilt()) return say('build', 'dist folders are up to date');
+  const begin = new Date();
   const tsc = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
   await timed(
     'build',
     () => withLock(join(stateRoot, 'build.lock'), () => instance.run('tsc.log', process.execPath, [tsc, '-b'])),
     () => 'TypeScript compiled to dist folders',
   );
+  writeFileSync(BUILT, '');
+  utimesSync(BUILT, begin, begin);
 }
 
 /**
@@ -28,7 +34,8 @@ function isBuilt(): boolean {
   return references.every(({ path }) => {
     const folder = join(checkout, path);
     const sources = [join(folder, 'tsconfig.json'), join(folder, 'package.json'), ...allIn(join(folder, 'src'))];
-    return changedAt(join(folder, 'dist', '.tsbuildinfo')) > Math.max(...ofAll, ...sources.map(changedAt));
+    const isThere = changedAt(join(folder, 'dist', '.tsbuildinfo')) > -Infinity;
+    return isThere && changedAt(BUILT) > Math.max(...ofAll, ...sources.map(changedAt));
   });
 }
 
