@@ -15,6 +15,7 @@ const shared: Config = {
 };
 
 const config: Config = {
+  globalTeardown: '<rootDir>/test/teardown.ts',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,packages}/*/test/**/*.test.ts', '<rootDir>/test/{pages,chaos}/**/*.test.ts'] },
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },

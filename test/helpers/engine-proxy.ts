@@ -6,6 +6,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { ContainerCreateOptions } from 'dockerode';
 
 import { engineOptions } from '../../packages/sandbox/src/engine.js';
+import { joinSockets } from './join-sockets.js';
 
 export interface EngineProxy {
   /** As DOCKER_HOST. */
@@ -45,10 +46,9 @@ export async function engineProxy(
   server.on('upgrade', ({ method, url, rawHeaders }: IncomingMessage, client: Socket, first: Buffer) => {
     const lines = rawHeaders.flatMap((name, i, all) => (i % 2 === 0 ? [`${name}: ${all[i + 1] ?? ''}`] : []));
     const socket = 'socketPath' in engine ? connect(engine.socketPath) : connect(engine.port, engine.host);
-    for (const each of [client, socket]) each.on('error', () => undefined);
     // In one piece: the engine drops what comes with the request, as the end of its empty body does.
     socket.write(Buffer.concat([Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`), first]));
-    client.pipe(socket).pipe(client);
+    joinSockets(client, socket);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {

@@ -1,7 +1,9 @@
 /** A proxy on a Unix socket before an engine, which writes down each call that goes through it. */
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type RequestOptions } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+
+import { joinSockets } from './join-sockets.js';
 
 export interface Call {
   method: string;
@@ -40,15 +42,14 @@ export async function recordingProxy(engine: Pick<RequestOptions, 'socketPath' |
       forwarded.end(body);
     });
   });
-  server.on('upgrade', (incoming: IncomingMessage, client: Duplex) => {
+  server.on('upgrade', (incoming: IncomingMessage, client: Socket) => {
     note(incoming);
     const forwarded = forward(incoming);
-    forwarded.on('upgrade', ({ rawHeaders }, upstream, head) => {
+    forwarded.on('upgrade', ({ rawHeaders }, upstream: Socket, head) => {
       const lines = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${rawHeaders[i + 1]}\r\n`] : []));
       client.write(`HTTP/1.1 101 UPGRADED\r\n${lines.join('')}\r\n`);
       client.write(head);
-      client.pipe(upstream).pipe(client);
-      for (const [one, other] of [[client, upstream], [upstream, client]] as const) one.on('error', () => other.destroy());
+      joinSockets(client, upstream);
     });
     forwarded.on('response', () => client.destroy());
     forwarded.on('error', () => client.destroy());
