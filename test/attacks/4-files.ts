@@ -1,11 +1,18 @@
 /** The file system: filled, left through links and devices, and what is there changed. */
-import { c } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
+import { c, type Seen } from './lib/programs.js';
+import type { World } from './lib/world.js';
 
 const MIB = 1024 * 1024;
 /** Bytes or files that a program says it got. */
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
 const FILES_MAY_BE = 33 * MIB;
+/**
+ * What it says it got is bounded. gVisor bounds no number of files, and takes several times as long
+ * for each call: there a program's memory or time may end before it can say anything.
+ */
+const gotAtMost = (most: number, what: string) => ({ stdout, status }: Seen, { gvisor }: World) =>
+  held(got(stdout) <= most || (gvisor && (status === 137 || status === 124)), `${got(stdout)} ${what}, and an end with ${status}`);
 
 export const attacks: Attack[] = [
   c('fill the disk', 'Writes until it can write no more, in every folder that it can write to.',
@@ -13,7 +20,7 @@ export const attacks: Attack[] = [
      int main(void) { trying(); long sum = 0; const char *names[] = {"a", "/tmp/b", "/var/tmp/c", "/dev/shm/d", "/dev/mqueue/e", "/run/f", "/etc/g", "/g"};
        for (int i = 0; i < 8; i++) { int file = open(names[i], O_WRONLY | O_CREAT, 0600); for (long n; sum < 1L << 30 && (n = write(file, block, sizeof block)) > 0;) sum += n; }
        printf("got %ld\\n", sum); }`,
-    { look: ({ stdout }) => held(got(stdout) <= FILES_MAY_BE, `${got(stdout)} bytes written`) }),
+    { look: gotAtMost(FILES_MAY_BE, 'bytes written') }),
   c('rust-playground 955: a full disk', 'Fills the disk in one lab case after the other, so that the last ones have none left.',
     `static char block[1 << 16];
      int main(void) { trying(); long sum = 0, n; int file = open("a", O_WRONLY | O_CREAT, 0600);
@@ -26,20 +33,17 @@ export const attacks: Attack[] = [
   c('fill the inodes', 'Makes empty files, which take no space, until there is no room for a name.',
     `int main(void) { trying(); long n = 0; char name[32]; for (; n < 200000; n++) { snprintf(name, sizeof name, "f%ld", n); int f = open(name, O_CREAT | O_WRONLY, 0600); if (f < 0) break; close(f); }
        printf("got %ld\\n", n); }`,
-    { look: ({ stdout, status }, { gvisor }) => {
-      // gVisor bounds no number of files, but each takes memory: the limit of that, or of time, ends the program.
-      held(got(stdout) <= 8192 || (gvisor && (status === 137 || status === 124)), `${got(stdout)} files made, and an end with ${status}`);
-    } }),
+    { look: gotAtMost(8192, 'files made') }),
   c('sparse and allocated files', 'Makes files of a terabyte, sparse and by fallocate, and writes at their far ends.',
     `int main(void) { trying(); long sum = 0; int f = open("a", O_RDWR | O_CREAT, 0600); ftruncate(f, 1L << 40);
        if (fallocate(f, 0, 0, 1L << 30) == 0) sum += 1L << 30;
        for (long at = 0; at < 1L << 40 && sum < 1L << 30; at += 1L << 24) { if (pwrite(f, "x", 1, at) != 1) break; sum += 4096; }
-       printf("got %ld\\n", sum); }`, { look: ({ stdout }) => held(got(stdout) <= FILES_MAY_BE, `${got(stdout)} bytes taken`) }),
+       printf("got %ld\\n", sum); }`, { look: gotAtMost(FILES_MAY_BE, 'bytes taken') }),
   c('deleted but open', 'Fills files and removes their names while it keeps them open, so that no listing shows them.',
     `static char block[1 << 20];
      int main(void) { trying(); long sum = 0; for (int i = 0; i < 900; i++) { char name[16]; snprintf(name, sizeof name, "d%d", i);
        int f = open(name, O_RDWR | O_CREAT, 0600); if (f < 0) break; unlink(name); long n = write(f, block, sizeof block); if (n > 0) sum += n; else break; }
-       printf("got %ld\\n", sum); }`, { look: ({ stdout }) => held(got(stdout) <= FILES_MAY_BE, `${got(stdout)} bytes held`) }),
+       printf("got %ld\\n", sum); }`, { look: gotAtMost(FILES_MAY_BE, 'bytes held') }),
   c('files of the host', 'Reads a file of the host by its path, and through each way to another root.',
     (world) => `static void show(const char *path) { char text[256]; int f = open(path, O_RDONLY); long n = f < 0 ? 0 : read(f, text, sizeof text); if (n > 0) write(1, text, n); }
      int main(void) { trying(); const char *roots[] = {"", "/proc/1/root", "/proc/1/cwd/../../..", "/proc/self/root", "/proc/self/cwd/../../../../..", "/proc/self/task/1/root", "/proc/thread-self/root"};
