@@ -13,8 +13,8 @@ import { fuzzTable } from './lib/fuzz-table.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest, runJestTwice } from './lib/jest.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
-import { readTestOptions, type TestOptions } from './lib/test-options.js';
-import { attacksPath, GVISOR, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
+import { GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
+import { attacksPath, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
 import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
 

@@ -35,6 +35,7 @@ const TRIED_AGAIN_AT_MOST = 2;
  * Runs jest, and once more each file that failed, if it is of those that fail by chance: a run takes
  * an hour, in which a process of hundreds can be late. `Counts` says so of each.
  *
+ * @param args for jest, the names of files before all options
  * @param resultsPath where jest leaves its results for counting
  */
 export async function runJestTwice(
@@ -49,8 +50,8 @@ export async function runJestTwice(
   if (again.length === 0 || again.length > TRIED_AGAIN_AT_MOST || !again.every(({ name }) => TRIED_AGAIN.test(name))) return first;
   const names = again.map(({ name }) => relative(checkout, name));
   say('tests', `${names.join(' and ')} failed and will be run once more`);
-  const projects = args.slice(args.indexOf('--selectProjects'));
-  const second = await runJest(instance, ['--runTestsByPath', ...again.map(({ name }) => name), ...projects], env, `${resultsPath}.again`);
+  const options = args.slice(args.findIndex((word) => word.startsWith('-')));
+  const second = await runJest(instance, ['--runTestsByPath', ...again.map(({ name }) => name), ...options], env, `${resultsPath}.again`);
   if (second.failed > 0) return first;
   const others = results?.filter(({ status }) => status !== 'failed').flatMap(({ assertionResults }) => assertionResults) ?? [];
   return { passed: others.filter(({ status }) => status === 'passed').length + second.passed, failed: 0, atSecondTry: names };

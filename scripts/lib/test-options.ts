@@ -14,6 +14,11 @@ export interface TestOptions {
   readonly isWhole: boolean;
 }
 
+/** gVisor, by the name under which the engine of the tests knows it. */
+export const GVISOR = 'runsc';
+/** For jest under gVisor: with more programs at a time there, a machine of two cores has none left for the broker. */
+export const FEWER_AT_A_TIME = ['--maxConcurrency', '3'];
+
 const PROJECTS = ['unit', 'integration', 'e2e', 'attacks', 'fuzz'];
 
 /** @throws Problem for an option that lacks its value, or has one that it cannot have */
@@ -27,7 +32,8 @@ export function readTestOptions(args: readonly string[]): TestOptions {
   const projects = only.length > 0 ? only : PROJECTS;
   // The file names first: what follows --selectProjects counts as a project.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
-  return { runtime, isOnRabbitmq4: broker === '4', inputs, seed, jest: [...rest, ...selected], isWhole: args.length === 0 };
+  const fewer = runtime === GVISOR ? FEWER_AT_A_TIME : [];
+  return { runtime, isOnRabbitmq4: broker === '4', inputs, seed, jest: [...rest, ...fewer, ...selected], isWhole: args.length === 0 };
 }
 
 function takeFlag(args: string[], name: string): boolean {

@@ -7,9 +7,9 @@ import type { Instance } from './instance.js';
 import { type Counts, runJestTwice } from './jest.js';
 import { brokerVersion, startRabbitmq4 } from './rabbitmq4.js';
 import { say } from './report.js';
+import { FEWER_AT_A_TIME, GVISOR } from './test-options.js';
 
 const NONE: Counts = { passed: 0, failed: 0 };
-export const GVISOR = 'runsc';
 
 /** The settings of every deployment under another runtime than the engine's own choice. */
 export async function runtimeSettings(instance: Instance, engine: Engine, { settings }: Parts, runtime: string | undefined): Promise<Settings> {
@@ -26,8 +26,7 @@ export async function runPartUnderGvisor(instance: Instance, engine: Engine, par
   const slowly = { RUN_LIMIT_MS: '20000' };
   const settings = { ...parts.settings, ...gvisor, ...slowly, ATTACKS_FILE: attacksPath(results, GVISOR), TEST_EVERY: '3' };
   const files = ['test/e2e/golden', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
-  // With more attacks at a time than this there, a machine of two cores has none left for the broker.
-  const args = [...files, '--selectProjects', 'integration', 'e2e', 'attacks', '--maxConcurrency', '3'];
+  const args = [...files, ...FEWER_AT_A_TIME, '--selectProjects', 'integration', 'e2e', 'attacks'];
   return runJestTwice(instance, args, settings, join(results, 'gvisor.json'));
 }
 

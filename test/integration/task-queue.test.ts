@@ -98,6 +98,22 @@ describe('the task queue', () => {
     }
   });
 
+  it('lets nothing over its limit whose count was on its way while another task was confirmed', async () => {
+    const publisher = createTaskPublisher(test.broker);
+    const channel = await test.broker.openChannel();
+    const late = async (each: TaskMessage, ms: number) => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      await publisher.submit(each);
+    };
+    for (let round = 0; round < 40; round++) {
+      const tasks = Array.from({ length: 3 * WAITING_TASKS }, task);
+      submitted.push(...tasks.map(({ identifier }) => identifier));
+      const results = await Promise.allSettled(tasks.map((each, i) => late(each, (i * round) / 20)));
+      expect(results.filter(({ status }) => status === 'fulfilled').length).toBeLessThanOrEqual(WAITING_TASKS);
+      expect((await channel.purgeQueue(test.broker.topology.taskQueue)).messageCount).toBeGreaterThan(0);
+    }
+  }, 60_000);
+
   it('is bounded by the broker too, should the widgets let too much through', async () => {
     const channel = await test.broker.openConfirmChannel();
     const { taskExchange, taskRoutingKey } = test.broker.topology;

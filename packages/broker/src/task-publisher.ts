@@ -21,6 +21,8 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
   let opening: Promise<ConfirmChannel> | undefined;
   /** Let in, and perhaps not yet counted by the broker. */
   let admitted = 0;
+  /** How many have been admitted and are confirmed, or have failed. */
+  let settled = 0;
 
   /** The publisher's channel, opened at first use and again after it was lost. */
   function channel(): Promise<ConfirmChannel> {
@@ -39,8 +41,10 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
         const open = await channel();
         // The broker refuses what is over the limit as well, but says so a moment late: what comes
         // in that moment it lets in.
+        const settledBefore = settled;
         const { messageCount } = await open.checkQueue(topology.taskQueue);
-        if (messageCount + admitted >= topology.waitingTasks) throw new TaskQueueFull();
+        // What was confirmed since the count was asked for is in it or not: it is taken not to be.
+        if (messageCount + admitted + settled - settledBefore >= topology.waitingTasks) throw new TaskQueueFull();
         admitted++;
         try {
           await topology.declareReplyQueue(open, task.identifier);
@@ -50,6 +54,7 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
           throw error;
         } finally {
           admitted--;
+          settled++;
         }
       });
     },
