@@ -38,7 +38,7 @@ interface Running {
 }
 
 async function startOnce(instance: Instance, { role, app, title, env, isReady }: AppOptions): Promise<Running> {
-  const main = join(checkout, 'apps', app, 'dist', 'main.js');
+  const main = join(checkout, 'apps', app, 'dist', 'bundle', 'main.js');
   // The channel is how the app notices when this process is killed, and ends as well.
   const child = instance.start(role, process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const end = exitOf(child);

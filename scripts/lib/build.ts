@@ -9,16 +9,21 @@ import { say, timed } from './report.js';
 
 /** As old as the beginning of the last build that succeeded: `tsc -b` writes its own files in spite of errors. */
 const BUILT = join(stateRoot, 'built');
+const BUNDLE = join(checkout, 'scripts', 'bundle.mjs');
 
 /** A start and a test of one checkout may come together; they would write the same files. */
 export async function build(instance: Instance): Promise<void> {
   if (isBuilt()) return say('build', 'dist folders are up to date');
   const begin = new Date();
   const tsc = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
+  const compile = async () => {
+    await instance.run('tsc.log', process.execPath, [tsc, '-b']);
+    await instance.run('bundle.log', process.execPath, [BUNDLE]);
+  };
   await timed(
     'build',
-    () => withLock(join(stateRoot, 'build.lock'), () => instance.run('tsc.log', process.execPath, [tsc, '-b'])),
-    () => 'TypeScript compiled to dist folders',
+    () => withLock(join(stateRoot, 'build.lock'), compile),
+    () => 'TypeScript compiled to dist folders, and each app made one file',
   );
   writeFileSync(BUILT, '');
   utimesSync(BUILT, begin, begin);
@@ -30,12 +35,12 @@ export async function build(instance: Instance): Promise<void> {
  */
 function isBuilt(): boolean {
   const { references } = JSON.parse(readFileSync(join(checkout, 'tsconfig.json'), 'utf8')) as { references: { path: string }[] };
-  const ofAll = ['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'].map((name) => changedAt(join(checkout, name)));
+  const ofAll = [BUNDLE, ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'].map((name) => join(checkout, name))].map(changedAt);
   return references.every(({ path }) => {
     const folder = join(checkout, path);
     const sources = [join(folder, 'tsconfig.json'), join(folder, 'package.json'), ...allIn(join(folder, 'src'))];
-    const isThere = changedAt(join(folder, 'dist', '.tsbuildinfo')) > -Infinity;
-    return isThere && changedAt(BUILT) > Math.max(...ofAll, ...sources.map(changedAt));
+    const made = ['.tsbuildinfo', ...(path.startsWith('apps/') ? ['bundle/main.js'] : [])];
+    return made.every((name) => changedAt(join(folder, 'dist', name)) > -Infinity) && changedAt(BUILT) > Math.max(...ofAll, ...sources.map(changedAt));
   });
 }
 

@@ -57,7 +57,7 @@ export async function startFleet({ instance, root, env, logPath }: FleetOptions)
 
   const start = (app: App, more: Record<string, string>): ChildProcess => {
     const preload = ['--import', join(import.meta.dirname, 'jump-clock.mjs')];
-    const child = instance.start(app, process.execPath, [...preload, join(root, 'apps', app, 'dist', 'main.js')], {
+    const child = instance.start(app, process.execPath, [...preload, join(root, 'apps', app, 'dist', 'bundle', 'main.js')], {
       env: { ...env[app], ...more },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
