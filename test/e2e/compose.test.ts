@@ -64,7 +64,9 @@ beforeAll(async () => {
   await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
   // The proxy asks for the widgets' health itself, a moment after it has come up.
   for (const deadline = Date.now() + 30_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
-    if ((await fetch(`${base}/`).catch(() => undefined))?.ok) return;
+    // Until then the port takes connections and closes them, in which Node's fetch can lose a request for good.
+    const answer = await fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).catch(() => undefined);
+    if (answer?.ok) return;
   }
   throw new Error(`the service does not answer:\n${await compose('logs', '--tail', '20')}`);
 }, UP_MS);
