@@ -13,6 +13,7 @@ import { isGvisor } from '../../../packages/sandbox/src/gvisor.js';
 import { collect, submit, type RunRequest, type RunResult } from '../../helpers/client.js';
 import { deploy, type Deployment } from '../../helpers/deployment.js';
 import { environment } from '../../helpers/environment.js';
+import { newNamespace } from '../../helpers/namespace.js';
 import { startCanary, type Canary } from './canary.js';
 import { ProcessWatch } from './process-watch.js';
 import { setTraps, type Traps } from './traps.js';
@@ -56,15 +57,18 @@ export async function openWorld(): Promise<World> {
   const traps = await setTraps(folder, secret.slice(0, 8));
   const watch = new ProcessWatch();
   const env = { PREPARED_CONTAINERS: '1', RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
-  const deployed = await deploy({ widgets: 1, workers: 2, env }).catch((error: unknown) => {
+  // From before the first: those that wait for an attack are started with their worker.
+  const namespace = newNamespace('d');
+  const containers = new Set<string>();
+  const events = await recordContainers(namespace, containers);
+  const deployed = await deploy({ widgets: 1, workers: 2, env, namespace }).catch((error: unknown) => {
     watch.close();
     traps.close();
+    events.destroy();
     throw error;
   });
   // The widget itself, as the last of whatever stands in front of it would have it.
   const service = { ...deployed, base: deployed.widgets[0]?.base ?? deployed.base };
-  const containers = new Set<string>();
-  const events = await recordContainers(service.namespace, containers);
   const canary = startCanary(service.base);
   const answers = new Map<string, string>();
   const heard = (token: string, answer: string) => void answers.set(token, (answers.get(token) ?? '') + answer);
