@@ -1,25 +1,29 @@
-// copy-app.mjs APP TARGET: copies the bundle of one app, and prints each package that is in it, ours
-// and others, as a component for sbom.sh. Run in the root of the repository.
-import { cpSync, existsSync, readFileSync, realpathSync } from 'node:fs';
+// copy-app.mjs APP TARGET: copies the bundle of one app and the licences of what is in it, and prints
+// each package in it, ours and others, as a component for sbom.sh. Run in the root of the repository.
+import { cpSync, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const [app, target] = process.argv.slice(2);
 const root = process.cwd();
 const seen = new Set();
 
-/** Prints the package in `folder`, then what it depends on, as Node would find that from there. */
-function printPackage(folder) {
+/** Prints, with its licence copied, the package in `folder`, then what it depends on, as Node would find that from there. */
+function handOn(folder) {
   const real = realpathSync(folder);
   if (seen.has(real)) return;
   seen.add(real);
   const ours = !relative(root, real).startsWith('node_modules');
   const manifest = JSON.parse(readFileSync(join(real, 'package.json'), 'utf8'));
   console.log(JSON.stringify(componentOf(manifest, ours)));
+  // The bundle has none of these texts, which most of them demand to be handed on.
+  for (const file of readdirSync(real).filter((name) => /^(licen[cs]e|copying|notice)/i.test(name))) {
+    cpSync(join(real, file), join(target, 'licenses', `${manifest.name}@${manifest.version}`, file), { recursive: true });
+  }
   const { dependencies = {}, optionalDependencies = {} } = manifest;
-  for (const name of Object.keys(dependencies)) printPackage(find(name, real) ?? missing(name, real));
+  for (const name of Object.keys(dependencies)) handOn(find(name, real) ?? missing(name, real));
   for (const name of Object.keys(optionalDependencies)) {
     const optional = find(name, real);
-    if (optional) printPackage(optional);
+    if (optional) handOn(optional);
   }
 }
 
@@ -42,4 +46,4 @@ function missing(name, from) {
 }
 
 for (const part of ['package.json', 'dist/bundle']) cpSync(join(root, app, part), join(target, app, part), { recursive: true });
-printPackage(join(root, app));
+handOn(join(root, app));
