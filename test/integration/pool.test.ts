@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Calm } from '../../packages/sandbox/src/calm.js';
 import { waitingShape } from '../../packages/sandbox/src/container-options.js';
 import type { StepContainer } from '../../packages/sandbox/src/container.js';
 import type { StepKind } from '../../packages/sandbox/src/launcher-request.js';
@@ -20,7 +21,8 @@ const shapesFor = (waitMs?: number) => {
   return { build: shape('build'), run: shape('run'), prove: shape('prove') };
 };
 const shapes = shapesFor();
-const removals = new Removals(docker, { warn: (_, message) => warnings.push(message) });
+const calm = new Calm();
+const removals = new Removals(docker, calm, { warn: (_, message) => warnings.push(message) });
 
 let open: { close: () => Promise<void> }[] = [];
 const keep = <T extends { close: () => Promise<void> }>(each: T): T => (open.push(each), each);
@@ -32,7 +34,7 @@ afterEach(async () => {
 });
 
 const newPool = ({ waitMs, ...more }: { most?: number; waitMs?: number; reviewMs?: number } = {}) =>
-  keep(new Pool({ docker, context: contextOfTests, removals }, { most: 4, shapes: shapesFor(waitMs), ...more }));
+  keep(new Pool({ docker, context: contextOfTests, removals, calm }, { most: 4, shapes: shapesFor(waitMs), ...more }));
 const newSandbox = (preparedContainers = 4) => keep(createTestSandbox(undefined, undefined, { preparedContainers }));
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
@@ -91,7 +93,6 @@ describe('a pool of containers', () => {
     const pool = newPool({ most: 3 });
     await untilWaiting(2);
     for (let i = 0; i < 6; i++) pool.take(shapes.prove)?.dispose();
-    await pool.during(() => Promise.resolve());
     await untilWaiting(5);
     await sleep(1000);
     expect(await running()).toHaveLength(5);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SandboxUnavailable } from '../../packages/sandbox/src/sandbox.js';
 import { build, buildAndRun, collect, containers, docker, run, sandbox, shell, type Program } from './sandbox-harness.js';
@@ -9,6 +10,10 @@ afterAll(async () => {
   await sandbox.close();
   expect(await containers()).toEqual([]);
 });
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !(await holds()); await delay(20)) if (Date.now() > deadline) throw new Error('never came');
+}
 
 describe('a program says hello', () => {
   it.each([
@@ -143,6 +148,34 @@ describe('what a program does is seen', () => {
     };
     await expect(run(program, ['stream'], { onOutput })).rejects.toThrow(SandboxUnavailable);
     await killing;
+  });
+});
+
+describe('a container whose step is over', () => {
+  const noneIsLeft = async () => (await containers()).length === 0;
+
+  /** The states of the container of a step, beside another at work: right after its end, and later. */
+  async function statesAfter(script: string) {
+    await until(noneIsLeft);
+    const other = shell('sleep 4');
+    await until(async () => (await containers()).some(({ State }) => State === 'running'));
+    const [otherOne] = await containers();
+    expect(await shell(script)).toMatchObject({ status: 0 });
+    const own = (await containers()).find(({ Id }) => Id !== otherOne?.Id);
+    await delay(500);
+    const later = (await containers()).find(({ Id }) => Id === own?.Id);
+    await other;
+    await until(noneIsLeft);
+    return [own?.State, later?.State];
+  }
+
+  it('is there until no other is at work, and then removed', async () => {
+    expect(await statesAfter('true')).toEqual(['running', 'running']);
+  });
+
+  it('ends at once if something of the command is left in it', async () => {
+    const [, later] = await statesAfter('setsid sleep 300 &');
+    expect(later).toBe('exited');
   });
 });
 

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 _Noreturn void die(const char *what)
@@ -40,6 +41,22 @@ static void send_status(const struct end *end)
     send_frame(STATUS, payload, sizeof payload);
 }
 
+/*
+ * The engine has work with the end of a container, at a time when the task goes on: so it is put
+ * off until the worker wants it. Not if there are others left, whose end it is.
+ */
+static void wait_if_alone(void)
+{
+    pid_t child;
+    while ((child = waitpid(-1, NULL, WNOHANG)) > 0)
+        continue;
+    if (child == 0)
+        return; /* All that are left come from a child. */
+    char byte;
+    while (read(STDIN_FILENO, &byte, sizeof byte) < 0 && errno == EINTR)
+        continue;
+}
+
 int main(void)
 {
     /* Nothing that the engine left open may reach a command; nobody may look into this process. */
@@ -63,5 +80,6 @@ int main(void)
     if (request.hand_back[0] != '\0' && end.reason == EXITED && end.status == 0)
         send_executable(request.hand_back);
     send_status(&end);
+    wait_if_alone();
     return 0;
 }

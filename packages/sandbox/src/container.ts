@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import type { Calm } from './calm.js';
 import { containerOptions, type ContainerContext, type ContainerShape } from './container-options.js';
 import { engineCall, httpStatus, SandboxUnavailable } from './engine.js';
 import { AFTERMATH_MS, END_KNOWN_MS } from './limits.js';
@@ -15,17 +16,19 @@ export interface Engine {
   readonly docker: Docker;
   readonly context: ContainerContext;
   readonly removals: Removals;
+  readonly calm: Calm;
 }
 
-/** Attached to, so that nothing of what it says is missed; its owner's to `dispose`. */
+/** Attached to, so that nothing of what it says is missed; its owner's to `retire` or `dispose`. */
 export class StepContainer {
   #starting: Promise<unknown> | undefined;
+  #isRetired = false;
 
   constructor(
     private readonly handle: Docker.Container,
     /** Its stdin, and what it says as Docker's frames. */
     readonly stream: Duplex,
-    private readonly remove: () => void,
+    private readonly removals: Removals,
   ) {}
 
   /** Once, however often it is asked for. */
@@ -55,10 +58,20 @@ export class StepContainer {
     }
   }
 
-  /** Ends it, whatever it is at, and has it removed. */
+  /** Ends it, whatever it is at, and has it removed, unless it is retired; the task's answer comes first. */
   dispose(): void {
+    if (this.#isRetired) return;
     this.stream.destroy();
-    this.remove();
+    void this.removals.remove(this.handle.id, AFTERMATH_MS);
+  }
+
+  /**
+   * Has it removed when there is time for it. Its launcher has told the status and, unless others
+   * are left in it, waits: the engine is not kept busy with its end while the task goes on.
+   */
+  retire(): void {
+    this.#isRetired = true;
+    void this.removals.retire(this.handle.id).finally(() => this.stream.destroy());
   }
 
   #inspect(): Promise<Docker.ContainerInspectInfo> {
@@ -74,8 +87,6 @@ export class StepContainer {
 export async function makeContainer({ docker, context, removals }: Engine, shape: ContainerShape, signal?: AbortSignal): Promise<StepContainer> {
   // Named here, so that it can be removed even when the engine's answer to its creation is lost.
   const name = `code-widgets-${randomUUID()}`;
-  // The engine is busy with it for as long as a program runs: the task's answer comes first.
-  const remove = () => void removals.remove(name, AFTERMATH_MS);
   const create = { ...containerOptions(shape, context), name };
   try {
     // Not ended by the signal: a creation that is under way goes on in the engine, and would come
@@ -88,9 +99,9 @@ export async function makeContainer({ docker, context, removals }: Engine, shape
   try {
     signal?.throwIfAborted();
     const handle = docker.getContainer(name);
-    return new StepContainer(handle, await attach(handle, signal), remove);
+    return new StepContainer(handle, await attach(handle, signal), removals);
   } catch (error) {
-    remove();
+    void removals.remove(name, AFTERMATH_MS);
     throw error;
   }
 }

@@ -81,6 +81,9 @@ export const READY_MS = 10_000;
 export const CALM_MS = 500;
 /** From a step's end to when its task has said its last word, or the next step has begun. */
 export const AFTERMATH_MS = 80;
+/** How long a container that has done its step waits at most for its removal, and how many do. */
+export const RETIREMENT_MS = 1_000;
+export const RETIRED_MOST = 8;
 /** After a container that could not be made. */
 export const POOL_RETRY_MS = 2_000;
 

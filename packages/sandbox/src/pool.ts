@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerShape } from './container-options.js';
 import type { Engine, StepContainer } from './container.js';
 import type { StepKind } from './launcher-request.js';
-import { AFTERMATH_MS, CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
+import { CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
 import { WaitingContainer } from './waiting-container.js';
 
 export interface PoolOptions {
@@ -20,7 +20,6 @@ export interface PoolOptions {
 
 /** So many wait whatever happens, of what nearly every task needs. */
 const LEAST: Record<StepKind, number> = { build: 1, run: 1, prove: 0 };
-const CALM_LOOK_MS = 20;
 const KINDS = Object.keys(LEAST) as StepKind[];
 
 interface Shelf {
@@ -35,8 +34,6 @@ export class Pool {
   readonly #shelves: Record<StepKind, Shelf>;
   readonly #closing = new AbortController();
   readonly #review: NodeJS.Timeout;
-  #steps = 0;
-  #lastEndMs = -Infinity;
   #filling: Promise<void> | undefined;
 
   constructor(
@@ -64,18 +61,6 @@ export class Pool {
     return container;
   }
 
-  /** Runs a step; new containers are made beside one only if they have been missing for a while. */
-  async during<T>(step: () => Promise<T>): Promise<T> {
-    this.#steps++;
-    try {
-      return await step();
-    } finally {
-      this.#steps--;
-      this.#lastEndMs = performance.now();
-      this.#fill();
-    }
-  }
-
   /** Nothing waits afterwards, and nothing will. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -94,7 +79,7 @@ export class Pool {
     while (!signal.aborted) {
       const kind = this.#missing();
       if (kind === undefined) return;
-      await this.#untilCalm();
+      await this.engine.calm.comes(CALM_MS, signal);
       const waiting = await WaitingContainer.make(this.engine, this.options.shapes[kind], signal).catch(() => undefined);
       // The steps' own attempts tell of an engine in trouble.
       if (waiting === undefined) await delay(POOL_RETRY_MS, undefined, { signal }).catch(() => undefined);
@@ -107,15 +92,6 @@ export class Pool {
     const missing = (kind: StepKind) => this.#shelves[kind].wanted - this.#shelves[kind].waiting.length;
     const [most] = KINDS.toSorted((one, other) => missing(other) - missing(one));
     return most !== undefined && missing(most) > 0 ? most : undefined;
-  }
-
-  /** Making a container takes as much of the processors as a build does: it can wait, a little. */
-  async #untilCalm(): Promise<void> {
-    const { signal } = this.#closing;
-    const isCalm = () => this.#steps === 0 && performance.now() - this.#lastEndMs > AFTERMATH_MS;
-    for (const enough = performance.now() + CALM_MS; !isCalm() && performance.now() < enough && !signal.aborted; ) {
-      await delay(CALM_LOOK_MS, undefined, { signal }).catch(() => undefined);
-    }
   }
 
   /** Throws away what is not as it was made, has waited too long, or is no longer wanted. */

@@ -1,8 +1,9 @@
 /** Containers on their way out: off the path of a task, but never lost sight of. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import type { Calm } from './calm.js';
 import { engineCall, httpStatus } from './engine.js';
-import { MAY_STILL_COME_MS, REMOVAL_RETRIES_MS } from './limits.js';
+import { MAY_STILL_COME_MS, REMOVAL_RETRIES_MS, RETIRED_MOST, RETIREMENT_MS } from './limits.js';
 import type { Log } from './log.js';
 
 /** Not there any more, or another removal is under way. */
@@ -12,9 +13,12 @@ export class Removals {
   readonly #underWay = new Set<Promise<boolean>>();
   /** Those that were given up. */
   readonly #left = new Set<string>();
+  /** Of each that waits for a calm, the oldest first: its end of waiting. */
+  readonly #retired = new Set<AbortController>();
 
   constructor(
     private readonly docker: Docker,
+    private readonly calm: Calm,
     private readonly log: Log,
   ) {}
 
@@ -25,6 +29,11 @@ export class Removals {
    */
   remove(nameOrId: string, afterMs = 0): Promise<boolean> {
     return this.#follow(afterMs > 0 ? delay(afterMs).then(() => this.#remove(nameOrId)) : this.#remove(nameOrId));
+  }
+
+  /** As `remove`, once it is calm; not much later in any case, and sooner if too many wait for it. */
+  retire(nameOrId: string): Promise<boolean> {
+    return this.#follow(this.#turn().then(() => this.#remove(nameOrId)));
   }
 
   /** As `remove`, for one whose making was not answered: it may still come, and then has to go. */
@@ -46,9 +55,29 @@ export class Removals {
     await Promise.all(left.map((each) => this.#follow(this.#remove(each, retries))));
   }
 
-  /** Waits for the removals under way, those that are begun meanwhile included. */
+  /** Waits for the removals under way, those that are begun meanwhile included; none waits for a calm any more. */
   async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (this.#underWay.size > 0) {
+      while (this.#retired.size > 0) this.#hasten();
+      await Promise.all(this.#underWay);
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const waiting = new AbortController();
+    this.#retired.add(waiting);
+    if (this.#retired.size > RETIRED_MOST) this.#hasten();
+    await this.calm.comes(RETIREMENT_MS, waiting.signal);
+    this.#retired.delete(waiting);
+  }
+
+  /** The one that waits for the longest need not wait any more. */
+  #hasten(): void {
+    for (const oldest of this.#retired) {
+      oldest.abort();
+      this.#retired.delete(oldest);
+      return;
+    }
   }
 
   #follow(removing: Promise<boolean>): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
 import { BuildCache } from './build-cache.js';
 import { createBuilder } from './build-step.js';
+import { Calm } from './calm.js';
 import { waitingShape, workspaceBytes, type ContainerContext, type ContainerShape } from './container-options.js';
 import type { Engine } from './container.js';
 import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
@@ -101,11 +102,12 @@ const LONGEST_STEPS_MS = { build: BUILD_TIME_MS, run: RUN_TIME_MS, prove: PROVE_
 export function createSandbox(options: SandboxOptions): Sandbox {
   const { buildImage, runImage, namespace, runtime, limits = CONTAINER_LIMITS, log } = options;
   const docker = createEngine(options);
-  const removals = new Removals(docker, log);
+  const calm = new Calm();
+  const removals = new Removals(docker, calm, log);
   const images = { build: buildImage, prove: buildImage, run: runImage };
   const seccompProfile = isGvisor(runtime) ? withPtrace(options.seccompProfile) : options.seccompProfile;
   const context: ContainerContext = { images, seccompProfile, namespace, limits, ...(runtime !== undefined && { runtime }) };
-  const engine: Engine = { docker, context, removals };
+  const engine: Engine = { docker, context, removals, calm };
   const pool = options.preparedContainers ? new Pool(engine, { most: options.preparedContainers, shapes: shapes(options) }) : undefined;
   const workshop: Workshop = { ...engine, log, ...(pool && { pool }) };
   const cache = options.buildCache && new BuildCache({ ...options.buildCache, log });

@@ -63,20 +63,19 @@ export async function runStep(
   request: LauncherRequest,
   options: StepOptions,
 ): Promise<StepEnd & { executable?: Buffer }> {
-  const { context, pool } = workshop;
+  const { calm, context, pool } = workshop;
   const { signal } = options;
   signal?.throwIfAborted();
   const encoded = encodeRequest(request);
   const shape = shapeOf(request, context.limits);
-  const work = async () => {
+  return calm.during(async () => {
     const container = pool?.take(shape) ?? (await makeContainer(workshop, shape, signal));
     try {
       return await converse(workshop, container, encoded, request, options);
     } finally {
       container.dispose();
     }
-  };
-  return pool ? pool.during(work) : work();
+  });
 }
 
 async function converse(
@@ -114,6 +113,7 @@ async function converse(
     if (heard.status !== undefined) {
       const { reason, status, ms } = heard.status;
       if (isGvisor(context.runtime) && (await failedForMemory(container, heard.status))) return limitEnd('memory', ms);
+      container.retire();
       return { ...toStepEnd(reason, status, ms), ...(heard.executable ? { executable: heard.executable } : {}) };
     }
     const ms = Math.round(performance.now() - startedMs);
@@ -147,5 +147,7 @@ async function endWithoutStatus(
  * failure of the command's may be the host's kill, of which the engine knows once all has ended.
  */
 async function failedForMemory(container: StepContainer, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
-  return reason === 'exited' && status !== 0 && (await container.stateOnceEnded()).OOMKilled;
+  if (reason !== 'exited' || status === 0) return false;
+  container.stream.end(); // Its launcher waits for that.
+  return (await container.stateOnceEnded()).OOMKilled;
 }

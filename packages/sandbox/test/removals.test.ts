@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIFETIME_LABEL, NAMESPACE_LABEL } from '../src/container-options.js';
+import { Calm } from '../src/calm.js';
 import { createEngine } from '../src/engine.js';
 import { findLeftovers } from '../src/leftovers.js';
+import { RETIRED_MOST, RETIREMENT_MS } from '../src/limits.js';
 import { Removals } from '../src/removals.js';
 
 let server: Server | undefined;
@@ -26,7 +29,7 @@ describe('a removal', () => {
       paths.push(`${method} ${url}`);
       response.writeHead(status).end();
     });
-    const removals = new Removals(docker, { warn: () => undefined });
+    const removals = new Removals(docker, new Calm(), { warn: () => undefined });
     expect(await removals.remove('a')).toBe(true);
     expect(paths).toEqual(['DELETE /containers/a?force=true&v=true']);
   });
@@ -34,10 +37,60 @@ describe('a removal', () => {
   it('is tried again, and waited for at the close', async () => {
     const statuses = [500, 500, 204];
     const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
-    const removals = new Removals(docker, { warn: () => undefined });
+    const removals = new Removals(docker, new Calm(), { warn: () => undefined });
     void removals.remove('a');
     await removals.settled();
     expect(statuses).toEqual([]);
+  });
+});
+
+describe('a container that has done its step', () => {
+  /** An engine and its removals, with a step under way; `removed` are the names in their order. */
+  async function atWork() {
+    const removed: string[] = [];
+    const docker = await fakeEngine(({ url = '' }, response) => {
+      removed.push(/containers\/(\w+)/.exec(url)?.[1] ?? '');
+      response.writeHead(204).end();
+    });
+    const calm = new Calm();
+    let endStep = (): void => undefined;
+    void calm.during(() => new Promise<void>((resolve) => (endStep = resolve)));
+    return { removed, removals: new Removals(docker, calm, { warn: () => undefined }), endStep };
+  }
+
+  it('is removed once no other is at work', async () => {
+    const { removed, removals, endStep } = await atWork();
+    const retiring = removals.retire('a');
+    await delay(200);
+    expect(removed).toEqual([]);
+    endStep();
+    expect(await retiring).toBe(true);
+    expect(removed).toEqual(['a']);
+  });
+
+  it('is removed after a while in any case', async () => {
+    const { removals } = await atWork();
+    const began = performance.now();
+    expect(await removals.retire('a')).toBe(true);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(RETIREMENT_MS);
+  });
+
+  it('is removed sooner if too many wait', async () => {
+    const { removed, removals } = await atWork();
+    const names = Array.from({ length: RETIRED_MOST + 2 }, (_, i) => `c${i}`);
+    const retiring = names.map((name) => removals.retire(name));
+    await Promise.all(retiring.slice(0, 2));
+    expect(removed.toSorted()).toEqual(['c0', 'c1']);
+    await removals.settled();
+  });
+
+  it('is not waited for at the close', async () => {
+    const { removed, removals } = await atWork();
+    void removals.retire('a');
+    const began = performance.now();
+    await removals.settled();
+    expect(removed).toEqual(['a']);
+    expect(performance.now() - began).toBeLessThan(RETIREMENT_MS / 2);
   });
 });
 
@@ -46,7 +99,7 @@ describe('a container that could not be removed', () => {
     let broken = true;
     const docker = await fakeEngine((_, response) => response.writeHead(broken ? 500 : 204).end('{}'));
     const warnings: string[] = [];
-    const removals = new Removals(docker, { warn: (_, message) => warnings.push(message) });
+    const removals = new Removals(docker, new Calm(), { warn: (_, message) => warnings.push(message) });
     expect(await removals.remove('a')).toBe(false);
     expect(warnings).toEqual(['a container could not be removed']);
     broken = false;
@@ -59,7 +112,7 @@ describe('the removal of a container whose making was not answered', () => {
   it('looks for it again, since it may come later', async () => {
     const statuses = [404, 204, 404];
     const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
-    const removals = new Removals(docker, { warn: () => undefined });
+    const removals = new Removals(docker, new Calm(), { warn: () => undefined });
     void removals.removeOnceMade('a');
     await removals.settled();
     expect(statuses).toEqual([]);
