@@ -18,6 +18,7 @@ const LEFT_OUT: [name: string, change: Change, said: RegExp][] = [
   ['the read-only root', { ReadonlyRootfs: false }, /root file system can be written/],
   ['the seccomp profile', { SecurityOpt: [...SecurityOpt, 'seccomp=unconfined'] }, /A command can (use io_uring|make a namespace)/],
   ['the size of the tmpfs', { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev' } }, /What a command writes is not limited/],
+  ['that nothing else can be written to', { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev,size=64m', '/srv': 'rw,uid=10001' } }, /beside its workspace/],
   ['the ulimits', { Ulimits: [] }, /Open files or core dumps/],
 ];
 /** The host's, which nobody sees from inside gVisor. */

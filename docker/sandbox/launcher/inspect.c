@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <mntent.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -67,6 +68,23 @@ static void tell_file_systems(void)
     tell("workspace_bytes", (long long)(workspace.f_blocks * workspace.f_frsize));
     tell("workspace_inodes", (long long)workspace.f_files);
     tell("workspace_own", root_itself.st_dev != workspace_itself.st_dev);
+}
+
+/* What this user can write to beside the workspace and the devices, where the engine mounts over files to hide them. */
+static void tell_other_mounts(void)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    if (mounts == NULL)
+        die("mounts");
+    int writable = 0;
+    for (struct mntent *mount; (mount = getmntent(mounts)) != NULL;) {
+        const char *at = mount->mnt_dir;
+        struct stat itself;
+        bool is_known = strncmp(at, "/workspace", strlen("/workspace")) == 0 || strncmp(at, "/dev", strlen("/dev")) == 0;
+        writable += !is_known && hasmntopt(mount, "rw") && access(at, W_OK) == 0 && stat(at, &itself) == 0 && !S_ISCHR(itself.st_mode);
+    }
+    endmntent(mounts);
+    tell("other_writable_mounts", writable);
 }
 
 /* The first of two files, those of cgroup v2 and v1, that is there; none where neither is. */
@@ -128,6 +146,7 @@ _Noreturn void inspect(void)
     tell_limit("core_bytes", RLIMIT_CORE);
     tell_limit("own_processes", RLIMIT_NPROC);
     tell_file_systems();
+    tell_other_mounts();
     tell_cgroup("memory", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
     tell_cgroup("swap_v2", "/sys/fs/cgroup/memory.swap.max", "");
     tell_cgroup("memory_and_swap", "", "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes");

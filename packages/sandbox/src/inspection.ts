@@ -77,6 +77,7 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   demand(is('parent_pid', 1), 'The launcher is not the first process of its container: leave the images their entry point, and the engine without its own init.');
   demand(is('root_read_only', 1), 'The root file system can be written to: use an engine that has read-only containers.');
   demand(is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
+  demand(is('other_writable_mounts', 0), 'A command can write to a file system beside its workspace: mount nothing into the containers, and use a runtime that mounts none itself, runc say.');
   demand(gvisor || atMost('workspace_inodes', inodes), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
   demand(atMost('open_files', OPEN_FILES) && is('core_bytes', 0), 'Open files or core dumps are not limited: use an engine that sets ulimits.');
   demand(is('interfaces', 0), 'There is a network in a container: use an engine that has containers without one.');
