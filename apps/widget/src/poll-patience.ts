@@ -8,7 +8,7 @@ import type { Patience } from '@code-widgets/broker';
 const PAUSE_MS = 50;
 /** Each has a channel meanwhile. */
 const WAITING_AT_A_TIME = 32;
-/** With more of them in a second, to wait would only hold up those that there is something for. */
+/** With more of them in the last second, to wait would only hold up those that there is something for. */
 const POLLS_PER_SECOND = 100;
 /** Tasks of which it is known when a poll waited last. */
 const REMEMBERED = 4096;
@@ -17,8 +17,8 @@ export class PollPatience {
   private readonly waiting = new Set<string>();
   /** When the last poll that waited was answered, of each task, oldest first. */
   private readonly answered = new Map<string, number>();
-  private second = 0;
-  private polls = 0;
+  /** The polls of the second that the clock shows, and of the one before. */
+  private recent = { second: 0, polls: 0, before: 0 };
 
   /** @param waitMs how long a poll waits at most; 0 for none that waits */
   constructor(
@@ -38,11 +38,19 @@ export class PollPatience {
   }
 
   private mayWait(identifier: string): boolean {
-    const second = Math.floor(this.now() / 1000);
-    if (second !== this.second) [this.second, this.polls] = [second, 0];
-    const isBusy = ++this.polls > POLLS_PER_SECOND || this.waiting.size >= WAITING_AT_A_TIME;
+    const isBusy = this.count() > POLLS_PER_SECOND || this.waiting.size >= WAITING_AT_A_TIME;
     const isTooSoon = this.now() - (this.answered.get(identifier) ?? -Infinity) < PAUSE_MS;
     return this.waitMs > 0 && !isBusy && !isTooSoon && !this.waiting.has(identifier);
+  }
+
+  /** Counts one more: how many there were in the last second, if those of the one before were evenly spread. */
+  private count(): number {
+    const seconds = this.now() / 1000;
+    const second = Math.floor(seconds);
+    const passed = second - this.recent.second;
+    if (passed > 0) this.recent = { second, polls: 0, before: passed === 1 ? this.recent.polls : 0 };
+    this.recent.polls++;
+    return this.recent.polls + this.recent.before * (1 - (seconds - second));
   }
 
   private remember(identifier: string): void {

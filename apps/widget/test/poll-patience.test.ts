@@ -57,13 +57,23 @@ describe('a poll', () => {
     expect(await pollOnce('another')).toBe(true);
   });
 
-  it('does not wait behind a hundred in the same second', async () => {
+  it('does not wait behind a hundred in the last second', async () => {
     const { pollOnce, pass } = clientOf();
     const waited: boolean[] = [];
     for (let i = 0; i < 101; i++) waited.push(await pollOnce(`task ${i}`));
     expect(waited).toEqual([...Array<boolean>(100).fill(true), false]);
     pass(1000);
+    expect(await pollOnce('a moment later')).toBe(false);
+    pass(500);
     expect(await pollOnce('later')).toBe(true);
+  });
+
+  it('does not wait in a crowd that stays, in no second of it', async () => {
+    const { pollOnce, pass } = clientOf();
+    for (let i = 0; i < 200; i++, pass(5)) await pollOnce(`task ${i}`);
+    const waited: boolean[] = [];
+    for (let i = 0; i < 1000; i++, pass(5)) waited.push(await pollOnce(`task ${i}`));
+    expect(waited).not.toContain(true);
   });
 
   it('does not wait at all where nobody is to', async () => {
