@@ -1,6 +1,6 @@
 /** `npm run bench [-- NAME ...]`: measures the rows, all or those named, prints a table, writes results.json. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
@@ -44,11 +44,11 @@ async function main(): Promise<number> {
           const result = resultOf(row, await row.measure(bench));
           say(row.name, lineOf(result));
           results.push(result);
+          keep(result); // At once: a row takes minutes, and who stops here has those before.
         }
       } finally {
         await bench.close();
       }
-      writeFileSync(join(import.meta.dirname, 'results.json'), `${JSON.stringify({ machine: machine(), results }, undefined, 2)}\n`);
       for (const line of tableOf(results)) console.log(line);
       return 0;
     },
@@ -75,6 +75,16 @@ const besides = ({ service, shell, unit }: Result) => (shell === undefined ? '' 
 function lineOf(result: Result): string {
   const { figure, isMet, note } = result;
   return [`${rounded(figure)} (${goalOf(result)}${isMet ? '' : ', MISSED'})`, besides(result), note].filter(Boolean).join('; ');
+}
+
+const RESULTS = join(import.meta.dirname, 'results.json');
+
+/** Puts it in the place of what was measured of its row before; the other rows stay as they are, each with its day and machine. */
+function keep(result: Result): void {
+  const kept = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as { results: Result[] }).results : [];
+  const entry = { ...result, measured: new Date().toISOString().slice(0, 10), machine: machine() };
+  const results = ROWS.map(({ name }) => (name === result.name ? entry : kept.find((each) => each.name === name))).filter(Boolean);
+  writeFileSync(RESULTS, `${JSON.stringify({ results }, undefined, 2)}\n`);
 }
 
 /** In Markdown, for RESULTS.md. */
