@@ -46,8 +46,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     tasks: 4,
     faults: noFaults,
     shows: 'leaked',
-    find: '  remove(nameOrId, afterMs = 0) {\n',
-    replace: '  remove(nameOrId, afterMs = 0) {\n    if (nameOrId) return Promise.resolve(true);\n',
+    find: '  async #remove(nameOrId, retries = REMOVAL_RETRIES_MS) {\n',
+    replace: '  async #remove(nameOrId, retries = REMOVAL_RETRIES_MS) {\n    if (nameOrId) return true;\n',
   },
 ];
 
