@@ -123,7 +123,7 @@ describe('a worker that is killed', () => {
     await service.addWorker();
     // Not before it can be no live worker's: an ended container is looked at for 10 s at most.
     // With the program's perhaps the build's, which was still to be removed.
-    const swept = () => service.log().some(({ leftovers }) => Number(leftovers) >= 1);
+    const swept = () => service.log().some(({ leftovers }) => leftovers === 1 || leftovers === 2);
     for (const deadline = Date.now() + 40_000; !swept() && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 200));
     expect(swept()).toBe(true);
     await collect(service.base, identifier);

@@ -73,11 +73,10 @@ export class Removals {
 
   /** The one that waits for the longest need not wait any more. */
   #hasten(): void {
-    for (const oldest of this.#retired) {
-      oldest.abort();
-      this.#retired.delete(oldest);
-      return;
-    }
+    const [oldest] = this.#retired;
+    if (oldest === undefined) return;
+    oldest.abort();
+    this.#retired.delete(oldest);
   }
 
   #follow(removing: Promise<boolean>): Promise<boolean> {
