@@ -2,16 +2,13 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { connect } from 'amqplib';
-
 import { environment } from '../test/helpers/environment.js';
-import { poll, submit } from '../test/helpers/client.js';
 import type { Deployment } from '../test/helpers/deployment.js';
 import type { Bench, Figures } from './bench.js';
-import { c, hello, output as outputProgram, type Program } from './programs.js';
+import { hello, output as outputProgram, type Program } from './programs.js';
 import { runTimed, type Seen } from './service.js';
 import { Shell } from './shell.js';
-import { machineSeconds, median, quantile, timed } from './statistics.js';
+import { machineSeconds, median, timed } from './statistics.js';
 
 const SAMPLES = 15;
 const FAST_MS = 20;
@@ -55,7 +52,7 @@ export function latency({ program, pollMs, until = 'completedMs', runs, again = 
 }
 
 /** `clients` at a time, each with its next as soon as the last has ended. */
-async function inTurns(count: number, clients: number, work: (n: number) => Promise<unknown>): Promise<void> {
+export async function inTurns(count: number, clients: number, work: (n: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   await Promise.all(
     Array.from({ length: clients }, async () => {
@@ -124,46 +121,6 @@ export async function cpu(bench: Bench): Promise<Figures> {
   });
   return { service, shell, unit: 's', samples: runs };
 }
-
-/** Tasks of a service without workers, which are polled and never end: they are out of the queue again. */
-async function neverEnding({ base, namespace }: Deployment, count: number): Promise<string[]> {
-  const identifiers: string[] = [];
-  await inTurns(count, 20, async () => identifiers.push(await submit(base, c())));
-  const connection = await connect(environment('AMQP_URL'));
-  const channel = await connection.createChannel();
-  await channel.purgeQueue(`${namespace}.tasks`);
-  await connection.close();
-  return identifiers;
-}
-
-export const pollers = (bench: Bench) => bench.withAnother({}, 0, async (service): Promise<Figures> => {
-  const identifiers = await neverEnding(service, 500);
-  await service.addWorker();
-  const build = () => timed(() => inTurns(12, 2, () => runTimed(service.base, hello(), 250)));
-  const alone: number[] = [];
-  const beside: number[] = [];
-  const pollMs: number[] = [];
-  await build();
-  for (let round = 0; round < 3; round++) {
-    await bench.rest();
-    alone.push(await build());
-    const polled = new AbortController();
-    const polling = identifiers.map(async (identifier, i) => {
-      await sleep((i * 250) / identifiers.length);
-      while (!polled.signal.aborted) {
-        pollMs.push(await timed(() => poll(service.base, identifier, 0)));
-        await sleep(250);
-      }
-    });
-    await bench.rest();
-    beside.push(await build());
-    polled.abort();
-    await Promise.all(polling);
-  }
-  const slower = median(beside) / median(alone);
-  const note = `the builds ${slower.toFixed(2)} x slower; p50 ${median(pollMs).toFixed(1)} ms`;
-  return { service: quantile(pollMs, 0.99), unit: 'ms', samples: pollMs.length, note };
-});
 
 export async function output(bench: Bench): Promise<Figures> {
   const { service, shell } = bench;

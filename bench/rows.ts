@@ -1,7 +1,8 @@
 /** The rows of the table: what each measures, against what, and how good it is meant to be. */
 import type { Bench, Figures } from './bench.js';
 import { fairness, sizing } from './crowds.js';
-import { burst, cpu, latency, mixed, output, pollers, throughput } from './loads.js';
+import { burst, cpu, latency, mixed, output, throughput } from './loads.js';
+import { pollers } from './pollers.js';
 import { idle, memory, start } from './processes.js';
 import * as programs from './programs.js';
 import { LAB_CASES } from './programs.js';

@@ -115,6 +115,21 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
+  it('does not stand in line behind a crowd of others that find nothing, whose channels are kept within a bound', async () => {
+    await openQueue();
+    const opened = jest.spyOn(broker, 'openChannel');
+    const reader = createReplyReader(broker);
+    for (let round = 0; round < 3; round++) {
+      const polls = Array.from({ length: 400 }, () => reader.poll(identifier, peek));
+      expect(await Promise.all(polls)).toEqual(Array(400).fill([]));
+    }
+    // 128, and a few more where the broker was late.
+    expect(opened.mock.calls.length).toBeGreaterThan(1);
+    expect(opened.mock.calls.length).toBeLessThan(400);
+    opened.mockRestore();
+    await removeQueue();
+  });
+
   describe('that may wait', () => {
     const { signal } = new AbortController();
     const end: ReplyMessage = { version: 1, kind: 'final', attempt: 1, items: 1, state: 'SUCCESS', status: 0, workMs: 1 };

@@ -26,12 +26,12 @@ export class PollPatience {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Has `poll` done, with patience if this one may wait. `signal` is aborted when its client has gone. */
-  async take<T>(identifier: string, signal: AbortSignal, poll: (patience?: Patience) => Promise<T>): Promise<T> {
+  /** Has `poll` done, with patience if this one may wait. `gone` makes a signal that is aborted when its client has gone. */
+  async take<T>(identifier: string, gone: () => AbortSignal, poll: (patience?: Patience) => Promise<T>): Promise<T> {
     const waits = this.mayWait(identifier);
     if (waits) this.waiting.add(identifier);
     try {
-      return await poll(waits ? { ms: this.waitMs, signal } : undefined);
+      return await poll(waits ? { ms: this.waitMs, signal: gone() } : undefined);
     } finally {
       if (waits) this.remember(identifier);
     }

@@ -13,7 +13,7 @@ function clientOf(waitMs = 1000) {
   const poll = async (identifier: string) => {
     let waits = false;
     let end = (): void => undefined;
-    const answered = patience.take(identifier, signal, (given) => {
+    const answered = patience.take(identifier, () => signal, (given) => {
       waits = given !== undefined;
       return new Promise<void>((resolve) => (end = resolve));
     });

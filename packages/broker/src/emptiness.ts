@@ -1,37 +1,56 @@
-/** Whether there is nothing in a reply queue for a poll: asked in one round trip, on a channel that is kept. */
+/** Whether there is nothing in a reply queue for a poll: asked in one round trip, on channels that are kept. */
 import type { Channel } from 'amqplib';
 
 import type { Broker } from './connection.js';
 
 /** A broker is silent about a queue on a node that is down, and with it about all that is asked on the channel after that. */
-const ANSWER_MS = 250;
+const ANSWER_MS = 500;
+/** A channel answers one question after the other; a crowd of polls would stand in line before a single one. */
+const CHANNELS = 128;
+
+interface Line {
+  readonly channel: Promise<Channel>;
+  /** Questions that are not answered yet. */
+  asked: number;
+}
 
 export class EmptinessCheck {
-  private channel: Promise<Channel> | undefined;
+  private readonly lines = new Set<Line>();
 
   constructor(private readonly broker: Broker) {}
 
   /** False as well where it cannot be told: who looks closer finds out why. Throws BrokerUnavailable. */
   async isSure(queue: string): Promise<boolean> {
-    const channel = await (this.channel ??= this.open());
-    const found = await answerOf(channel.checkQueue(queue));
-    if (found === 'late') {
-      this.channel = undefined;
-      channel.close().catch(() => undefined);
-      return false;
+    const line = this.shortest();
+    line.asked++;
+    try {
+      const channel = await line.channel;
+      const found = await answerOf(channel.checkQueue(queue));
+      if (found === 'late') {
+        this.lines.delete(line);
+        channel.close().catch(() => undefined);
+        return false;
+      }
+      // Who has the queue for itself has in its hands what it has not answered yet.
+      return found !== undefined && found.messageCount === 0 && found.consumerCount === 0;
+    } finally {
+      line.asked--;
     }
-    // Who has the queue for itself has in its hands what it has not answered yet.
-    return found !== undefined && found.messageCount === 0 && found.consumerCount === 0;
   }
 
-  private open(): Promise<Channel> {
-    const opening = this.broker.openChannel();
-    const forget = () => {
-      if (this.channel === opening) this.channel = undefined;
-    };
+  private shortest(): Line {
+    const shortest = [...this.lines].reduce<Line | undefined>((least, line) => (least && least.asked <= line.asked ? least : line), undefined);
+    const isTaken = shortest === undefined || (shortest.asked > 0 && this.lines.size < CHANNELS);
+    return isTaken ? this.open() : shortest;
+  }
+
+  private open(): Line {
+    const line: Line = { channel: this.broker.openChannel(), asked: 0 };
+    const forget = () => void this.lines.delete(line);
+    this.lines.add(line);
     // A queue that is not there costs the channel.
-    opening.then((channel) => channel.once('close', forget), forget);
-    return opening;
+    line.channel.then((channel) => channel.once('close', forget), forget);
+    return line;
   }
 }
 

@@ -1,5 +1,6 @@
 import { CheckOutputAnswer, CheckOutputRequest, ErrorAnswer, type ReplyMessage } from '@code-widgets/protocol';
 import { ReplyQueueGone, type ReplyReader } from '@code-widgets/broker';
+import type { FastifyReply } from 'fastify';
 import { validate as isUuid } from 'uuid';
 
 import type { App } from '../app-type.js';
@@ -22,18 +23,22 @@ export function checkOutputRoute(app: App, replies: ReplyReader, patience: PollP
     async ({ body: { identifier, read }, log }, reply): Promise<CheckOutputAnswer> => {
       // Only what was given out can name a queue; anything else is as unknown as an expired one.
       if (!isUuid(identifier)) throw new ReplyQueueGone(identifier);
-      const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
       const look = (messages: (ReplyMessage | undefined)[]) => {
         const unreadable = messages.filter((message) => message === undefined).length;
         if (unreadable > 0) log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
         return decidePoll(messages, read);
       };
-      const { answer, final } = await patience.take(identifier, gone.signal, (given) => replies.poll(identifier, look, given));
+      const { answer, final } = await patience.take(identifier, () => whenGone(reply), (given) => replies.poll(identifier, look, given));
       if (answer.output.length > 0 || final) waiting.remove(identifier);
       if (final) pace.record(identifier, final.workMs);
       if (final?.state === 'FAILURE') throw new TaskFailed(identifier);
       return answer;
     },
   );
+}
+
+function whenGone({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once('close', () => gone.abort());
+  return gone.signal;
 }
