@@ -81,18 +81,22 @@ export async function engineCall<T>(
   call: (abortSignal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  // Not AbortSignal.timeout: a stream must outlive the call that attached it.
+  // Not AbortSignal.timeout: a stream must outlive the call that attached it. Nor AbortSignal.any:
+  // what listens to such a signal is kept, with all that the call has answered, as long as the others live.
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), ENGINE_CALL_MS);
-  const abortSignal = AbortSignal.any(signal === undefined ? [controller.signal] : [controller.signal, signal]);
+  const giveUp = () => controller.abort(signal?.reason);
+  const timer = setTimeout(giveUp, ENGINE_CALL_MS);
+  signal?.addEventListener('abort', giveUp);
+  if (signal?.aborted) giveUp();
   try {
     // Raced too, since not every call of dockerode's takes a signal.
-    return await Promise.race([call(abortSignal), rejectOnAbort(abortSignal)]);
+    return await Promise.race([call(controller.signal), rejectOnAbort(controller.signal)]);
   } catch (error) {
     signal?.throwIfAborted();
     const reason = controller.signal.aborted ? `no answer within ${ENGINE_CALL_MS} ms` : String(error);
     throw new SandboxUnavailable(`Docker could not ${what}: ${reason}`, { cause: error });
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
   }
 }

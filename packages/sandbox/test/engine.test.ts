@@ -1,6 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { engineCall, engineOptions, httpStatus, SandboxUnavailable } from '../src/engine.js';
 
@@ -55,5 +58,24 @@ describe('a call of the engine', () => {
     const call = engineCall('wait', () => new Promise(() => undefined), controller.signal);
     controller.abort(new Error('task over'));
     await expect(call).rejects.toThrow('task over');
+  });
+
+  it('is forgotten once it has ended, however long the signal lives', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectMemory = runInNewContext('gc') as () => void;
+    const { signal } = new AbortController();
+    const answers: WeakRef<object>[] = [];
+    for (let i = 0; i < 20; i++) {
+      const answer = { of: i };
+      answers.push(new WeakRef(answer));
+      await engineCall('answer', (given) => Promise.resolve({ answer, given }), signal);
+    }
+    for (let i = 0; i < 5; i++) {
+      await sleep(10);
+      collectMemory();
+    }
+    // The last may still be on the stack.
+    expect(answers.filter((each) => each.deref() !== undefined).length).toBeLessThan(2);
+    expect(signal.aborted).toBe(false);
   });
 });
