@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { appArguments } from '../../scripts/lib/app.js';
 import type { Instance } from '../../scripts/lib/instance.js';
 import { freePort } from '../../scripts/lib/ports.js';
 import { roundRobin } from '../helpers/round-robin.js';
@@ -57,7 +58,7 @@ export async function startFleet({ instance, root, env, logPath }: FleetOptions)
 
   const start = (app: App, more: Record<string, string>): ChildProcess => {
     const preload = ['--import', join(import.meta.dirname, 'jump-clock.mjs')];
-    const child = instance.start(app, process.execPath, [...preload, join(root, 'apps', app, 'dist', 'bundle', 'main.js')], {
+    const child = instance.start(app, process.execPath, [...preload, ...appArguments(app, root)], {
       env: { ...env[app], ...more },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

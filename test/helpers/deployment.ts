@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import Docker from 'dockerode';
 
+import { appArguments } from '../../scripts/lib/app.js';
 import { environment } from './environment.js';
 import { removeNamespace } from './broker.js';
 import { newNamespace } from './namespace.js';
@@ -62,7 +63,7 @@ export async function deploy({
   // The tests are one client, and many at a time.
   const settings = { ...process.env, NAMESPACE: namespace, HOST: '127.0.0.1', RUNS_PER_MINUTE: '0', WAITING_TASKS_OF_CLIENT: '0', ...env };
   const start = async (app: 'widget' | 'worker', more: Record<string, string> = {}) => {
-    const child = spawn(process.execPath, [`apps/${app}/dist/bundle/main.js`], {
+    const child = spawn(process.execPath, appArguments(app), {
       cwd: ROOT,
       env: { ...settings, ...envOf[app], ...more },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
