@@ -4,6 +4,8 @@ import { readdirSync } from 'node:fs';
 
 import { build } from 'esbuild';
 
+import { LEFT_OUT } from './left-out.mjs';
+
 /** What packages that are CommonJS expect to be there. */
 const COMMONJS = [
   "import { createRequire as createRequireOfBundle } from 'node:module';",
@@ -11,15 +13,10 @@ const COMMONJS = [
   'const __dirname = import.meta.dirname;',
 ].join(' ');
 
-/**
- * What dockerode loads for ways that no app takes: an engine reached by ssh, and BuildKit's sessions.
- * They are half of the worker's code, and take 16 MiB of its memory before anything is asked of them.
- */
-const LEFT_OUT = /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs)$/;
 const leaveOut = {
   name: 'leave-out',
   setup: (bundling) => {
-    bundling.onResolve({ filter: LEFT_OUT }, ({ path }) => ({ path, namespace: 'left-out' }));
+    bundling.onResolve({ filter: /^[^.]/ }, ({ path }) => (LEFT_OUT.includes(path) ? { path, namespace: 'left-out' } : undefined));
     bundling.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
   },
 };

@@ -3,6 +3,8 @@
 import { cpSync, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
+import { LEFT_OUT } from '../../scripts/left-out.mjs';
+
 const [app, target] = process.argv.slice(2);
 const root = process.cwd();
 const seen = new Set();
@@ -20,12 +22,14 @@ function handOn(folder) {
     cpSync(join(real, file), join(target, 'licenses', `${manifest.name}@${manifest.version}`, file), { recursive: true });
   }
   const { dependencies = {}, optionalDependencies = {} } = manifest;
-  for (const name of Object.keys(dependencies)) handOn(find(name, real) ?? missing(name, real));
-  for (const name of Object.keys(optionalDependencies)) {
+  for (const name of inBundle(dependencies)) handOn(find(name, real) ?? missing(name, real));
+  for (const name of inBundle(optionalDependencies)) {
     const optional = find(name, real);
     if (optional) handOn(optional);
   }
 }
+
+const inBundle = (dependencies) => Object.keys(dependencies).filter((name) => !LEFT_OUT.includes(name));
 
 /** As CycloneDX has it. Ours are in no registry, so they have no package URL. */
 function componentOf({ name, version }, ours) {

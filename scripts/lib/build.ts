@@ -10,6 +10,7 @@ import { say, timed } from './report.js';
 /** As old as the beginning of the last build that succeeded: `tsc -b` writes its own files in spite of errors. */
 const BUILT = join(stateRoot, 'built');
 const BUNDLE = join(checkout, 'scripts', 'bundle.mjs');
+const LEFT_OUT = join(checkout, 'scripts', 'left-out.mjs');
 
 /** A start and a test of one checkout may come together; they would write the same files. */
 export async function build(instance: Instance): Promise<void> {
@@ -35,7 +36,7 @@ export async function build(instance: Instance): Promise<void> {
  */
 function isBuilt(): boolean {
   const { references } = JSON.parse(readFileSync(join(checkout, 'tsconfig.json'), 'utf8')) as { references: { path: string }[] };
-  const ofAll = [BUNDLE, ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'].map((name) => join(checkout, name))].map(changedAt);
+  const ofAll = [BUNDLE, LEFT_OUT, ...['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'].map((name) => join(checkout, name))].map(changedAt);
   return references.every(({ path }) => {
     const folder = join(checkout, path);
     const sources = [join(folder, 'tsconfig.json'), join(folder, 'package.json'), ...allIn(join(folder, 'src'))];

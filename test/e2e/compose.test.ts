@@ -101,7 +101,7 @@ describe('docker compose, with three workers and two widgets', () => {
 
   it.each([
     ['widget', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'fastify', 'amqplib'], ['dockerode', 'dash', 'apt', 'perl-base']],
-    ['worker', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'dockerode', 'amqplib'], ['fastify', 'dash', 'apt', 'perl-base']],
+    ['worker', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'dockerode', 'amqplib'], ['fastify', 'ssh2', 'dash', 'apt', 'perl-base']],
     ['proxy', '65534:65534', ['usr/sbin/haproxy'], ['haproxy', 'libssl3t64'], ['dash', 'apt', 'perl-base']],
     ['broker', 'rabbitmq', undefined, ['rabbitmq-server', 'erlang-base'], ['gcc-14', 'binutils']],
   ])('has an image of the %s whose user is not root, with what it needs and a list of it', async (name, user, commands, present, absent) => {
