@@ -42,10 +42,13 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
     /** What the line of a task's end has, whatever the outcome. */
     const about = (outcome: string) => ({ identifier, mode: request.mode, attempt, queuedMs, outcome, ...spent });
     // Whoever asked may be gone, or the task may be somebody else's by now: then stop working.
+    // Not AbortSignal.any: Node keeps a note of each such signal with the one that it is made of, which lives on.
     const stop = new AbortController();
+    const giveUp = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', giveUp);
+    if (signal.aborted) giveUp();
     const reporter = new Reporter(replies, attempt, () => stop.abort());
-    const both = AbortSignal.any([signal, stop.signal]);
-    const context = { sandbox, reporter, limits, budget: new TaskBudget(limits), spent, signal: both };
+    const context = { sandbox, reporter, limits, budget: new TaskBudget(limits), spent, signal: stop.signal };
     const workMs = () => Math.round(performance.now() - started);
 
     try {
@@ -70,6 +73,8 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
       await engineAnswers(sandbox, attempt, signal);
       // Of a container that went on its own, the program in it may be the reason.
       return error instanceof SandboxUnavailable && !(error instanceof ContainerLost) ? 'return' : 'retry';
+    } finally {
+      signal.removeEventListener('abort', giveUp);
     }
   };
 }

@@ -141,8 +141,8 @@ class Consumer {
   private async consumeOn(channel: ConfirmChannel): Promise<void> {
     const { broker, concurrency } = this.options;
     const hold = new AbortController();
-    // Each task listens to it while it waits for something: Node would take more than ten for a leak.
-    setMaxListeners(concurrency + 1, hold.signal);
+    // Each task listens to it, and once more while it waits for something: Node would take more than ten for a leak.
+    setMaxListeners(2 * concurrency + 1, hold.signal);
     this.hold = hold;
     this.consumerTags.clear();
     const closed = new Promise<void>((resolve) => {
