@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
@@ -26,6 +27,9 @@ static char *program_environment[] = {
 #define TUNABLES                                                                                                       \
     "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:"                                                            \
     "glibc.malloc.mmap_threshold=268435456:glibc.malloc.trim_threshold=268435456"
+
+/* Of the image: a gprbuild for those that are given their configuration, see the Dockerfile. */
+#define GPRBUILD_FOLDER "/usr/libexec/code-widgets/gprbuild/bin"
 
 static void drop_capabilities(void)
 {
@@ -50,6 +54,15 @@ static void offer_to_oom_killer(void)
         die("oom_score_adj");
 }
 
+static void look_first_in(const char *folder)
+{
+    const char *path = getenv("PATH");
+    char *longer;
+    if (path == NULL || asprintf(&longer, "%s:%s", folder, path) < 0 || setenv("PATH", longer, 1) != 0)
+        die("PATH");
+    free(longer);
+}
+
 static void set_environment(const struct request *request)
 {
     enum kind kind = request->kind;
@@ -60,6 +73,8 @@ static void set_environment(const struct request *request)
     /* gnatprove writes a project of its own for gprbuild and sets up gprbuild's configuration. */
     if (kind == PROVE || request->find_configuration)
         unsetenv("GPR_CONFIG");
+    else
+        look_first_in(GPRBUILD_FOLDER);
     if (kind == BUILD && setenv("GLIBC_TUNABLES", TUNABLES, 1) != 0)
         die("setenv");
     const char *home = kind == PROVE ? WORKSPACE : SCRATCH;

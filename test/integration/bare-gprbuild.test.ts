@@ -1,0 +1,75 @@
+/** What the image prepares for gprbuild makes it faster, and nothing else. */
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+
+import { BUILD_COMMAND, createProject, type Project } from '@code-widgets/project';
+import type { RunProgramRequest } from '@code-widgets/protocol';
+
+import { createRandom, type Random } from '../chaos/random.js';
+import { loadFixtures } from '../helpers/golden.js';
+import { collect, containers, sandbox, shell } from './sandbox-harness.js';
+
+jest.setTimeout(60_000);
+
+beforeAll(() => sandbox.check());
+afterAll(async () => {
+  await sandbox.close();
+  expect(await containers()).toEqual([]);
+});
+
+/** More by hand, after a change to the image: PROGRAMS=200. */
+const PROGRAMS = Number(process.env.PROGRAMS ?? 16);
+const BARE = 'unset GPR_CONFIG GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
+
+/** The golden programs, each spoilt in one place: most have errors or warnings then, of every tool. */
+function spoiltPrograms(count: number): Project[] {
+  const requests = loadFixtures().flatMap(({ kind, ...rest }) => (kind === 'run' ? [(rest as { request: unknown }).request as RunProgramRequest] : []));
+  const random = createRandom(1);
+  const projects: Project[] = [];
+  while (projects.length < count) {
+    const request = random.pick(requests);
+    try {
+      const project = createProject({ ...request, files: spoil(request.files, random) });
+      if (project.languages.length > 0) projects.push(project);
+    } catch {
+      // It is no project: of those that the service refuses, or its text is no longer one.
+    }
+  }
+  return projects;
+}
+
+/** Without a few characters, or a line, of one file; or without the file. */
+function spoil(files: RunProgramRequest['files'], random: Random): RunProgramRequest['files'] {
+  const spoilt = random.pick(files);
+  const { contents } = spoilt;
+  const at = random.below(contents.length);
+  const lineEnd = contents.indexOf('\n', at);
+  const kinds = [
+    () => contents.slice(0, at) + contents.slice(at + 1 + random.below(3)),
+    () => contents.slice(0, contents.lastIndexOf('\n', at) + 1) + (lineEnd < 0 ? '' : contents.slice(lineEnd + 1)),
+    () => contents,
+  ];
+  const text = random.pick(kinds)();
+  return files.length > 1 && random.below(10) === 0 ? files.filter((file) => file !== spoilt) : files.map((file) => (file === spoilt ? { ...file, contents: text } : file));
+}
+
+describe('a build', () => {
+  it.each(spoiltPrograms(PROGRAMS).map((project, i) => [i, project] as const))('says what a bare gprbuild says: program %i', async (_, { files, main }) => {
+    const build = (argv: readonly string[]) =>
+      collect((options) => sandbox.build({ command: [...argv], files: [...files], ...(main && { executable: main.executable }) }, options));
+    const { argv } = BUILD_COMMAND;
+    const [ours, bare] = [await build(argv), await build(['sh', '-c', BARE, 'sh', ...argv])];
+    // Its debug information names the switches, of which the service's configuration has one more.
+    const seen = ({ stdout, stderr, status, executable }: typeof ours) => ({ stdout, stderr, status, isBuilt: executable !== undefined });
+    expect(seen(ours)).toEqual(seen(bare));
+  });
+
+  it('is given a knowledge base that is read in no time', async () => {
+    const { stdout } = await shell('ls "$(dirname "$(command -v gprbuild)")/../share/gprconfig"');
+    expect(stdout).toBe('fallback_targets.xml\ntargetset.xml\n');
+  });
+
+  it('has the whole one where it has to find its configuration', async () => {
+    const request = { command: ['sh', '-c', 'command -v gprbuild'], files: [], findConfiguration: true };
+    expect(await collect((options) => sandbox.build(request, options))).toMatchObject({ stdout: '/usr/bin/gprbuild\n' });
+  });
+});
