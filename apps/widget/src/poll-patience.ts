@@ -2,20 +2,27 @@
  * Which polls wait a moment for something to come, and which are told at once that there is nothing.
  * Who waits sees output when it comes and not with the next poll, and polls less.
  */
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type { Patience } from '@code-widgets/broker';
 
-/** Between two waiting polls of a task: who never stops asking would keep other widgets' polls of it out. */
+/**
+ * From an answer to the next look for the same task; who asks sooner is held until then. Who never
+ * stops asking would keep other widgets' polls of it out, and the processors from what it waits for.
+ */
 const PAUSE_MS = 50;
+/** The same in a crowd. Shorter than the frontend's own: who asks as it does is never held. */
+const PAUSE_IN_CROWD_MS = 200;
 /** Each has a channel meanwhile. */
 const WAITING_AT_A_TIME = 32;
 /** With more of them in the last second, to wait would only hold up those that there is something for. */
 const POLLS_PER_SECOND = 100;
-/** Tasks of which it is known when a poll waited last. */
+/** Tasks of which it is known when a poll was answered last. */
 const REMEMBERED = 4096;
 
 export class PollPatience {
   private readonly waiting = new Set<string>();
-  /** When the last poll that waited was answered, of each task, oldest first. */
+  /** When the last poll was answered, of each task, oldest first. */
   private readonly answered = new Map<string, number>();
   /** The polls of the second that the clock shows, and of the one before. */
   private recent = { second: 0, polls: 0, before: 0 };
@@ -24,23 +31,24 @@ export class PollPatience {
   constructor(
     private readonly waitMs: number,
     private readonly now: () => number = () => performance.now(),
+    private readonly hold: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) => delay(ms, undefined, { signal }),
   ) {}
 
   /** Has `poll` done, with patience if this one may wait. `gone` makes a signal that is aborted when its client has gone. */
   async take<T>(identifier: string, gone: () => AbortSignal, poll: (patience?: Patience) => Promise<T>): Promise<T> {
-    const waits = this.mayWait(identifier);
+    if (this.waitMs === 0) return poll();
+    const isCrowd = this.count() > POLLS_PER_SECOND;
+    const tooSoonMs = (this.answered.get(identifier) ?? -Infinity) + (isCrowd ? PAUSE_IN_CROWD_MS : PAUSE_MS) - this.now();
+    const signal = isCrowd && tooSoonMs <= 0 ? undefined : gone();
+    if (signal && tooSoonMs > 0) await this.hold(tooSoonMs, signal).catch(() => undefined);
+    const waits = !isCrowd && this.waiting.size < WAITING_AT_A_TIME && !this.waiting.has(identifier);
     if (waits) this.waiting.add(identifier);
     try {
-      return await poll(waits ? { ms: this.waitMs, signal: gone() } : undefined);
+      return await poll(waits && signal ? { ms: this.waitMs, signal } : undefined);
     } finally {
-      if (waits) this.remember(identifier);
+      if (waits) this.waiting.delete(identifier);
+      this.remember(identifier);
     }
-  }
-
-  private mayWait(identifier: string): boolean {
-    const isBusy = this.count() > POLLS_PER_SECOND || this.waiting.size >= WAITING_AT_A_TIME;
-    const isTooSoon = this.now() - (this.answered.get(identifier) ?? -Infinity) < PAUSE_MS;
-    return this.waitMs > 0 && !isBusy && !isTooSoon && !this.waiting.has(identifier);
   }
 
   /** Counts one more: how many there were in the last second, if those of the one before were evenly spread. */
@@ -54,7 +62,6 @@ export class PollPatience {
   }
 
   private remember(identifier: string): void {
-    this.waiting.delete(identifier);
     this.answered.delete(identifier);
     this.answered.set(identifier, this.now());
     if (this.answered.size > REMEMBERED) this.answered.delete(this.answered.keys().next().value as string);

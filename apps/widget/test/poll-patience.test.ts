@@ -1,48 +1,81 @@
-import { setImmediate } from 'node:timers/promises';
-
 import { describe, expect, it } from '@jest/globals';
 
 import { PollPatience } from '../src/poll-patience.js';
 
 const { signal } = new AbortController();
 
-/** Polls at times that a test sets; each is over when it is told to be. */
+/** Polls at times that a test sets, which pass while one is held; each is over when it is told to be. */
 function clientOf(waitMs = 1000) {
   let now = 0;
-  const patience = new PollPatience(waitMs, () => now);
-  const poll = async (identifier: string) => {
-    let waits = false;
+  const patience = new PollPatience(waitMs, () => now, (ms) => Promise.resolve((now += ms)));
+  const poll = (identifier: string) => {
     let end = (): void => undefined;
-    const answered = patience.take(identifier, () => signal, (given) => {
-      waits = given !== undefined;
-      return new Promise<void>((resolve) => (end = resolve));
+    let answered: Promise<unknown> = Promise.resolve();
+    const waits = new Promise<boolean>((asked) => {
+      answered = patience.take(identifier, () => signal, (given) => {
+        asked(given !== undefined);
+        return new Promise<void>((resolve) => (end = resolve));
+      });
     });
-    await setImmediate();
-    return { waits, end: () => (end(), answered) };
+    return { waits, end: async () => (await waits, end(), await answered) };
   };
   const pollOnce = async (identifier: string) => {
-    const { waits, end } = await poll(identifier);
+    const { waits, end } = poll(identifier);
     await end();
     return waits;
   };
-  return { poll, pollOnce, pass: (ms: number) => (now += ms) };
+  /** In ms. */
+  const heldFor = async (identifier: string) => {
+    const begin = now;
+    await pollOnce(identifier);
+    return now - begin;
+  };
+  return { poll, pollOnce, heldFor, pass: (ms: number) => (now += ms) };
 }
 
 describe('a poll', () => {
-  it('waits if another of its task has not waited just before', async () => {
-    const { pollOnce, pass } = clientOf();
+  it('waits', async () => {
+    expect(await clientOf().pollOnce('a')).toBe(true);
+  });
+
+  it('is held until 50 ms after the last answer to its task, and waits then', async () => {
+    const { pollOnce, heldFor, pass } = clientOf();
+    await pollOnce('a');
+    pass(10);
+    expect(await heldFor('b')).toBe(0);
+    expect(await heldFor('a')).toBe(40);
     expect(await pollOnce('a')).toBe(true);
-    pass(49);
-    expect(await pollOnce('a')).toBe(false);
-    expect(await pollOnce('b')).toBe(true);
-    pass(1);
-    expect(await pollOnce('a')).toBe(true);
+    pass(50);
+    expect(await heldFor('a')).toBe(0);
+  });
+
+  it('is held for 200 ms in a crowd, and does not wait', async () => {
+    const { pollOnce, heldFor, pass } = clientOf();
+    for (let i = 0; i < 101; i++) await pollOnce(`task ${i}`);
+    pass(10);
+    expect(await heldFor('task 0')).toBe(190);
+    expect(await pollOnce('task 0')).toBe(false);
+    pass(200);
+    expect(await heldFor('task 0')).toBe(0);
+  });
+
+  it('is held no longer than its client is there', async () => {
+    const patience = new PollPatience(1000, () => 0);
+    const gone = new AbortController();
+    const poll = () => patience.take('a', () => gone.signal, () => Promise.resolve());
+    for (let i = 0; i < 101; i++) await patience.take(`task ${i}`, () => signal, () => Promise.resolve());
+    await poll();
+    const begin = performance.now();
+    const held = poll();
+    gone.abort();
+    await held;
+    expect(performance.now() - begin).toBeLessThan(150);
   });
 
   it('does not wait beside another of its task', async () => {
     const { poll, pollOnce, pass } = clientOf();
-    const first = await poll('a');
-    expect([first.waits, await pollOnce('a')]).toEqual([true, false]);
+    const first = poll('a');
+    expect([await first.waits, await pollOnce('a')]).toEqual([true, false]);
     await first.end();
     pass(100);
     expect(await pollOnce('a')).toBe(true);
@@ -50,8 +83,8 @@ describe('a poll', () => {
 
   it('does not wait where 32 do', async () => {
     const { poll, pollOnce } = clientOf();
-    const all = await Promise.all(Array.from({ length: 32 }, (_, i) => poll(`task ${i}`)));
-    expect(all.every(({ waits }) => waits)).toBe(true);
+    const all = Array.from({ length: 32 }, (_, i) => poll(`task ${i}`));
+    expect(await Promise.all(all.map(({ waits }) => waits))).not.toContain(false);
     expect(await pollOnce('one more')).toBe(false);
     await all[0]?.end();
     expect(await pollOnce('another')).toBe(true);
@@ -76,7 +109,9 @@ describe('a poll', () => {
     expect(waited).not.toContain(true);
   });
 
-  it('does not wait at all where nobody is to', async () => {
-    expect(await clientOf(0).pollOnce('a')).toBe(false);
+  it('neither waits nor is held where nobody is to', async () => {
+    const { pollOnce, heldFor } = clientOf(0);
+    expect(await pollOnce('a')).toBe(false);
+    expect(await heldFor('a')).toBe(0);
   });
 });
