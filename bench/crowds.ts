@@ -24,14 +24,14 @@ export async function sizing(bench: Bench): Promise<Figures> {
   const rates: number[] = [];
   for (const { workers, concurrency } of SIZES) {
     await bench.withAnother({ CONCURRENCY: String(concurrency) }, workers, async (service) => {
-      for (const each of known) await runTimed(service.base, each, 250);
+      for (const each of known) await runTimed(service, each, 250);
       for (const [name, pick] of Object.entries(loads)) {
         await bench.rest();
         const tookMs: number[] = [];
         const begin = performance.now();
         let next = 0;
         const client = async () => {
-          while (performance.now() - begin < FOR_MS) tookMs.push((await runTimed(service.base, pick(next++), 250)).completedMs);
+          while (performance.now() - begin < FOR_MS) tookMs.push((await runTimed(service, pick(next++), 250)).completedMs);
         };
         await Promise.all(Array.from({ length: CLIENTS_PER_SLOT * workers * concurrency }, client));
         const perMinute = (tookMs.length / (performance.now() - begin)) * 60_000;

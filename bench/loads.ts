@@ -38,10 +38,10 @@ export function latency({ program, pollMs, until = 'completedMs', runs, again = 
     const seen: Seen[] = [];
     const typed: number[] = [];
     const known = program();
-    await runTimed(service.base, known, pollMs);
+    await runTimed(service, known, pollMs);
     for (let i = 0; i < SAMPLES; i++) {
       await bench.rest();
-      seen.push(await runTimed(service.base, again ? known : program(), pollMs));
+      seen.push(await runTimed(service, again ? known : program(), pollMs));
       const folder = await shell.lay(against());
       await bench.rest();
       typed.push(await shell.buildAndRun(folder, runs));
@@ -68,7 +68,7 @@ async function rates(bench: Bench, count: number, clients: number, pick: (n: num
   const rate = { service: [] as number[], shell: [] as number[] };
   for (let round = 0; round < 3; round++) {
     await bench.rest();
-    const served = await timed(() => inTurns(count, clients, (n) => runTimed(bench.service.base, pick(n), FAST_MS)));
+    const served = await timed(() => inTurns(count, clients, (n) => runTimed(bench.service, pick(n), FAST_MS)));
     rate.service.push((count / served) * 1000);
     const folders = await Promise.all(shells.map(async (shell) => {
       const laid: string[] = [];
@@ -89,7 +89,7 @@ export const throughput = (bench: Bench) => rates(bench, 40, 8, () => hello());
 
 export async function mixed(bench: Bench): Promise<Figures> {
   const known = Array.from({ length: 7 }, () => hello());
-  for (const each of known) await runTimed(bench.service.base, each, FAST_MS);
+  for (const each of known) await runTimed(bench.service, each, FAST_MS);
   return rates(bench, 40, 8, (n) => known[n % 10] ?? hello());
 }
 
@@ -115,7 +115,7 @@ export async function cpu(bench: Bench): Promise<Figures> {
     await sleep(3000);
     return (busy - ((machineSeconds() - base) / 3) * seconds) / runs;
   };
-  const service = await spent(() => inTurns(runs, 1, () => runTimed(bench.service.base, hello(), FAST_MS)));
+  const service = await spent(() => inTurns(runs, 1, () => runTimed(bench.service, hello(), FAST_MS)));
   const shell = await spent(async () => {
     for (const folder of folders) await bench.shell.buildAndRun(folder);
   });
@@ -125,14 +125,14 @@ export async function cpu(bench: Bench): Promise<Figures> {
 export async function output(bench: Bench): Promise<Figures> {
   const { service, shell } = bench;
   const program = outputProgram();
-  await runTimed(service.base, program, FAST_MS);
+  await runTimed(service, program, FAST_MS);
   const folder = await shell.lay(program);
   await shell.run(`cd ${folder} && gprbuild -q -P main.gpr; cd /bench`);
   const served: number[] = [];
   const executed: number[] = [];
   for (let i = 0; i < SAMPLES; i++) {
     await bench.rest();
-    served.push((await runTimed(service.base, program, FAST_MS)).completedMs);
+    served.push((await runTimed(service, program, FAST_MS)).completedMs);
     await bench.rest();
     executed.push(await timed(() => shell.executeIntoFile(`${folder}/main`, join(bench.folder, 'output'))));
   }

@@ -57,7 +57,7 @@ export async function idle(bench: Bench): Promise<Figures> {
 export async function memory(bench: Bench): Promise<Figures> {
   const known = hello();
   for (let runs = 0; runs < 1000; ) {
-    await Promise.all(Array.from({ length: 4 }, () => (runs++, runTimed(bench.service.base, known, 20))));
+    await Promise.all(Array.from({ length: 4 }, () => (runs++, runTimed(bench.service, known, 20))));
   }
   await bench.rest();
   const [widget = NaN, worker = NaN] = pidsOf(bench).map(processMiB);

@@ -1,7 +1,11 @@
 /** The service's side of a measurement: a client that polls, and times what it sees. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { poll, submit, type RunRequest } from '../test/helpers/client.js';
+import type { CheckOutputAnswer } from '@code-widgets/protocol';
+
+import type { RunRequest } from '../test/helpers/client.js';
+import type { Deployment } from '../test/helpers/deployment.js';
+import { Page } from './page.js';
 
 export interface Seen {
   /** From POST to the answer that says completed, in ms. */
@@ -16,20 +20,28 @@ export interface Seen {
 
 const OF_THE_BUILD = /^Build completed/;
 
+/** As `npm start` has it: a proxy would be one more process on the way, and not the service's. */
+export const addressOf = ({ widgets: [widget] }: Deployment): string => widget?.base ?? '';
+
 /** @param pollMs the pause after each answer; the first poll comes at once */
-export async function runTimed(base: string, request: RunRequest, pollMs: number): Promise<Seen> {
-  const begin = performance.now();
-  const identifier = await submit(base, request);
-  let firstByteMs = NaN;
-  let outputBytes = 0;
-  for (let polls = 1, read = 0; ; polls++, await sleep(pollMs)) {
-    const answer = await poll(base, identifier, read);
-    read += answer.output.length;
-    for (const { msg } of answer.output) {
-      if (msg.type !== 'stdout' || OF_THE_BUILD.test(msg.data)) continue;
-      outputBytes += msg.data.length;
-      if (Number.isNaN(firstByteMs)) firstByteMs = performance.now() - begin;
+export async function runTimed(service: Deployment, request: RunRequest, pollMs: number): Promise<Seen> {
+  const page = await Page.open(addressOf(service));
+  try {
+    const begin = performance.now();
+    const { identifier } = (await page.post('/run_program/', { name: 'Demo', switches: {}, ...request })) as { identifier: string };
+    let firstByteMs = NaN;
+    let outputBytes = 0;
+    for (let polls = 1, read = 0; ; polls++, await sleep(pollMs)) {
+      const answer = (await page.post('/check_output/', { identifier, read })) as CheckOutputAnswer;
+      read += answer.output.length;
+      for (const { msg } of answer.output) {
+        if (msg.type !== 'stdout' || OF_THE_BUILD.test(msg.data)) continue;
+        outputBytes += msg.data.length;
+        if (Number.isNaN(firstByteMs)) firstByteMs = performance.now() - begin;
+      }
+      if (answer.completed) return { completedMs: performance.now() - begin, firstByteMs, polls, status: answer.status, outputBytes };
     }
-    if (answer.completed) return { completedMs: performance.now() - begin, firstByteMs, polls, status: answer.status, outputBytes };
+  } finally {
+    page.close();
   }
 }
