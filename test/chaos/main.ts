@@ -16,7 +16,7 @@ import { isCaught, SABOTAGES, sabotagedBuild } from './sabotage.js';
 import { scheduleFaults } from './schedule.js';
 import { faultTable } from './table.js';
 
-const CLIENTS = 8;
+const CLIENTS = 16;
 const PATIENCE_MS = 180_000;
 const HOUR_MS = 3_600_000;
 

@@ -39,9 +39,12 @@ export class EmptinessCheck {
   }
 
   private shortest(): Line {
-    const shortest = [...this.lines].reduce<Line | undefined>((least, line) => (least && least.asked <= line.asked ? least : line), undefined);
-    const isTaken = shortest === undefined || (shortest.asked > 0 && this.lines.size < CHANNELS);
-    return isTaken ? this.open() : shortest;
+    let shortest: Line | undefined;
+    for (const line of this.lines) {
+      if (line.asked === 0) return line;
+      if (shortest === undefined || line.asked < shortest.asked) shortest = line;
+    }
+    return shortest === undefined || this.lines.size < CHANNELS ? this.open() : shortest;
   }
 
   private open(): Line {
