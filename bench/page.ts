@@ -27,6 +27,7 @@ export class Page {
 
   /** The answer's body; throws if the status is not 200. */
   post(path: string, body: unknown): Promise<unknown> {
+    if (this.socket.destroyed) return Promise.reject(new Error('the service has closed the connection'));
     this.said = Buffer.alloc(0);
     const text = JSON.stringify(body);
     const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}`;

@@ -31,7 +31,7 @@ export interface AppDependencies {
   runsPerMinute: number;
   /** Of one client; 0 for any number. */
   waitingTasksOfClient: number;
-  /** How long a poll may wait for something to come, in ms; 0 for not at all. */
+  /** How long a poll may wait for something to come, in ms; 0 for not at all, and none is held then. */
   pollWaitMs: number;
   /** How many proxies are in front; see client-address.ts. */
   trustedProxies: number;

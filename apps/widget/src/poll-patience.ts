@@ -1,14 +1,16 @@
 /**
- * Which polls wait a moment for something to come, and which are told at once that there is nothing.
- * Who waits sees output when it comes and not with the next poll, and polls less.
+ * Which polls wait a moment for something to come, which are held since they come too soon, and
+ * which are told at once that there is nothing. Who waits sees output when it comes and not with the
+ * next poll, and polls less.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Patience } from '@code-widgets/broker';
+import { type Patience, ReplyQueueBusy } from '@code-widgets/broker';
 
 /**
- * From an answer to the next look for the same task; who asks sooner is held until then. Who never
- * stops asking would keep other widgets' polls of it out, and the processors from what it waits for.
+ * From an answer to when the same task's next poll looks; one that comes sooner is held until then.
+ * Who never stops asking would keep other widgets' polls of it out, and the processors from what it
+ * waits for.
  */
 const PAUSE_MS = 50;
 /** The same in a crowd. Shorter than the frontend's own: who asks as it does is never held. */
@@ -27,28 +29,42 @@ export class PollPatience {
   /** The polls of the second that the clock shows, and of the one before. */
   private recent = { second: 0, polls: 0, before: 0 };
 
-  /** @param waitMs how long a poll waits at most; 0 for none that waits */
+  /** @param waitMs how long a poll waits at most; 0 for none that waits or is held */
   constructor(
     private readonly waitMs: number,
     private readonly now: () => number = () => performance.now(),
     private readonly hold: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) => delay(ms, undefined, { signal }),
   ) {}
 
-  /** Has `poll` done, with patience if this one may wait. `gone` makes a signal that is aborted when its client has gone. */
+  /**
+   * Has `poll` done, with patience if this one may wait. `gone` makes a signal that is aborted when
+   * its client has gone; then a poll that is held throws ReplyQueueBusy, and takes nothing.
+   */
   async take<T>(identifier: string, gone: () => AbortSignal, poll: (patience?: Patience) => Promise<T>): Promise<T> {
     if (this.waitMs === 0) return poll();
     const isCrowd = this.count() > POLLS_PER_SECOND;
-    const tooSoonMs = (this.answered.get(identifier) ?? -Infinity) + (isCrowd ? PAUSE_IN_CROWD_MS : PAUSE_MS) - this.now();
-    const signal = isCrowd && tooSoonMs <= 0 ? undefined : gone();
-    if (signal && tooSoonMs > 0) await this.hold(tooSoonMs, signal).catch(() => undefined);
-    const waits = !isCrowd && this.waiting.size < WAITING_AT_A_TIME && !this.waiting.has(identifier);
+    const lastMs = this.lastAnswerMs(identifier);
+    const tooSoonMs = lastMs + (isCrowd ? PAUSE_IN_CROWD_MS : PAUSE_MS) - this.now();
+    if (tooSoonMs > 0) await this.holdBack(identifier, tooSoonMs, gone());
+    // Of several that were held, one waits: the pause is others' after its answer.
+    const isNext = this.lastAnswerMs(identifier) === lastMs && !this.waiting.has(identifier);
+    const waits = !isCrowd && isNext && this.waiting.size < WAITING_AT_A_TIME;
     if (waits) this.waiting.add(identifier);
     try {
-      return await poll(waits && signal ? { ms: this.waitMs, signal } : undefined);
+      return await poll(waits ? { ms: this.waitMs, signal: gone() } : undefined);
     } finally {
       if (waits) this.waiting.delete(identifier);
       this.remember(identifier);
     }
+  }
+
+  private async holdBack(identifier: string, ms: number, signal: AbortSignal): Promise<void> {
+    await this.hold(ms, signal).catch(() => undefined);
+    if (signal.aborted) throw new ReplyQueueBusy(identifier);
+  }
+
+  private lastAnswerMs(identifier: string): number {
+    return this.answered.get(identifier) ?? -Infinity;
   }
 
   /** Counts one more: how many there were in the last second, if those of the one before were evenly spread. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { ReplyQueueBusy } from '@code-widgets/broker';
+
 import { PollPatience } from '../src/poll-patience.js';
 
 const { signal } = new AbortController();
@@ -59,17 +61,32 @@ describe('a poll', () => {
     expect(await heldFor('task 0')).toBe(0);
   });
 
-  it('is held no longer than its client is there', async () => {
-    const patience = new PollPatience(1000, () => 0);
+  it('does not take anything for a client that has gone while it was held', async () => {
     const gone = new AbortController();
-    const poll = () => patience.take('a', () => gone.signal, () => Promise.resolve());
-    for (let i = 0; i < 101; i++) await patience.take(`task ${i}`, () => signal, () => Promise.resolve());
+    const patience = new PollPatience(1000, () => 0, () => Promise.resolve(gone.abort()));
+    let polls = 0;
+    const poll = () => patience.take('a', () => gone.signal, () => Promise.resolve(polls++));
     await poll();
-    const begin = performance.now();
-    const held = poll();
-    gone.abort();
-    await held;
-    expect(performance.now() - begin).toBeLessThan(150);
+    await expect(poll()).rejects.toThrow(ReplyQueueBusy);
+    expect(polls).toBe(1);
+  });
+
+  it('does not wait if another of its task was answered while it was held', async () => {
+    let release = (): void => undefined;
+    let now = 0;
+    const patience = new PollPatience(1000, () => now++, () => new Promise<void>((resolve) => (release = resolve)));
+    const waits = (answer = Promise.resolve()) => {
+      let given: boolean | undefined;
+      return patience.take('a', () => signal, (what) => ((given = what !== undefined), answer)).then(() => given);
+    };
+    let answer = (): void => undefined;
+    const waiting = waits(new Promise((resolve) => (answer = resolve)));
+    await patience.take('a', () => signal, () => Promise.resolve());
+    const held = waits();
+    answer();
+    expect(await waiting).toBe(true);
+    release();
+    expect(await held).toBe(false);
   });
 
   it('does not wait beside another of its task', async () => {

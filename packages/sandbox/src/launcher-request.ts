@@ -22,7 +22,7 @@ export interface LauncherRequest {
   files: readonly SourceFile[];
   /** The program to run; of a file of the same name only this one is sent. */
   executable?: { basename: string; bytes: Buffer };
-  /** gprbuild finds its configuration anew, not the image's prepared one. */
+  /** gprbuild finds its configuration anew, with all that it knows; it takes the image's prepared one otherwise. */
   findConfiguration?: boolean;
   /** No command is executed; in its place the launcher's child says what a command would find. */
   inspect?: boolean;
