@@ -22,7 +22,9 @@ const BARE = 'unset GPR_CONFIG GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
 
 /** The golden programs, most of them spoilt in one place: they have errors or warnings then, of every tool. */
 function spoiltPrograms(count: number): Project[] {
-  const requests = loadFixtures().flatMap((fixture) => (fixture.kind === 'run' ? [fixture.request as RunProgramRequest] : []));
+  const requests = loadFixtures()
+    .flatMap((fixture) => (fixture.kind === 'run' ? [fixture.request as RunProgramRequest] : []))
+    .filter(({ files }) => files.length > 0);
   const random = createRandom(1);
   const projects: Project[] = [];
   for (let tries = 0; projects.length < count && tries < 20 * count; tries++) {
