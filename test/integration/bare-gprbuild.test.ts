@@ -1,8 +1,9 @@
 /** What the image prepares for gprbuild makes it faster, and nothing else. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Value } from 'typebox/value';
 
 import { BUILD_COMMAND, createProject, type Project, ProjectError } from '@code-widgets/project';
-import type { RunProgramRequest } from '@code-widgets/protocol';
+import { RunProgramRequest } from '@code-widgets/protocol';
 
 import { createRandom, type Random } from '../chaos/random.js';
 import { loadFixtures } from '../helpers/golden.js';
@@ -23,8 +24,8 @@ const BARE = 'unset GPR_CONFIG GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
 /** The golden programs, most of them spoilt in one place: they have errors or warnings then, of every tool. */
 function spoiltPrograms(count: number): Project[] {
   const requests = loadFixtures()
-    .flatMap((fixture) => (fixture.kind === 'run' ? [fixture.request as RunProgramRequest] : []))
-    .filter(({ files }) => files.length > 0);
+    .flatMap((fixture) => (fixture.kind === 'run' ? [fixture.request] : []))
+    .filter((request): request is RunProgramRequest => Value.Check(RunProgramRequest, request) && request.files.length > 0);
   const random = createRandom(1);
   const projects: Project[] = [];
   for (let tries = 0; projects.length < count && tries < 20 * count; tries++) {
