@@ -56,9 +56,11 @@ function spoil(files: RunProgramRequest['files'], random: Random): RunProgramReq
 }
 
 describe('a build', () => {
-  it('is tried with as many programs as were asked for', () => expect(spoiltPrograms(PROGRAMS)).toHaveLength(PROGRAMS));
+  const projects = spoiltPrograms(PROGRAMS);
 
-  it.each(spoiltPrograms(PROGRAMS).map((project, i) => [i, project] as const))('says what a bare gprbuild says: program %i', async (_, { files, main }) => {
+  it('is tried with as many programs as were asked for', () => expect(projects).toHaveLength(PROGRAMS));
+
+  it.each(projects.map((project, i) => [i, project] as const))('says what a bare gprbuild says: program %i', async (_, { files, main }) => {
     const build = (argv: readonly string[]) =>
       collect((options) => sandbox.build({ command: [...argv], files: [...files], ...(main && { executable: main.executable }) }, options));
     const { argv } = BUILD_COMMAND;
