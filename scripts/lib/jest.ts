@@ -32,19 +32,21 @@ const TRIED_AGAIN = /\/test\/(e2e|integration|attacks)\/(?!.*model)/;
 const TRIED_AGAIN_AT_MOST = 2;
 
 /**
- * Runs jest, and once more each file that failed, if it is of those that fail by chance: a run takes
- * an hour, in which a process of hundreds can be late. `Counts` says so of each.
+ * Runs jest, and once more, alone, each file that failed, if it is of those that fail by chance: a run
+ * takes half an hour, in which a process of hundreds can be late. `Counts` says so of each.
  *
  * @param args for jest, the names of files before all options
  * @param resultsPath where jest leaves its results for counting
+ * @param atATime files side by side
  */
 export async function runJestTwice(
   instance: Instance,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   resultsPath: string,
+  atATime = 1,
 ): Promise<Counts> {
-  const first = await runJest(instance, args, env, resultsPath);
+  const first = await runJest(instance, args, env, resultsPath, atATime);
   const results = first.failed > 0 ? readResults(resultsPath)?.testResults : undefined;
   const again = (results ?? []).filter(({ status }) => status === 'failed');
   if (again.length === 0 || again.length > TRIED_AGAIN_AT_MOST || !again.every(({ name }) => TRIED_AGAIN.test(name))) return first;
@@ -61,17 +63,19 @@ export async function runJestTwice(
  * Runs jest, which prints as ever.
  *
  * @param resultsPath where jest leaves its results for counting
+ * @param atATime files side by side; more than one has company that it cannot choose
  */
 export async function runJest(
   instance: Instance,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   resultsPath: string,
+  atATime = 1,
 ): Promise<Counts> {
   const jest = join(checkout, 'node_modules', 'jest', 'bin', 'jest.js');
-  // One file at a time: the tests share two cores, a broker and an engine. The cache would lie in
-  // the system's temporary folder for ever.
-  const standing = ['--runInBand', '--cacheDirectory', 'node_modules/.cache/jest', '--json', '--outputFile', resultsPath];
+  const workers = atATime === 1 ? ['--runInBand'] : ['--maxWorkers', String(atATime)];
+  // The cache would lie in the system's temporary folder for ever.
+  const standing = [...workers, '--cacheDirectory', 'node_modules/.cache/jest', '--json', '--outputFile', resultsPath];
   // jest takes ES modules with this flag only, and Node warns of the flag.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const child = instance.start('tool', process.execPath, [...node, jest, ...args, ...standing], {

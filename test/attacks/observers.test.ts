@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import Docker from 'dockerode';
 
 import { environment } from '../helpers/environment.js';
+import { newNamespace } from '../helpers/namespace.js';
 import { ProcessWatch } from './lib/process-watch.js';
 import { setTraps, type Traps } from './lib/traps.js';
 import { hostFilesWith } from './lib/world.js';
@@ -29,7 +30,7 @@ describe('the watch over processes', () => {
   const start = async (line: string, options: Docker.ContainerCreateOptions = {}) => {
     const container = await docker.createContainer({
       Image: environment('SANDBOX_IMAGE'),
-      Labels: { 'code-widgets.namespace': environment('NAMESPACE') },
+      Labels: { 'code-widgets.namespace': newNamespace('o') },
       Entrypoint: ['sh', '-c', line, token],
       NetworkDisabled: true,
       ...options,
