@@ -12,6 +12,7 @@ import { dockerCommand, imagesEngine } from './images-engine.js';
 
 const START_MS = 60_000;
 const REFUSAL_MS = 20_000;
+const WAITING_TASKS = '150';
 
 /** The widget's password comes from the environment; the worker's, which is fit for no URL, from a file. */
 const PASSWORDS = { widget: 'of_a-test', worker: 'ä @:/%41 "$x"', guest: 'guest' };
@@ -30,16 +31,16 @@ export interface ComposeBroker {
 /** One for the whole run, which removes it; resolves to its name. */
 export const brokerImage = () => ensureBrokerImage(imagesEngine, environment('NAMESPACE'));
 
-export async function startComposeBroker(): Promise<ComposeBroker> {
+/** @param purpose tells its namespace from those of other tests */
+export async function startComposeBroker(purpose: string): Promise<ComposeBroker> {
   const image = await brokerImage();
-  const name = environment('NAMESPACE');
-  const namespace = `${name}-rights`;
+  const namespace = `${environment('NAMESPACE')}-${purpose}`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'rights'}-`));
   const workerPasswordFile = join(folder, 'worker');
   writeFileSync(workerPasswordFile, `${PASSWORDS.worker}\n`);
   const env = {
     NAMESPACE: namespace,
-    WAITING_TASKS: '150',
+    WAITING_TASKS,
     WIDGET_BROKER_PASSWORD: PASSWORDS.widget,
     WORKER_BROKER_PASSWORD_FILE: '/run/secrets/worker',
   };
@@ -53,8 +54,8 @@ export async function startComposeBroker(): Promise<ComposeBroker> {
   const { stdout: address } = await dockerCommand(['port', id, '5672/tcp']);
   const at = `${address.split('\n')[0]}/widgets`;
   const settings = {
-    widget: { AMQP_URL: `amqp://widget:${PASSWORDS.widget}@${at}` },
-    worker: { AMQP_URL: `amqp://worker@${at}`, AMQP_PASSWORD_FILE: workerPasswordFile },
+    widget: { AMQP_URL: `amqp://widget:${PASSWORDS.widget}@${at}`, WAITING_TASKS },
+    worker: { AMQP_URL: `amqp://worker@${at}`, AMQP_PASSWORD_FILE: workerPasswordFile, WAITING_TASKS },
   };
   const connectAs = async (user: BrokerUser) => {
     const connection = await connect(`amqp://${at}`, { credentials: credentials.plain(user, PASSWORDS[user]) });

@@ -26,7 +26,7 @@ let broker: ComposeBroker;
 let connections: Record<'widget' | 'worker', ChannelModel>;
 
 beforeAll(async () => {
-  broker = await startComposeBroker();
+  broker = await startComposeBroker('rights');
   connections = { widget: await broker.connect('widget'), worker: await broker.connect('worker') };
   // One task waits, so that there is something to take.
   await outcomeOf('widget', (channel, name) => channel.publish(name('submit'), 'run', BODY));
