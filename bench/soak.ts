@@ -1,6 +1,7 @@
 /** Thousands of runs, and what is left of them in memory, open files, channels and on the engine's disk. */
 import { readdirSync, readFileSync } from 'node:fs';
 
+import type { Deployment } from '../test/helpers/deployment.js';
 import type { Bench, Figures } from './bench.js';
 import { c, compileError, hello } from './programs.js';
 import { processesCalled } from './processes.js';
@@ -11,31 +12,33 @@ const RUNS = Number(process.env.SOAK_RUNS ?? 3000);
 const EVERY = 300;
 const AT_A_TIME = 4;
 
+/** So that as many answers wait for their end after the first runs as after the last. */
+const REPLY_EXPIRY_MS = '20000';
+
 /** One number of each kind at a moment. */
 type Sample = Record<string, number>;
 
-export async function soak(bench: Bench): Promise<Figures> {
+export const soak = (bench: Bench) => bench.withAnother({ REPLY_EXPIRY_MS }, 1, async (service): Promise<Figures> => {
   const known = [hello(), c(), compileError()];
   const samples: Sample[] = [];
   for (let done = 0; done < RUNS; ) {
     await Promise.all(
       Array.from({ length: AT_A_TIME }, async () => {
         // Of ten texts seven have been seen before, as on a page of examples.
-        for (let i = 0; i < EVERY / AT_A_TIME; i++) await runTimed(bench.service, i % 10 < 7 ? (known[i % 3] ?? c()) : c(), 20);
+        for (let i = 0; i < EVERY / AT_A_TIME; i++) await runTimed(service, i % 10 < 7 ? (known[i % 3] ?? c()) : c(), 20);
       }),
     );
     done += EVERY;
     await bench.rest();
-    samples.push(await look(bench));
+    samples.push(await look(bench, service));
     console.log(`${done} runs: ${Object.entries(samples.at(-1) ?? {}).map(([name, value]) => `${name} ${value}`).join(', ')}`);
   }
   const [first = {}, last = {}] = [samples[0], samples.at(-1)];
   const growth = Object.keys(first).map((name) => `${name} ${first[name]} -> ${last[name]}`);
   return { service: Math.max(...['widget MiB', 'worker MiB'].map((name) => (last[name] ?? NaN) / (first[name] ?? NaN))), unit: '', samples: RUNS, note: growth.join(', ') };
-}
+});
 
-async function look(bench: Bench): Promise<Sample> {
-  const { service } = bench;
+async function look(bench: Bench, service: Deployment): Promise<Sample> {
   const [widget = 0] = service.widgets.map(({ process: child }) => child.pid);
   const [worker = 0] = service.workers.map(({ pid }) => pid);
   const [beam, dockerd] = [processesCalled(/^beam\.smp$/).at(-1), processesCalled(/^dockerd$/).at(-1)];
