@@ -41,7 +41,8 @@ async function openComposeBroker(): Promise<TestedBroker> {
   };
 }
 
-const ofThisRun = listenerOn(Number(new URL(environment('AMQP_URL')).port || 5672));
+const { hostname, port } = new URL(environment('AMQP_URL'));
+const ofThisRun = ['127.0.0.1', 'localhost'].includes(hostname) ? listenerOn(Number(port || 5672)) : undefined;
 const openBrokerOfThisRun = (): TestedBroker => ({
   options: {},
   memoryMib: () => Number(/^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${ofThisRun?.pid}/status`, 'utf8'))?.[1]) / 1024,
@@ -49,8 +50,8 @@ const openBrokerOfThisRun = (): TestedBroker => ({
 });
 
 const brokers: [name: string, open: () => TestedBroker | Promise<TestedBroker>][] = [['the compose file\'s broker', openComposeBroker]];
-// One that is elsewhere, or in a container, lets nobody see its memory.
 if (ofThisRun?.name === 'beam.smp') brokers.push(['the broker of this run', openBrokerOfThisRun]);
+else it.skip('output that nobody reads, in the broker of this run', () => undefined); // It is elsewhere, or in a container, and its memory cannot be seen.
 
 describe.each(brokers)('output that nobody reads, in %s', (_, open) => {
   let broker: TestedBroker;

@@ -6,7 +6,7 @@ const LISTENS = '0A';
 
 /** The process that listens on a TCP port, of those that we may look at. */
 export function listenerOn(port: number): { pid: number; name: string } | undefined {
-  const sockets = ['tcp', 'tcp6'].flatMap((table) => socketsListeningOn(port, readFileSync(`/proc/net/${table}`, 'utf8')));
+  const sockets = ['tcp', 'tcp6'].flatMap((table) => socketsListeningOn(port, tried(() => readFileSync(`/proc/net/${table}`, 'utf8'), '')));
   const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && filesOf(entry).some((file) => sockets.includes(file)));
   return pid === undefined ? undefined : { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'utf8').trim() };
 }
@@ -22,7 +22,7 @@ function filesOf(pid: string): string[] {
   return tried(() => readdirSync(folder), []).map((fd) => tried(() => readlinkSync(`${folder}/${fd}`), ''));
 }
 
-/** What has ended, or was closed, while we looked is not there. */
+/** What has ended, or was closed, while we looked is not there; nor is tcp6 without IPv6. */
 function tried<T>(look: () => T, otherwise: T): T {
   try {
     return look();
