@@ -12,6 +12,8 @@ import { Engine } from './lib/engine.js';
 import { fuzzTable } from './lib/fuzz-table.js';
 import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
 import { add, type Counts, runJest, runJestTwice } from './lib/jest.js';
+import { withLock } from './lib/lock.js';
+import { machineFolder } from './lib/paths.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
 import { attacksPath, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
@@ -41,12 +43,13 @@ async function main(): Promise<number> {
       const settings = { ...parts.settings, ...(await runtimeSettings(instance, engine, parts, options.runtime)) };
       const results = run.resultsFolder;
       const runOn = (broker: Settings) => runTests(instance, { ...settings, ...broker }, results, options, runtime);
-      const tests = options.isOnRabbitmq4 ? await onRabbitmq4(instance, engine, results, runOn) : await runOn({});
+      const turn = options.isWhole ? takeTurn : <T>(part: () => Promise<T>) => part();
+      const tests = await turn(() => (options.isOnRabbitmq4 ? onRabbitmq4(instance, engine, results, runOn) : runOn({})));
       const others = options.isWhole
         ? [
             // The chaos run has a broker and an engine of its own, and is no less right for being slow.
-            ...(await Promise.all([runPartOnRabbitmq4(instance, engine, parts, results), runChaos(instance)])),
-            await runPartUnderGvisor(instance, engine, parts, results),
+            ...(await turn(() => Promise.all([runPartOnRabbitmq4(instance, engine, parts, results), runChaos(instance)]))),
+            await turn(() => runPartUnderGvisor(instance, engine, parts, results)),
           ]
         : [];
       await parts.ownBroker?.exportDefinitions(definitionsPath(results));
@@ -68,6 +71,11 @@ async function main(): Promise<number> {
     },
     1,
   );
+}
+
+/** Runs of everything in several checkouts take turns, part by part: each of them is as much as two processors can bear in time. */
+function takeTurn<T>(part: () => Promise<T>): Promise<T> {
+  return withLock(join(machineFolder, 'tests.lock'), part, () => say('tests', 'waiting for those of another checkout ...'));
 }
 
 function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed, isWhole }: TestOptions, runtime: string): Promise<Counts> {

@@ -29,6 +29,9 @@ export async function withLock<T>(file: string, work: () => Promise<T>, waiting?
     () => Promise.reject(new Problem(`The lock ${file} cannot be had.`)),
     () => Promise.reject(new Problem('The command flock is missing: install util-linux.')),
   );
+  // One that waits for somebody else's lock does not look at its stdin.
+  const letGo = () => void holder.kill();
+  process.once('exit', letGo);
   refused.catch(() => {}); // Heard below while waiting; later the helper ends because we say so.
 
   const patience = new AbortController();
@@ -37,6 +40,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, waiting?
     await Promise.race([once(holder.stdout, 'data'), refused]).finally(() => patience.abort());
     return await work();
   } finally {
+    process.off('exit', letGo);
     holder.stdin.end();
     await ended.catch(() => {});
   }
