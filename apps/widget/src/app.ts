@@ -1,4 +1,6 @@
 /** The Fastify app without its network: what main.ts listens with and tests inject into. */
+import { METHODS } from 'node:http';
+
 import cors from '@fastify/cors';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { ReplyReader, TaskPublisher } from '@code-widgets/broker';
@@ -20,6 +22,8 @@ import { answerClientError, guardServer, SERVER_LIMITS, serverOptions, type Serv
 import { WaitingTasks } from './waiting-tasks.js';
 
 const IDLE_CHECK_MS = 50;
+/** Those for which Node calls the app; CONNECT never comes here. */
+const EVERY_METHOD = METHODS.filter((method) => method !== 'CONNECT');
 
 export interface AppDependencies {
   tasks: TaskPublisher;
@@ -80,6 +84,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
   closeIdleConnections(app);
 
+  for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
   runProgramRoute(app, tasks, waiting, limits);
   checkOutputRoute(app, replies, new PollPatience(pollWaitMs), pace, waiting);
@@ -104,7 +109,7 @@ function answerOtherMethods(app: App, url: string, allowed: HTTPMethods[]): void
   const allow = allowed.join(', ');
   app.options(url, (_, reply) => reply.header('allow', allow).type('text/html; charset=utf-8').send(''));
   app.route({
-    method: (['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((method) => !allowed.includes(method)),
+    method: EVERY_METHOD.filter((method) => !allowed.includes(method)),
     url,
     // Before the body is read, which may be of any kind.
     onRequest: async (_, reply) => {

@@ -1,10 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
 import type { ReplyMessage } from '@code-widgets/protocol';
+import type { InjectOptions } from 'fastify';
+import { pino } from 'pino';
 
 import { appWith, closeApps, failing, HELLO, post, repliesOf, RUN } from './app-with.js';
 
 const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
+
+/** Of the type's methods, inject takes only some. */
+type Method = NonNullable<InjectOptions['method']>;
 
 afterEach(closeApps);
 
@@ -178,6 +183,13 @@ describe('download', () => {
   });
 });
 
+it.each(['/run_program/', '/download/'])('%s says in the log which switches it has dropped', async (url) => {
+  const lines: string[] = [];
+  const { app } = await appWith({ log: pino({ level: 'warn' }, { write: (line) => void lines.push(line) }) });
+  expect((await post(app, url, { ...RUN, switches: { Compiler: ['-O3', '-g'] } })).statusCode).toBe(200);
+  expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ droppedSwitches: ['Compiler -O3'] }]);
+});
+
 describe('every answer', () => {
   it('is open to all origins, errors too', async () => {
     const { app } = await appWith();
@@ -213,12 +225,13 @@ describe('every answer', () => {
 
   it('to a wrong method is 405 with what is allowed', async () => {
     const { app } = await appWith();
-    for (const method of ['GET', 'PUT', 'DELETE', 'PATCH'] as const) {
-      const answer = await app.inject({ method, url: '/check_output/' });
+    for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND', 'M-SEARCH']) {
+      const answer = await app.inject({ method: method as Method, url: '/check_output/' });
       expect(answer.statusCode).toBe(405);
       expect(answer.headers.allow).toBe('OPTIONS, POST');
     }
     expect((await app.inject({ method: 'POST', url: '/' })).statusCode).toBe(405);
+    expect((await app.inject({ method: 'TRACE' as Method, url: '/nowhere/' })).statusCode).toBe(404);
     const bad = { headers: { 'content-type': 'application/json' }, payload: '{' };
     expect((await app.inject({ method: 'PUT', url: '/run_program/', ...bad })).statusCode).toBe(405);
     expect((await app.inject({ method: 'POST', url: '/nowhere/', ...bad })).statusCode).toBe(404);
