@@ -15,8 +15,14 @@ export class LineBuffer {
   private open = '';
   private openBytes = 0;
 
-  /** `longestBytes`: what a line, written as UTF-8, may have before it is sent in parts; at least 4. */
-  constructor(private readonly longestBytes = LONGEST_LINE_BYTES) {
+  /**
+   * `longestBytes`: what a line, written as UTF-8, may have before it is sent in parts; at least 4.
+   * `unbroken`: a word that no two parts share, if it is shorter than a part.
+   */
+  constructor(
+    private readonly longestBytes = LONGEST_LINE_BYTES,
+    private readonly unbroken = '',
+  ) {
     this.part = new Uint8Array(longestBytes);
   }
 
@@ -55,7 +61,7 @@ export class LineBuffer {
     while (left > this.longestBytes) {
       const { read, written } = ENCODER.encodeInto(rest, this.part);
       // Whole lines, or else whole characters, as many as there is room for.
-      const end = rest.lastIndexOf('\n', read - 1) + 1 || read;
+      const end = rest.lastIndexOf('\n', read - 1) + 1 || read - this.begun(rest, read) || read;
       const piece = rest.slice(0, end);
       pieces.push(piece);
       rest = rest.slice(end);
@@ -65,6 +71,14 @@ export class LineBuffer {
     if (end > 0) pieces.push(rest.slice(0, end));
     this.keep(rest.slice(end));
     return pieces;
+  }
+
+  /** How much of the unbroken word stands before `end`, where its rest may follow. */
+  private begun(text: string, end: number): number {
+    if (text.endsWith(this.unbroken, end)) return 0;
+    let length = this.unbroken.length - 1;
+    while (!text.endsWith(this.unbroken.slice(0, length), end)) length--;
+    return length;
   }
 
   private keep(open: string): void {

@@ -39,6 +39,7 @@ export interface StepResult<End extends StepEnd> {
 
 /** Where the project lies in every container; users see their files' names alone. */
 const WORKSPACE = '/workspace/sessions';
+const WORKSPACE_PATH = `${WORKSPACE}/`;
 
 /** Throws what the sandbox throws; whatever the user's program does is in the result. */
 export async function runStep<End extends StepEnd>(context: TaskContext, step: StepRequest<End>): Promise<StepResult<End>> {
@@ -46,7 +47,8 @@ export async function runStep<End extends StepEnd>(context: TaskContext, step: S
   const { kind, ref } = step;
   reporter.text('console', step.announcement, ref);
 
-  const lines = { stdout: new LineBuffer(limits.lineBytes), stderr: new LineBuffer(limits.lineBytes) };
+  const lineBuffer = () => new LineBuffer(limits.lineBytes, WORKSPACE_PATH);
+  const lines = { stdout: lineBuffer(), stderr: lineBuffer() };
   let stdout = '';
   const report = (stream: 'stdout' | 'stderr', text: string) => {
     const shown = withoutWorkspace(text);
@@ -84,5 +86,5 @@ const isTaskLimit = (limit: LimitName | undefined) => limit === 'output';
 
 /** As the original did: with its final slash first, then without. */
 function withoutWorkspace(text: string): string {
-  return text.replaceAll(`${WORKSPACE}/`, '').replaceAll(WORKSPACE, '');
+  return text.replaceAll(WORKSPACE_PATH, '').replaceAll(WORKSPACE, '');
 }

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { LineBuffer, LONGEST_LINE_BYTES } from '../src/line-buffer.js';
 
-function feed(chunks: Uint8Array[], longestBytes?: number): string[] {
-  const buffer = new LineBuffer(longestBytes);
+function feed(chunks: Uint8Array[], longestBytes?: number, unbroken?: string): string[] {
+  const buffer = new LineBuffer(longestBytes, unbroken);
   return [...chunks.flatMap((chunk) => buffer.push(chunk)), ...buffer.end()];
 }
 const bytes = (text: string) => Buffer.from(text);
@@ -48,6 +48,19 @@ describe('a line buffer', () => {
   it('cuts behind the last line that there is room for, and within one alone that there is no room for', () => {
     const text = `${'a\n'.repeat(7)}bbb\n${'c'.repeat(40)}\nd\ne`;
     expect(feed([bytes(text)], 16)).toEqual(['a\n'.repeat(7), 'bbb\n', 'c'.repeat(16), 'c'.repeat(16), `${'c'.repeat(8)}\nd\n`, 'e']);
+  });
+
+  it('cuts no line within a word that is to stay whole, wherever it stands, and keeps the size', () => {
+    const word = '/ws/';
+    for (let before = 0; before <= 40; before++) {
+      const text = `${'x'.repeat(before)}${word}${'y'.repeat(40 - before)}`;
+      const pieces = feed([bytes(text)], 16, word);
+      expect(pieces.join('')).toBe(text);
+      expect(pieces.map((piece) => piece.replaceAll(word, '')).join('')).toBe(text.replace(word, ''));
+      expect(pieces.every((piece) => piece.length <= 16)).toBe(true);
+    }
+    expect(feed([bytes('/ws/ws/ws/ws/ws/ws/ws')], 4, word).join('')).toBe('/ws/ws/ws/ws/ws/ws/ws');
+    expect(feed([bytes('/workspace')], 4, '/workspace/')).toEqual(['/wor', 'kspa', 'ce']);
   });
 
   it('keeps every piece within its size, and cuts no line that fits in one', () => {
