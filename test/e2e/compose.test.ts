@@ -131,6 +131,13 @@ describe('docker compose, with three workers and two widgets', () => {
     expect((await post(base, '/check_output/', { identifier: 'x' })).status).toBe(404);
   }, 60_000);
 
+  it('leaves it to the widgets to refuse headers that are too large', async () => {
+    const withHeader = (bytes: number) => fetch(`${base}/`, { headers: { 'x-large': 'x'.repeat(bytes) } });
+    expect((await withHeader(15_800)).status).toBe(200);
+    const refusal = await withHeader(17_000);
+    expect([refusal.status, refusal.headers.get('access-control-allow-origin')]).toEqual([431, '*']);
+  }, 30_000);
+
   it('counts the runs of a client by where it connects from, whatever it says', async () => {
     // From within a container, which has run nothing yet. Two widgets count 300 each; what is no program counts as well.
     const script = `(async () => {
@@ -149,5 +156,20 @@ describe('docker compose, with three workers and two widgets', () => {
     expect([...new Set(statuses)]).toEqual([400, 429]);
     // Another client is still served.
     expect((await fetch(`${base}/run_program/`, { method: 'POST' })).status).toBe(400);
+  }, 60_000);
+
+  it('answers as JSON that every page can read, and says when to ask again, with no widget up', async () => {
+    await dockerCommand(['stop', ...(await containersOf('widget'))]);
+    const origin = 'https://learn.example.org';
+    const preflight = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
+    // Until the proxy has asked for their health once more, it may be one that it had not given up.
+    for (const deadline = Date.now() + 15_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
+      if ((await fetch(`${base}/run_program/`, { method: 'OPTIONS', headers: preflight })).ok) break;
+    }
+    const asked = await fetch(`${base}/run_program/`, { method: 'OPTIONS', headers: preflight });
+    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([200, '*', 'content-type']);
+    const answer = await fetch(`${base}/run_program/`, { method: 'POST', headers: { origin, 'content-type': 'application/json' }, body: '{}' });
+    expect([answer.status, answer.headers.get('access-control-allow-origin'), answer.headers.get('retry-after')]).toEqual([503, '*', '5']);
+    expect(await answer.json()).toMatchObject({ error: 'Service Unavailable' });
   }, 60_000);
 });
