@@ -6,6 +6,8 @@ import type { Config } from 'jest';
  * taken from their sources (condition `source`), so that a test never sees a stale build.
  */
 const shared: Config = {
+  // Of what hangs. How long something may take, a test says itself.
+  testTimeout: 20_000,
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],

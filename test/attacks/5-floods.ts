@@ -16,7 +16,7 @@ const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? 
 const spinning = c('all of the processor', 'Computes in eight threads at once, on more than its one processor.',
   `#include <pthread.h>
    static volatile int on = 1; static void *spin(void *x) { while (on) ; return x; }
-   int main(void) { trying(); pthread_t t; for (int i = 0; i < 8; i++) pthread_create(&t, NULL, spin, NULL); sleep(2); on = 0; }`);
+   int main(void) { trying(); pthread_t t; for (int i = 0; i < 8; i++) pthread_create(&t, NULL, spin, NULL); sleep(5); on = 0; }`);
 
 /** Floods go one after the other: together, none could be told what it costs. */
 let turn: Promise<unknown> = Promise.resolve();
