@@ -6,8 +6,6 @@ import type { Config } from 'jest';
  * taken from their sources (condition `source`), so that a test never sees a stale build.
  */
 const shared: Config = {
-  // Of what hangs. How long something may take, a test says itself.
-  testTimeout: 20_000,
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
@@ -17,6 +15,8 @@ const shared: Config = {
 };
 
 const config: Config = {
+  // Of what hangs. How long something may take, a test says itself.
+  testTimeout: 20_000,
   globalTeardown: '<rootDir>/test/teardown.ts',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,packages}/*/test/**/*.test.ts', '<rootDir>/test/{pages,chaos}/**/*.test.ts'] },
