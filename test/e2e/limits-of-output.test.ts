@@ -43,6 +43,7 @@ describe('with the limits of the contract', () => {
     'writes a line of 64 KiB': writes(`  for (int i = 0; i < ${64 * KIB}; i++) putchar('x');`),
     'writes a line of 64 KiB and a byte': writes(`  for (int i = 0; i < ${64 * KIB + 1}; i++) putchar('x');`),
     'writes a long line of long characters': writes(`  putchar('x'); for (int i = 0; i < 100000; i++) fputs("\\u20ac", stdout);\n  puts("");`),
+    'names its folder where a line is cut': writes(`  for (int i = 0; i < ${64 * KIB - 6}; i++) putchar('x');\n  puts("/workspace/sessions/where.c");`),
   };
 
   let service: Deployment;
@@ -86,6 +87,7 @@ describe('with the limits of the contract', () => {
     // As many whole characters as there is room for: 1 + 3 * 21845, then 3 * 21845 each.
     expect(lengths('writes a long line of long characters')).toEqual([65536, 65535, 65535, 65535, 37861]);
     expect(results['writes a long line of long characters'].stdout).toBe(`x${'\u20ac'.repeat(100_000)}\n`);
+    expect(results['names its folder where a line is cut'].stdout).toBe(`${'x'.repeat(64 * KIB - 6)}where.c\n`);
   });
 
   it('the service goes on', async () => {

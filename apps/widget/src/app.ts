@@ -84,6 +84,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
   closeIdleConnections(app);
 
+  // Fastify takes one that it does not know for an unknown address.
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
   runProgramRoute(app, tasks, waiting, limits);
