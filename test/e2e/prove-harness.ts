@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { TaskDelivery } from '@code-widgets/broker';
 import { REQUEST_LIMITS, type Mode, type SourceFile } from '@code-widgets/project';
 import { MESSAGE_VERSION, type FinalMessage, type OutputItem, type ReplyMessage } from '@code-widgets/protocol';
-import { createSandbox, type ProveRequest, type Sandbox, type StepOptions } from '@code-widgets/sandbox';
+import { createSandbox, type ProveRequest, type Sandbox, type SandboxOptions, type StepOptions } from '@code-widgets/sandbox';
 import { createLog } from '@code-widgets/service';
 
 import { readConfig, taskLimits } from '../../apps/worker/src/config.js';
@@ -58,7 +58,7 @@ export interface Prover {
 }
 
 /** What a worker is that uses this image. */
-export function createProver(image: string): Prover {
+export function createProver(image: string, more: Partial<SandboxOptions> = {}): Prover {
   const commands: (readonly string[])[] = [];
   const real = createSandbox({
     ...engine,
@@ -67,6 +67,7 @@ export function createProver(image: string): Prover {
     seccompProfile: readFileSync(environment('SECCOMP_PROFILE'), 'utf8'),
     namespace,
     log,
+    ...more,
   });
   const sandbox: Sandbox = {
     ...real,

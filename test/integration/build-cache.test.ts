@@ -2,12 +2,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Sandbox, SourceFile } from '../../packages/sandbox/src/sandbox.js';
-import { address, collect, createTestSandbox, recordCalls, warnings } from './sandbox-harness.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { limits, type Sandbox, type SandboxOptions, type SourceFile } from '../../packages/sandbox/src/sandbox.js';
+import { address, collect, containers, createTestSandbox, movingName, recordCalls, warnings, type MovingName } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 const MIB = 1024 * 1024;
+/** From a container that is there to a launcher that has said so, on a slow machine. */
+const READY_MS = 2_000;
 
 let folder: string;
 beforeEach(() => {
@@ -17,8 +20,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const sandboxes: Sandbox[] = [];
 afterAll(() => Promise.all(sandboxes.map((each) => each.close())));
-function newSandbox(engine: { dockerHost?: string } = address): Sandbox {
-  const sandbox = createTestSandbox(engine, undefined, { buildCache: { folder, maxBytes: 100 * MIB } });
+function newSandbox(engine: { dockerHost?: string } = address, more: Partial<SandboxOptions> = {}): Sandbox {
+  const sandbox = createTestSandbox(engine, undefined, { buildCache: { folder, maxBytes: 100 * MIB }, ...more });
   sandboxes.push(sandbox);
   return sandbox;
 }
@@ -102,5 +105,55 @@ describe('a build of what was built before', () => {
     const again = await buildFirst(program(HELLO));
     expect(withoutTime(again)).toEqual(withoutTime(first));
     expect(warnings).toContain('a kept build is not what was written: removed');
+  });
+});
+
+describe('a build in an image whose name is given to another', () => {
+  let name: MovingName;
+  beforeAll(async () => (name = await movingName()));
+  afterAll(() => name.remove());
+  const others: Sandbox[] = [];
+  afterEach(async () => {
+    for (const each of others.splice(0)) await each.close();
+    await name.moveTo('old');
+  });
+
+  const open = (more: Partial<SandboxOptions> = {}) => {
+    const sandbox = newSandbox(address, { buildImage: name.name, ...more });
+    others.push(sandbox);
+    return sandbox;
+  };
+  const imageOf = async (sandbox: Sandbox, text: string) => (await build(sandbox, program(text), ['cat', '/image'])).stdout.trim();
+
+  it('is not kept for the one that the worker took it for', async () => {
+    const sandbox = open();
+    await imageOf(sandbox, 'so that it knows the image');
+    await name.moveTo('new');
+    await imageOf(sandbox, HELLO);
+    await sandbox.close();
+    expect(await imageOf(open(), HELLO)).toBe('new');
+    await name.moveTo('old');
+    expect(await imageOf(open(), HELLO)).toBe('old');
+  });
+
+  it('is not kept for the new one, if it was made in a container that had waited', async () => {
+    const sandbox = open({ preparedContainers: 1 });
+    for (const deadline = Date.now() + 30_000; (await containers()).length < 2; await sleep(50)) expect(Date.now()).toBeLessThan(deadline);
+    await sleep(READY_MS);
+    await name.moveTo('new');
+    await imageOf(sandbox, HELLO);
+    await sandbox.close();
+    expect(await imageOf(open(), HELLO)).toBe('new');
+    await name.moveTo('old');
+    expect(await imageOf(open(), HELLO)).toBe('old');
+  });
+
+  it('is the new one\'s after a moment, whatever waits', async () => {
+    const sandbox = open({ preparedContainers: 1 });
+    expect(await imageOf(sandbox, HELLO)).toBe('old');
+    await name.moveTo('new');
+    await sleep(limits.IMAGE_KNOWN_MS);
+    expect(await imageOf(sandbox, HELLO)).toBe('new');
+    expect(await imageOf(sandbox, `${HELLO} `)).toBe('new');
   });
 });

@@ -1,10 +1,11 @@
 /** Containers made ahead, on the real engine: each is given out once, and only as it was made. */
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Calm } from '../../packages/sandbox/src/calm.js';
-import { waitingShape } from '../../packages/sandbox/src/container-options.js';
+import { waitingShape, type ContainerShape } from '../../packages/sandbox/src/container-options.js';
 import type { StepContainer } from '../../packages/sandbox/src/container.js';
+import { Images } from '../../packages/sandbox/src/images.js';
 import type { StepKind } from '../../packages/sandbox/src/launcher-request.js';
 import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
 import { Pool } from '../../packages/sandbox/src/pool.js';
@@ -22,6 +23,7 @@ const shapesFor = (waitMs?: number) => {
 };
 const shapes = shapesFor();
 const calm = new Calm();
+const images = new Images(docker, contextOfTests.images);
 const removals = new Removals(docker, calm, { warn: (_, message) => warnings.push(message) });
 
 let open: { close: () => Promise<void> }[] = [];
@@ -34,7 +36,12 @@ afterEach(async () => {
 });
 
 const newPool = ({ waitMs, ...more }: { most?: number; waitMs?: number; reviewMs?: number } = {}) =>
-  keep(new Pool({ docker, context: contextOfTests, removals, calm }, { most: 4, shapes: shapesFor(waitMs), ...more }));
+  keep(new Pool({ docker, context: contextOfTests, images, removals, calm }, { most: 4, shapes: shapesFor(waitMs), ...more }));
+const ids = { build: '', run: '', prove: '' };
+beforeAll(async () => {
+  for (const kind of ['build', 'run', 'prove'] as const) ids[kind] = await images.current(kind);
+});
+const take = (pool: Pool, shape: ContainerShape) => pool.take(shape, ids[shape.kind]);
 const newSandbox = (preparedContainers = 4) => keep(createTestSandbox(undefined, undefined, { preparedContainers }));
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
@@ -53,7 +60,7 @@ describe('a pool of containers', () => {
     const waiting = (await containers()).map(({ Image }) => Image);
     expect(new Set(waiting)).toEqual(new Set([contextOfTests.images.build, contextOfTests.images.run]));
     let container: StepContainer | undefined;
-    await until(() => Promise.resolve((container = pool.take(shapes.run)) !== undefined), 'given');
+    await until(() => Promise.resolve((container = take(pool, shapes.run)) !== undefined), 'given');
     container?.dispose();
   });
 
@@ -84,7 +91,7 @@ describe('a pool of containers', () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
-    const taken = [pool.take(shapes.build), pool.take(shapes.build)];
+    const taken = [take(pool, shapes.build), take(pool, shapes.build)];
     expect(taken.filter(Boolean)).toHaveLength(1);
     for (const each of taken) each?.dispose();
   });
@@ -92,7 +99,7 @@ describe('a pool of containers', () => {
   it('has more waiting once they were missing, up to a bound', async () => {
     const pool = newPool({ most: 3 });
     await untilWaiting(2);
-    for (let i = 0; i < 6; i++) pool.take(shapes.prove)?.dispose();
+    for (let i = 0; i < 6; i++) take(pool, shapes.prove)?.dispose();
     await untilWaiting(5);
     await sleep(1000);
     expect(await running()).toHaveLength(5);
@@ -102,11 +109,21 @@ describe('a pool of containers', () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
-    expect(pool.take({ ...shapes.run, workspaceBytes: shapes.run.workspaceBytes + 4096 })).toBeUndefined();
-    expect(pool.take({ ...shapes.run, stepMs: STEP_MS + 1 })).toBeUndefined();
-    const fits = pool.take({ ...shapes.run, stepMs: STEP_MS - 1, waitMs: 0 });
+    expect(take(pool, { ...shapes.run, workspaceBytes: shapes.run.workspaceBytes + 4096 })).toBeUndefined();
+    expect(take(pool, { ...shapes.run, stepMs: STEP_MS + 1 })).toBeUndefined();
+    const fits = take(pool, { ...shapes.run, stepMs: STEP_MS - 1, waitMs: 0 });
     expect(fits).toBeDefined();
     fits?.dispose();
+  });
+
+  it('throws away one of another image than is wanted, and makes others in its place', async () => {
+    const pool = newPool();
+    await untilWaiting(2);
+    await sleep(READY_MS);
+    const before = await running();
+    expect(pool.take(shapes.build, ids.run)).toBeUndefined();
+    await until(async () => (await running()).filter((id) => !before.includes(id)).length === 2, 'made anew');
+    expect((await running()).filter((id) => before.includes(id))).toHaveLength(1);
   });
 });
 
@@ -164,7 +181,7 @@ describe('a container that waits', () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
-    const [build, run] = [pool.take(shapes.build), pool.take(shapes.run)];
+    const [build, run] = [take(pool, shapes.build), take(pool, shapes.run)];
     for (const each of [build, run]) each?.stream.destroy();
     await until(async () => (await containers()).filter(({ State }) => State === 'exited').length === 2, 'ended');
     for (const each of [build, run]) each?.dispose();

@@ -62,6 +62,42 @@ export async function containers(): Promise<{ Id: string; State: string; Image: 
   return docker.listContainers({ all: true, filters: { label: [`${NAMESPACE_LABEL}=${namespace}`] } });
 }
 
+/** A name for images that build, which tell themselves apart in the file /image. */
+export interface MovingName {
+  readonly name: string;
+  /** Gives it to that image. */
+  moveTo(image: 'old' | 'new'): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** At first the old one's. */
+export async function movingName(): Promise<MovingName> {
+  const repo = `${namespace}-moving`;
+  const ids = new Map<string, string>();
+  for (const image of ['old', 'new']) {
+    const container = await docker.createContainer({
+      Image: buildImage,
+      Entrypoint: ['/bin/sh', '-c', `echo ${image} >/image`],
+      User: '0',
+      Labels: { [NAMESPACE_LABEL]: namespace },
+    });
+    await container.start();
+    await container.wait();
+    await container.commit({ repo, tag: image, changes: 'ENTRYPOINT ["/usr/libexec/code-widgets/launcher"]' });
+    await container.remove();
+    ids.set(image, (await docker.getImage(`${repo}:${image}`).inspect()).Id);
+  }
+  const moveTo = async (image: string) => void (await docker.getImage(`${repo}:${image}`).tag({ repo, tag: 'moving' }));
+  await moveTo('old');
+  return {
+    name: `${repo}:moving`,
+    moveTo,
+    remove: async () => {
+      for (const tag of ['moving', ...ids.keys()]) await docker.getImage(`${repo}:${tag}`).remove();
+    },
+  };
+}
+
 export interface Outcome extends StepEnd {
   stdout: string;
   stderr: string;

@@ -1,10 +1,7 @@
 /** A build step: taken from the cache, if the same has been built before and would come out the same now. */
-import type Docker from 'dockerode';
 import { buildKey, type Build, type BuildCache } from './build-cache.js';
-import { engineCall } from './engine.js';
 import type { OutputStream } from './frames.js';
 import type { LauncherRequest } from './launcher-request.js';
-import { IMAGE_KNOWN_MS } from './limits.js';
 import { isReproducible } from './reproducible.js';
 import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
 
@@ -13,9 +10,7 @@ type BuildEnd = StepEnd & { executable?: Buffer };
 /** What a compiler says that was short of something for the moment. */
 const MISFORTUNE = /killed|signal|internal compiler error|bug box|allocate|memory|resource|no space|too many open/i;
 
-export function createBuilder(workshop: Workshop, cache: BuildCache | undefined, image: string) {
-  const imageId = rememberImageId(workshop.docker, image);
-
+export function createBuilder(workshop: Workshop, cache: BuildCache | undefined) {
   /** As runStep; the output of a build that was kept comes all at once. */
   return async (request: LauncherRequest, options: StepOptions): Promise<BuildEnd> => {
     if (!cache || !isReproducible(request.files)) return runStep(workshop, request, options);
@@ -23,19 +18,25 @@ export function createBuilder(workshop: Workshop, cache: BuildCache | undefined,
     let own: BuildEnd | undefined;
     let built: () => void = () => undefined;
     const builtHere = new Promise<void>((resolve) => (built = resolve));
+    const imageId = await workshop.images.known(request.kind);
     const make = async () => {
       const recorder = new Recorder();
-      own = await runStep(workshop, request, {
+      let isOfImage: Promise<boolean> | undefined;
+      const recorded: StepOptions = {
         ...options,
         onOutput(stream, bytes) {
           recorder.add(stream, bytes);
           options.onOutput(stream, bytes);
         },
-      });
+      };
+      // The engine goes by the name, which may be another image's by then.
+      own = await runStep(workshop, request, recorded, { imageId, onContainer: (container) => void (isOfImage = container.isOf(imageId)) });
       built();
-      return recorder.build(own);
+      if (await isOfImage) return recorder.build(own);
+      workshop.log.warn({ imageId }, 'a build may have been made in another image than was asked for: not kept');
+      return undefined;
     };
-    const getting = cache.get(keyOf(request, await imageId(), workshop), make, options.signal);
+    const getting = cache.get(keyOf(request, imageId, workshop), make, options.signal);
     // Who has built it does not wait until it is kept.
     const got = await Promise.race([getting, builtHere]);
     if (own !== undefined) return own;
@@ -73,17 +74,4 @@ class Recorder {
     if (limit !== undefined || commandMissing || status >= 128 || unlucky) return undefined;
     return { output, status, ms, ...(executable && { executable }) };
   }
-}
-
-/** The id of the image that has the name now; asked for again every few seconds. */
-function rememberImageId(docker: Docker, image: string): () => Promise<string> {
-  let known: { id: Promise<string>; untilMs: number } | undefined;
-  return () => {
-    if (known === undefined || performance.now() > known.untilMs) {
-      const id = engineCall('inspect an image', () => docker.getImage(image).inspect()).then(({ Id }) => Id);
-      known = { id, untilMs: performance.now() + IMAGE_KNOWN_MS };
-      id.catch(() => (known = undefined));
-    }
-    return known.id;
-  };
 }

@@ -6,6 +6,7 @@ import type Docker from 'dockerode';
 import type { Calm } from './calm.js';
 import { containerOptions, type ContainerContext, type ContainerShape } from './container-options.js';
 import { engineCall, httpStatus, SandboxUnavailable } from './engine.js';
+import type { Images } from './images.js';
 import { AFTERMATH_MS, END_KNOWN_MS } from './limits.js';
 import type { Removals } from './removals.js';
 
@@ -15,6 +16,7 @@ const MIN_POLL_MS = 20;
 export interface Engine {
   readonly docker: Docker;
   readonly context: ContainerContext;
+  readonly images: Images;
   readonly removals: Removals;
   readonly calm: Calm;
 }
@@ -46,6 +48,11 @@ export class StepContainer {
   async isUntouched(): Promise<boolean> {
     const isAsStarted = ({ State, ExecIDs, RestartCount }: Docker.ContainerInspectInfo) => State.Running && !State.Paused && !ExecIDs && RestartCount === 0;
     return this.#inspect().then(isAsStarted, () => true);
+  }
+
+  /** Whether it was made of that image. False if the engine does not say. */
+  async isOf(imageId: string): Promise<boolean> {
+    return this.#inspect().then(({ Image }) => Image === imageId, () => false);
   }
 
   /** The engine hears of a container's end a little later than its stream does. */

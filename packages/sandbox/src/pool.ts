@@ -46,13 +46,19 @@ export class Pool {
     this.#fill();
   }
 
-  /** One that nobody was given before, if one waits that is as `shape` says. Then it is the caller's. */
-  take(shape: ContainerShape): StepContainer | undefined {
+  /**
+   * One that nobody was given before, if one waits that is as `shape` says, and of that image. Then
+   * it is the caller's.
+   */
+  take(shape: ContainerShape, imageId: string): StepContainer | undefined {
     const { kind } = shape;
     if (!fits(shape, this.options.shapes[kind])) return undefined;
     const shelf = this.#shelves[kind];
     let container: StepContainer | undefined;
-    while (container === undefined && shelf.waiting.length > 0) container = shelf.waiting.shift()?.handOver();
+    for (let next; container === undefined && (next = shelf.waiting.shift()); ) {
+      if (next.imageId === imageId) container = next.handOver();
+      else next.dispose();
+    }
     if (container === undefined) {
       shelf.wanted = Math.min(shelf.wanted + 1, this.options.most);
       shelf.shortMs = performance.now();

@@ -4,8 +4,9 @@ import { createBuilder } from './build-step.js';
 import { Calm } from './calm.js';
 import { waitingShape, workspaceBytes, type ContainerContext, type ContainerShape } from './container-options.js';
 import type { Engine } from './container.js';
-import { createEngine, engineCall, httpStatus, SandboxUnavailable } from './engine.js';
+import { createEngine, engineCall } from './engine.js';
 import { isGvisor, withPtrace } from './gvisor.js';
+import { Images } from './images.js';
 import { faultsOf, parseReport, type EngineAbilities } from './inspection.js';
 import type { LauncherRequest, SourceFile, StepKind } from './launcher-request.js';
 import { findLeftovers } from './leftovers.js';
@@ -86,6 +87,11 @@ export interface Sandbox {
    * what to do. None if a hostile program may come.
    */
   inspect(): Promise<string[]>;
+  /**
+   * Of the image that has the kind's name now, and that steps from now on run in.
+   * @throws as `check`.
+   */
+  imageId(kind: StepKind): Promise<string>;
   /** `executable` is missing after a build that failed or left no regular file of that name. */
   build(request: BuildRequest, options: StepOptions): Promise<StepEnd & { executable?: Buffer }>;
   run(request: RunRequest, options: StepOptions): Promise<StepEnd>;
@@ -104,26 +110,27 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const docker = createEngine(options);
   const calm = new Calm();
   const removals = new Removals(docker, calm, log);
-  const images = { build: buildImage, prove: buildImage, run: runImage };
+  const names = { build: buildImage, prove: buildImage, run: runImage };
+  const images = new Images(docker, names);
   const seccompProfile = isGvisor(runtime) ? withPtrace(options.seccompProfile) : options.seccompProfile;
-  const context: ContainerContext = { images, seccompProfile, namespace, limits, ...(runtime !== undefined && { runtime }) };
-  const engine: Engine = { docker, context, removals, calm };
+  const context: ContainerContext = { images: names, seccompProfile, namespace, limits, ...(runtime !== undefined && { runtime }) };
+  const engine: Engine = { docker, context, images, removals, calm };
   const pool = options.preparedContainers ? new Pool(engine, { most: options.preparedContainers, shapes: shapes(options) }) : undefined;
   const workshop: Workshop = { ...engine, log, ...(pool && { pool }) };
   const cache = options.buildCache && new BuildCache({ ...options.buildCache, log });
-  const build = createBuilder(workshop, cache, buildImage);
+  const build = createBuilder(workshop, cache);
 
   return {
     async check() {
       await engineCall('answer', () => docker.ping());
-      await checkImage(workshop, buildImage, 'sandbox');
-      await checkImage(workshop, runImage, 'runner');
+      for (const kind of ['build', 'run'] as const) await images.current(kind);
     },
     async inspect() {
       const info: unknown = await engineCall('describe itself', () => docker.info());
       const faults = (['build', 'run', 'prove'] as const).map((kind) => inspectKind(workshop, kind, info as EngineAbilities));
       return (await Promise.all(faults)).flat();
     },
+    imageId: (kind) => images.current(kind),
     async build({ command, files, executable, findConfiguration = false }, step) {
       const handBack = executable === undefined ? {} : { handBack: executable };
       return build({ kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
@@ -172,14 +179,4 @@ function limitsOf({ timeLimitMs, outputLimitBytes }: StepOptions) {
 function executableName([first = '']: string[]): string {
   if (!first.startsWith('./')) throw new RangeError(`not a program in the workspace: ${first}`);
   return first.slice(2);
-}
-
-async function checkImage({ docker }: Workshop, image: string, target: string): Promise<void> {
-  try {
-    await engineCall('inspect an image', () => docker.getImage(image).inspect());
-  } catch (error) {
-    if (httpStatus(error instanceof Error ? error.cause : undefined) !== 404) throw error;
-    const remedy = `docker build --target ${target} --tag ${image} docker/sandbox`;
-    throw new SandboxUnavailable(`There is no image ${image}. Make it with: ${remedy}`, { cause: error });
-  }
 }

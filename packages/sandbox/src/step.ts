@@ -53,6 +53,14 @@ function toStepEnd(reason: EndReason, status: number, ms: number): StepEnd {
   return limitEnd(reason, ms);
 }
 
+/** For who has to know which image a step runs in. */
+export interface ImageWish {
+  /** That of a container that has waited; one that is made now is of whatever has the name. Without it, what is known of the name. */
+  imageId?: string;
+  /** Called with the container that the step runs in. */
+  onContainer?: (container: StepContainer) => void;
+}
+
 /**
  * Runs a step to its end.
  * @throws {SandboxUnavailable} when the engine or the container failed, through no fault of the
@@ -62,14 +70,17 @@ export async function runStep(
   workshop: Workshop,
   request: LauncherRequest,
   options: StepOptions,
+  { imageId, onContainer }: ImageWish = {},
 ): Promise<StepEnd & { executable?: Buffer }> {
-  const { calm, context, pool } = workshop;
+  const { calm, context, images, pool } = workshop;
   const { signal } = options;
   signal?.throwIfAborted();
   const encoded = encodeRequest(request);
   const shape = shapeOf(request, context.limits);
   return calm.during(async () => {
-    const container = pool?.take(shape) ?? (await makeContainer(workshop, shape, signal));
+    const waiting = pool?.take(shape, imageId ?? (await images.known(request.kind)));
+    const container = waiting ?? (await makeContainer(workshop, shape, signal));
+    onContainer?.(container);
     try {
       return await converse(workshop, container, encoded, request, options);
     } finally {

@@ -16,7 +16,11 @@ export class WaitingContainer {
   #isSpoilt = false;
   #onChange: () => void = () => undefined;
 
-  private constructor(private readonly container: StepContainer) {
+  private constructor(
+    private readonly container: StepContainer,
+    /** The image that its kind's was known to be when it was made. */
+    readonly imageId: string,
+  ) {
     const readLauncher = createLauncherReader((frame) => {
       this.#isSpoilt ||= this.#isReady || frame.type !== 'ready' || frame.version !== PROTOCOL_VERSION;
       this.#isReady = true;
@@ -40,8 +44,9 @@ export class WaitingContainer {
 
   /** @throws what making and starting it throws; ContainerLost for one that does not get ready. */
   static async make(engine: Engine, shape: ContainerShape, signal: AbortSignal): Promise<WaitingContainer> {
+    const imageId = await engine.images.known(shape.kind);
     const container = await makeContainer(engine, shape, signal);
-    const waiting = new WaitingContainer(container);
+    const waiting = new WaitingContainer(container, imageId);
     try {
       await container.start(signal);
       await waiting.#untilReady(signal);
