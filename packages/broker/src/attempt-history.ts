@@ -2,7 +2,7 @@
 import type { Broker } from './connection.js';
 import { ReplyQueueGone } from './reach.js';
 import { readReplies, ReplyQueueBusy } from './reply-reader.js';
-import { DELIVERY_LIMIT } from './topology.js';
+import { DELIVERY_LIMIT, MAX_BEGINNINGS } from './topology.js';
 
 /** For whoever holds the queue. */
 const PATIENCE_MS = 60_000;
@@ -28,10 +28,12 @@ export async function attemptHistory(broker: Broker, identifier: string, attempt
       return await readReplies(broker, identifier, (messages) => {
         const final = messages.find((message) => message?.kind === 'final');
         const attemptsOf = (kind: 'begun' | 'returned') => messages.flatMap((message) => (message?.kind === kind ? [message.attempt] : []));
-        const lost = new Set([1, ...attemptsOf('begun')]);
-        for (const returned of attemptsOf('returned')) lost.delete(returned);
+        const begun = new Set([1, ...attemptsOf('begun')]);
         // At the broker's own limit there is no other chance to end the task with a word.
-        return { remove: [], result: { lost: before >= DELIVERY_LIMIT ? before : lost.size, ...(final && { ended: final.state }) } };
+        const isEnough = begun.size >= MAX_BEGINNINGS || before >= DELIVERY_LIMIT;
+        const returned = new Set(attemptsOf('returned'));
+        const lost = isEnough ? before : [...begun].filter((each) => !returned.has(each)).length;
+        return { remove: [], result: { lost, ...(final && { ended: final.state }) } };
       });
     } catch (error) {
       if (error instanceof ReplyQueueGone) return { lost: before };

@@ -13,7 +13,7 @@ import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
 import { HeldTasks } from './held-tasks.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-publisher.js';
-import { DELIVERY_LIMIT, MAX_ATTEMPTS } from './topology.js';
+import { MAX_ATTEMPTS, MAX_LOOKS } from './topology.js';
 import { endUnread, note } from './worker-notes.js';
 
 const REOPEN_DELAY_MS = 500;
@@ -212,7 +212,7 @@ class Consumer {
     const attempt = attemptOf(message.properties.headers);
     // Its publisher names a task on the outside too, for whoever cannot read what is in it.
     const mine = replies.to(String(message.properties.messageId));
-    if (task === 'newer' && attempt <= DELIVERY_LIMIT) {
+    if (task === 'newer' && attempt <= MAX_LOOKS) {
       broker.log.warn({ attempt }, 'a task of a later version was left to a worker of that version');
       await sleep(LATER_VERSION_MS, undefined, { signal }).catch(() => undefined);
       await note('returned', mine, attempt);
@@ -220,7 +220,7 @@ class Consumer {
     }
     if (task === 'newer' || task === undefined) {
       broker.log.error({ bytes: message.content.length }, 'a message that no worker understands was set aside');
-      return (await endUnread(mine, attempt)) || attempt > DELIVERY_LIMIT ? 'dead' : 'retry';
+      return (await endUnread(mine, attempt)) || attempt > MAX_LOOKS ? 'dead' : 'retry';
     }
     try {
       const { lost, ended } = await attemptHistory(broker, task.identifier, attempt, signal);

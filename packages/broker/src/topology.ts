@@ -17,8 +17,16 @@ import type { Channel } from 'amqplib';
 
 /** A task that was lost so often is not tried again: a worker ends it as a failure and sets it aside. */
 export const MAX_ATTEMPTS = 3;
-/** Whatever came back so often, for whatever reason, is handed out once more; then the broker sets it aside itself. */
-export const DELIVERY_LIMIT = 10;
+/** One that was begun so often, and given back each time for whatever reason, neither. */
+export const MAX_BEGINNINGS = 10;
+/** What no worker understands, or no worker of this version, is set aside when it came back so often. */
+export const MAX_LOOKS = 10;
+/**
+ * Whatever came back so often is handed out once more; then the broker sets it aside itself. Far
+ * more than the others: when a network fails, the broker hands a task from one dead connection to
+ * the next, and counts each.
+ */
+export const DELIVERY_LIMIT = 100;
 
 const MIB = 1024 * 1024;
 /** Tasks are up to 4 MiB each; a queue full of the largest must not fill the broker's disk. */
