@@ -35,8 +35,8 @@ afterEach(async () => {
   expect(await containers()).toEqual([]);
 });
 
-const newPool = ({ waitMs, ...more }: { most?: number; waitMs?: number; reviewMs?: number } = {}) =>
-  keep(new Pool({ docker, context: contextOfTests, images, removals, calm }, { most: 4, shapes: shapesFor(waitMs), ...more }));
+const newPool = ({ waitMs, known = images, ...more }: { most?: number; waitMs?: number; reviewMs?: number; known?: Images } = {}) =>
+  keep(new Pool({ docker, context: contextOfTests, images: known, removals, calm }, { most: 4, shapes: shapesFor(waitMs), ...more }));
 const ids = { build: '', run: '', prove: '' };
 beforeAll(async () => {
   for (const kind of ['build', 'run', 'prove'] as const) ids[kind] = await images.current(kind);
@@ -123,7 +123,7 @@ describe('a pool of containers', () => {
     const before = await running();
     expect(pool.take(shapes.build, ids.run)).toBeUndefined();
     await until(async () => (await running()).filter((id) => !before.includes(id)).length === 2, 'made anew');
-    expect((await running()).filter((id) => before.includes(id))).toHaveLength(1);
+    await until(async () => (await running()).filter((id) => before.includes(id)).length === 1, 'thrown away');
   });
 });
 
@@ -165,6 +165,14 @@ describe('a container that waits', () => {
     await until(async () => (await containers()).every(({ Id }) => Id !== before[0]), 'thrown away');
     await untilWaiting(2);
     expect(await running()).toContain(before[1]);
+  });
+
+  it('and is of another image than its name was known for is thrown away at the next look', async () => {
+    const { build, run } = contextOfTests.images;
+    newPool({ reviewMs: 200, known: new Images(docker, { build: run, run: build, prove: build }) });
+    await untilWaiting(2);
+    const before = await running();
+    await until(async () => !(await running()).some((id) => before.includes(id)), 'thrown away');
   });
 
   it('and has waited too long makes room for another', async () => {

@@ -73,29 +73,32 @@ export interface MovingName {
 /** At first the old one's. */
 export async function movingName(): Promise<MovingName> {
   const repo = `${namespace}-moving`;
-  const ids = new Map<string, string>();
-  for (const image of ['old', 'new']) {
-    const container = await docker.createContainer({
-      Image: buildImage,
-      Entrypoint: ['/bin/sh', '-c', `echo ${image} >/image`],
-      User: '0',
-      Labels: { [NAMESPACE_LABEL]: namespace },
-    });
-    await container.start();
-    await container.wait();
-    await container.commit({ repo, tag: image, changes: 'ENTRYPOINT ["/usr/libexec/code-widgets/launcher"]' });
-    await container.remove();
-    ids.set(image, (await docker.getImage(`${repo}:${image}`).inspect()).Id);
-  }
   const moveTo = async (image: string) => void (await docker.getImage(`${repo}:${image}`).tag({ repo, tag: 'moving' }));
-  await moveTo('old');
-  return {
-    name: `${repo}:moving`,
-    moveTo,
-    remove: async () => {
-      for (const tag of ['moving', ...ids.keys()]) await docker.getImage(`${repo}:${tag}`).remove();
-    },
+  const remove = async () => {
+    for (const tag of ['moving', 'old', 'new']) await docker.getImage(`${repo}:${tag}`).remove({ force: true }).catch(() => undefined);
   };
+  try {
+    for (const image of ['old', 'new']) await makeImage(repo, image);
+    await moveTo('old');
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { name: `${repo}:moving`, moveTo, remove };
+}
+
+/** The image that builds, with its own tag in /image. */
+async function makeImage(repo: string, tag: string): Promise<void> {
+  const Entrypoint = ['/bin/sh', '-c', `echo ${tag} >/image`];
+  const container = await docker.createContainer({ Image: buildImage, Entrypoint, Labels: { [NAMESPACE_LABEL]: namespace } });
+  try {
+    await container.start();
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    if (StatusCode !== 0) throw new Error(`no /image in ${repo}:${tag}: ${StatusCode}`);
+    await container.commit({ repo, tag, changes: 'ENTRYPOINT ["/usr/libexec/code-widgets/launcher"]' });
+  } finally {
+    await container.remove({ force: true });
+  }
 }
 
 export interface Outcome extends StepEnd {

@@ -1,4 +1,4 @@
-/** Which command line the image's gnatprove takes: asked once of each image, of the tool itself. */
+/** Which command line the image's gnatprove takes: asked once, until the image is another, of the tool itself. */
 import { gnatproveGeneration, type GnatproveGeneration } from '@code-widgets/project';
 import type { Sandbox } from '@code-widgets/sandbox';
 
@@ -8,16 +8,20 @@ const HELP_BYTES = 1024 * 1024;
 /** A function that asks when the image is another, and remembers the answer, but not a failure to get one. */
 export function rememberGeneration(sandbox: Sandbox): () => Promise<GnatproveGeneration> {
   let known: { imageId: string; generation: Promise<GnatproveGeneration> } | undefined;
-  return async () => {
+  return async function generationNow(): Promise<GnatproveGeneration> {
     const imageId = await sandbox.imageId('prove');
-    if (known?.imageId !== imageId) {
-      const generation = askGeneration(sandbox).catch((error: unknown) => {
-        if (known?.generation === generation) known = undefined;
-        throw error;
-      });
-      known = { imageId, generation };
+    if (known?.imageId === imageId) return known.generation;
+    const generation = askGeneration(sandbox);
+    const asked = { imageId, generation };
+    known = asked;
+    try {
+      await generation;
+    } catch (error) {
+      if (known === asked) known = undefined;
+      throw error;
     }
-    return known.generation;
+    // It was the image's word only if the name is still its own.
+    return generationNow();
   };
 }
 

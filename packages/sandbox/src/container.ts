@@ -44,9 +44,10 @@ export class StepContainer {
     return this.#inspect().then(({ State }) => State.Running, () => false);
   }
 
-  /** It runs as it was started: not paused, restarted, or entered by anybody. True if the engine does not say. */
-  async isUntouched(): Promise<boolean> {
-    const isAsStarted = ({ State, ExecIDs, RestartCount }: Docker.ContainerInspectInfo) => State.Running && !State.Paused && !ExecIDs && RestartCount === 0;
+  /** Of that image, it runs as it was started: not paused, restarted, or entered by anybody. True if the engine does not say. */
+  async isUntouched(imageId: string): Promise<boolean> {
+    const isAsStarted = ({ Image, State, ExecIDs, RestartCount }: Docker.ContainerInspectInfo) =>
+      Image === imageId && State.Running && !State.Paused && !ExecIDs && RestartCount === 0;
     return this.#inspect().then(isAsStarted, () => true);
   }
 

@@ -8,8 +8,9 @@ import { IMAGE_KNOWN_MS } from './limits.js';
 const TARGETS: Record<StepKind, string> = { build: 'sandbox', prove: 'sandbox', run: 'runner' };
 
 interface Known {
-  id: Promise<string>;
-  untilMs: number;
+  id: string;
+  /** When the engine was asked. */
+  askedMs: number;
 }
 
 export class Images {
@@ -26,7 +27,7 @@ export class Images {
    */
   async known(kind: StepKind): Promise<string> {
     const known = this.#known.get(this.names[kind]);
-    return known !== undefined && performance.now() <= known.untilMs ? known.id : this.current(kind);
+    return known !== undefined && performance.now() - known.askedMs < IMAGE_KNOWN_MS ? known.id : this.current(kind);
   }
 
   /**
@@ -35,14 +36,12 @@ export class Images {
    */
   async current(kind: StepKind): Promise<string> {
     const name = this.names[kind];
-    const asked: Known = { id: this.#ask(kind), untilMs: performance.now() + IMAGE_KNOWN_MS };
-    this.#known.set(name, asked);
-    try {
-      return await asked.id;
-    } catch (error) {
-      if (this.#known.get(name) === asked) this.#known.delete(name);
-      throw error;
-    }
+    const askedMs = performance.now();
+    const id = await this.#ask(kind);
+    const known = this.#known.get(name);
+    // Answers may come in another order.
+    if (known === undefined || known.askedMs < askedMs) this.#known.set(name, { id, askedMs });
+    return id;
   }
 
   async #ask(kind: StepKind): Promise<string> {

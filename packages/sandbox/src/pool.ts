@@ -47,8 +47,8 @@ export class Pool {
   }
 
   /**
-   * One that nobody was given before, if one waits that is as `shape` says, and of that image. Then
-   * it is the caller's.
+   * One that nobody was given before, if one waits that is as `shape` says, and made for that
+   * image. Then it is the caller's.
    */
   take(shape: ContainerShape, imageId: string): StepContainer | undefined {
     const { kind } = shape;

@@ -88,7 +88,7 @@ export interface Sandbox {
    */
   inspect(): Promise<string[]>;
   /**
-   * Of the image that has the kind's name now, and that steps from now on run in.
+   * Of the image that has the kind's name now.
    * @throws as `check`.
    */
   imageId(kind: StepKind): Promise<string>;

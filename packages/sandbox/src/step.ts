@@ -74,14 +74,14 @@ export async function runStep(
 ): Promise<StepEnd & { executable?: Buffer }> {
   const { calm, context, images, pool } = workshop;
   const { signal } = options;
-  signal?.throwIfAborted();
   const encoded = encodeRequest(request);
   const shape = shapeOf(request, context.limits);
   return calm.during(async () => {
-    const waiting = pool?.take(shape, imageId ?? (await images.known(request.kind)));
-    const container = waiting ?? (await makeContainer(workshop, shape, signal));
-    onContainer?.(container);
+    const image = imageId ?? (await images.known(request.kind));
+    signal?.throwIfAborted();
+    const container = pool?.take(shape, image) ?? (await makeContainer(workshop, shape, signal));
     try {
+      onContainer?.(container);
       return await converse(workshop, container, encoded, request, options);
     } finally {
       container.dispose();

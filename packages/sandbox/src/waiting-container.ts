@@ -18,7 +18,7 @@ export class WaitingContainer {
 
   private constructor(
     private readonly container: StepContainer,
-    /** The image that its kind's was known to be when it was made. */
+    /** What its kind's image was known to be when it was made: by its name, so at times it is of a newer one. */
     readonly imageId: string,
   ) {
     const readLauncher = createLauncherReader((frame) => {
@@ -45,6 +45,7 @@ export class WaitingContainer {
   /** @throws what making and starting it throws; ContainerLost for one that does not get ready. */
   static async make(engine: Engine, shape: ContainerShape, signal: AbortSignal): Promise<WaitingContainer> {
     const imageId = await engine.images.known(shape.kind);
+    signal.throwIfAborted();
     const container = await makeContainer(engine, shape, signal);
     const waiting = new WaitingContainer(container, imageId);
     try {
@@ -62,9 +63,9 @@ export class WaitingContainer {
     return this.#isReady && !this.#isSpoilt;
   }
 
-  /** The engine knows of nothing that was done to it since. */
+  /** The engine knows of nothing that was done to it since, and of no other image. */
   async isUntouched(): Promise<boolean> {
-    return this.isAsMade && (await this.container.isUntouched());
+    return this.isAsMade && (await this.container.isUntouched(this.imageId));
   }
 
   /** The container, with all that it has said still to be heard; undefined if it is not as it was made, and then it is gone. */
