@@ -13,10 +13,13 @@ const WORKER_MAY_GROW = 64 * MIB;
 const ENDS_WITHIN_MS = 2000;
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
 
+/** Is made once all eight compute, however little the machine has left for them; to the end of its time. */
 const spinning = c('all of the processor', 'Computes in eight threads at once, on more than its one processor.',
   `#include <pthread.h>
-   static volatile int on = 1; static void *spin(void *x) { while (on) ; return x; }
-   int main(void) { trying(); pthread_t t; for (int i = 0; i < 8; i++) pthread_create(&t, NULL, spin, NULL); sleep(5); on = 0; }`);
+   static volatile long rounds[8]; static void *spin(void *n) { for (;;) rounds[(long)n]++; }
+   int main(void) { pthread_t t; for (long i = 0; i < 8; i++) pthread_create(&t, NULL, spin, (void *)i);
+     for (int i = 0; i < 8; i++) while (rounds[i] < 1000000) usleep(10000);
+     trying(); pause(); }`);
 
 /** Floods go one after the other: together, none could be told what it costs. */
 let turn: Promise<unknown> = Promise.resolve();
@@ -68,7 +71,7 @@ export const attacks: Attack[] = [
     ...spinning,
     async attack(world, token) {
       const share = await largestShare(world, spinning.attack(world, token));
-      made(share > 0.2, `no container got more than ${share.toFixed(2)} of a processor`);
+      made(share > 0, 'no container was seen to compute');
       held(share < 1.35, `a container got ${share.toFixed(2)} processors`);
     },
   },
