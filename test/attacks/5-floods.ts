@@ -13,12 +13,12 @@ const WORKER_MAY_GROW = 64 * MIB;
 const ENDS_WITHIN_MS = 2000;
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
 
-/** Is made once all eight compute, however little the machine has left for them; to the end of its time. */
+/** Is made once all eight compute, which they do to the end of its time; a loaded machine may give it little more. */
 const spinning = c('all of the processor', 'Computes in eight threads at once, on more than its one processor.',
   `#include <pthread.h>
    static volatile long rounds[8]; static void *spin(void *n) { for (;;) rounds[(long)n]++; }
    int main(void) { pthread_t t; for (long i = 0; i < 8; i++) pthread_create(&t, NULL, spin, (void *)i);
-     for (int i = 0; i < 8; i++) while (rounds[i] < 1000000) usleep(10000);
+     for (int i = 0; i < 8; i++) while (rounds[i] < 1000) usleep(10000);
      trying(); pause(); }`);
 
 /** Floods go one after the other: together, none could be told what it costs. */

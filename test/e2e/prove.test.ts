@@ -15,8 +15,8 @@ import { containers, createProver, docker, namespace, type Prover } from './prov
 
 const BUILD_MS = 120_000;
 const TEST_MS = 60_000;
-/** From a container that runs to a launcher that has said so, on a slow machine. */
-const READY_MS = 2_000;
+/** Used containers are gone by then, and the launchers of others have said that they are ready. */
+const SETTLED_MS = 4_000;
 /** Proofs at a time. */
 const HANDS = 4;
 
@@ -30,10 +30,19 @@ const MODES: readonly (readonly [Mode, string])[] = [
 ];
 const HELP = 'gnatprove --help';
 
-/** Whether a container that proves was made and started since: by that time nobody has asked for it. */
-async function proverMadeSince(time: string): Promise<boolean> {
+/** Resolves when a container that proves waits: those that were used are gone sooner. */
+async function proverWaits(): Promise<void> {
+  for (let before: string[] | undefined; ; ) {
+    const now = await runningProvers();
+    if (before !== undefined && now.some((id) => before?.includes(id))) return;
+    before = now;
+    await sleep(SETTLED_MS);
+  }
+}
+
+async function runningProvers(): Promise<string[]> {
   const found = await Promise.all((await containers()).map((name) => docker.getContainer(name.slice(1)).inspect().catch(() => undefined)));
-  return found.some((each) => each?.HostConfig.IpcMode === 'private' && each.State.Running && each.Created > time);
+  return found.flatMap((each) => (each?.HostConfig.IpcMode === 'private' && each.State.Running ? [each.Id] : []));
 }
 
 /** A project that the stand-in knows by the name of its source. */
@@ -73,9 +82,7 @@ describe('with a stand-in for gnatprove', () => {
     try {
       const recording = recordingOf('proved', 'prove');
       expect((await prover.prove('prove', sourcesOf(recording))).text('console')).toBe(UP_TO_13);
-      const provedAt = new Date().toISOString();
-      while (!(await proverMadeSince(provedAt))) await sleep(100);
-      await sleep(READY_MS);
+      await proverWaits();
       await moveTo(14);
       const { text, end } = await prover.prove('prove', sourcesOf(recording));
       // What another generation is told so it takes for a mistake.

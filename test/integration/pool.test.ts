@@ -170,8 +170,8 @@ describe('a container that waits', () => {
   it('and is of another image than its name was known for is thrown away at the next look', async () => {
     const { build, run } = contextOfTests.images;
     newPool({ reviewMs: 200, known: new Images(docker, { build: run, run: build, prove: build }) });
-    await untilWaiting(2);
-    const before = await running();
+    let before: string[] = [];
+    await until(async () => (before = await running()).length > 0, 'made');
     await until(async () => !(await running()).some((id) => before.includes(id)), 'thrown away');
   });
 

@@ -8,7 +8,7 @@ import { DELIVERY_LIMIT, MAX_BEGINNINGS } from './topology.js';
 const PATIENCE_MS = 60_000;
 
 export interface AttemptHistory {
-  /** How many ended with the loss of their worker, and not with the task given back in good order. */
+  /** How many ended with the loss of their worker, and not with the task given back in good order; all, once they were too many in any case. */
   lost: number;
   /** How the task has ended already, in an attempt that could not be acknowledged any more. */
   ended?: 'SUCCESS' | 'FAILURE';

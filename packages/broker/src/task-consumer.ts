@@ -13,7 +13,7 @@ import { Company } from './company.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
 import { HeldTasks } from './held-tasks.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-publisher.js';
-import { MAX_ATTEMPTS, MAX_LOOKS } from './topology.js';
+import { DELIVERY_LIMIT, MAX_ATTEMPTS, MAX_LOOKS } from './topology.js';
 import { endUnread, note } from './worker-notes.js';
 
 const REOPEN_DELAY_MS = 500;
@@ -25,7 +25,7 @@ export interface TaskDelivery {
   task: TaskMessage;
   /** 1, or one more than how often the task came back to the queue. */
   attempt: number;
-  /** How many of the attempts before this one were lost, and not given back by a worker that was told to stop. */
+  /** How many of the attempts before this one were lost, and not given back in good order; all, once they were too many in any case. */
   lost: number;
   replies: ReplyPublisher;
   /** Aborted when the task is no longer this worker's: channel lost, or the consumer was closed. */
@@ -220,7 +220,7 @@ class Consumer {
     }
     if (task === 'newer' || task === undefined) {
       broker.log.error({ bytes: message.content.length }, 'a message that no worker understands was set aside');
-      return (await endUnread(mine, attempt)) || attempt > MAX_LOOKS ? 'dead' : 'retry';
+      return (await endUnread(mine, attempt)) || attempt > DELIVERY_LIMIT ? 'dead' : 'retry';
     }
     try {
       const { lost, ended } = await attemptHistory(broker, task.identifier, attempt, signal);

@@ -10,8 +10,8 @@
  * to which another user has other rights.
  *
  * rabbitmq/definitions.json has the same, for a broker whose users may not declare it. It has a
- * policy for each queue besides, so that an operator can tighten a limit without a deploy; what is
- * declared here holds on a broker without those policies.
+ * policy for each queue besides, so that an operator can tighten a limit without a deploy (but not
+ * the delivery limit, which workers count with); what is declared here holds without those policies.
  */
 import type { Channel } from 'amqplib';
 
@@ -19,7 +19,7 @@ import type { Channel } from 'amqplib';
 export const MAX_ATTEMPTS = 3;
 /** One that was begun so often, and given back each time for whatever reason, neither. */
 export const MAX_BEGINNINGS = 10;
-/** What no worker understands, or no worker of this version, is set aside when it came back so often. */
+/** What no worker of this version understands is set aside when it came back so often. */
 export const MAX_LOOKS = 10;
 /**
  * Whatever came back so often is handed out once more; then the broker sets it aside itself. Far
