@@ -186,6 +186,26 @@ describe('the task queue', () => {
     expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
   });
 
+  /** As often to somebody who gives it back at once, and has never begun it. */
+  async function handOut(times: number): Promise<void> {
+    const channel = await test.broker.openChannel();
+    for (let count = 0; count < times; ) {
+      const message = await channel.get(test.broker.topology.taskQueue);
+      if (message === false) continue;
+      channel.reject(message, true);
+      count++;
+    }
+    await channel.close();
+  }
+
+  it('sets aside a task of a later version that came by ten times', async () => {
+    const identifier = await submitRaw({ version: 2, identifier: 'elsewhere' });
+    await handOut(10);
+    consume(() => Promise.resolve('done'));
+    await eventually(async () => (await depth(test.broker.topology.deadQueue)) === 1);
+    expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
+  });
+
   it('leaves a task of a later version to a worker of that version, which does not count it as lost', async () => {
     const identifier = await submitRaw({ version: 2, identifier: 'elsewhere' });
     let handled = 0;
@@ -306,6 +326,18 @@ describe('the task queue', () => {
     });
     await eventually(() => seen.length === 1);
     expect(seen).toEqual([[16, 1]]);
+  });
+
+  it('has a last word for a task that was handed out a hundred times, before the broker has none', async () => {
+    await submit();
+    await handOut(100);
+    const seen: [attempt: number, lost: number][] = [];
+    consume(({ attempt, lost }) => {
+      seen.push([attempt, lost]);
+      return Promise.resolve('done');
+    });
+    await eventually(() => seen.length === 1);
+    expect(seen).toEqual([[101, 100]]);
   });
 
   it('gives up a task that was begun ten times, whatever the reasons', async () => {
