@@ -1,7 +1,7 @@
 /*
- * Preloaded into programs: what would start another process ends the program with words that say
- * so, and a refused rename is made in steps that are not. Nothing relies on it; what cannot be gone
- * around is the kernel's filter, which the launcher sets (launcher/confine.c).
+ * Preloaded into programs. It gives a refusal its words, shows lines of C and C++ as soon as they are
+ * printed, and makes a refused rename in steps that are allowed. No protection depends on it: that is
+ * the kernel's filter, which the launcher sets (launcher/confine.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* write and _exit alone: nothing is lost in a buffer, no handler of the program's runs. */
+/*
+ * The C library buffers a stdout that is a pipe until 4 KiB are full, and a program that is killed
+ * loses them. Ada's library writes each line at once by itself. A program's own setvbuf comes later
+ * and so prevails.
+ */
+__attribute__((constructor)) static void write_lines_at_once(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+/*
+ * std::ios_base::sync_with_stdio: refused, or std::cout would have a buffer of its own, which is lost
+ * when the program is killed. The answer says that they are synchronised.
+ */
+bool keep_synchronised(bool) __asm__("_ZNSt8ios_base15sync_with_stdioEb");
+bool keep_synchronised(bool wanted)
+{
+    (void)wanted;
+    return true;
+}
+
+/* Shows what was printed, then ends the program without running any handler of its own. */
 static _Noreturn void refuse(const char *message)
 {
+    fflush_unlocked(stdout);
     ssize_t ignored = write(STDERR_FILENO, message, strlen(message));
     (void)ignored;
     _exit(1);

@@ -86,54 +86,37 @@ function comparable(name: string, value: string): string {
   return items.sort().join(', ');
 }
 
-/** A console item or a lab's verdict, or between two of these all lines of one text stream. */
-interface Section {
+/** One line of a text stream, or a console item or a lab's verdict. */
+interface Shown {
   readonly stream: string;
-  readonly lines?: (string | Match)[];
-  readonly value?: unknown;
+  readonly value: unknown;
 }
 
 function outputDifferences(expected: Expected<Seen['output']>, seen: Seen['output']): string[] {
-  const [wanted, got] = [sections(expected ?? []), sections(seen ?? [])];
+  const [wanted, got] = [shown(expected ?? []), shown(seen ?? [])];
   for (let i = 0; i < Math.max(wanted.length, got.length); i++) {
     const [a, b] = [wanted[i], got[i]];
-    const path = `output[${i}] ${a?.stream ?? b?.stream ?? ''}`;
-    if (a?.stream !== b?.stream || !a?.lines || !b?.lines) {
-      const found = valueDifferences(path, a, b);
-      if (found.length > 0) return found;
-      continue;
-    }
-    for (let n = 0; n < Math.max(a.lines.length, b.lines.length); n++) {
-      const found = valueDifferences(`${path} line ${n + 1}`, a.lines[n], b.lines[n]);
-      if (found.length > 0) return found;
-    }
+    const found = valueDifferences(`output ${i + 1} ${a?.stream ?? b?.stream ?? ''}`, a, b);
+    if (found.length > 0) return found;
   }
   return [];
 }
 
-function sections(output: readonly Expected<OutputItem>[]): Section[] {
-  const done: Section[] = [];
-  let open = new Map<string, (string | Match)[]>();
-  const close = () => {
-    // Which of two streams came first is a matter of buffers and timing.
-    for (const [stream, lines] of [...open].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      while (isBlank(lines.at(-1))) lines.pop();
-      if (lines.length > 0) done.push({ stream, lines });
-    }
-    open = new Map();
+/** In order, across streams. Blank lines where a stream ends or changes say nothing. */
+function shown(output: readonly Expected<OutputItem>[]): Shown[] {
+  const lines: Shown[] = [];
+  const dropBlanks = () => {
+    while (isBlank(lines.at(-1))) lines.pop();
   };
   for (const { msg, ref } of output) {
     const { type, data } = msg as { type: string; data: unknown };
     const stream = ref === undefined ? type : `${type} ref ${JSON.stringify(ref)}`;
-    if (type === 'stdout' || type === 'stderr') {
-      open.set(stream, [...(open.get(stream) ?? []), ...linesOf(data as string | Match)]);
-    } else {
-      close();
-      done.push({ stream, value: data });
-    }
+    if (lines.at(-1)?.stream !== stream) dropBlanks();
+    const isText = type === 'stdout' || type === 'stderr';
+    for (const value of isText ? linesOf(data as string | Match) : [data]) lines.push({ stream, value });
   }
-  close();
-  return done;
+  dropBlanks();
+  return lines;
 }
 
 /** An item always ends a line, whether its text does or not; a pattern stands for one line. */
@@ -141,6 +124,6 @@ function linesOf(data: string | Match): (string | Match)[] {
   return isMatch(data) ? [data] : data.replace(/\r?\n$/, '').split(/\r?\n/);
 }
 
-function isBlank(line: string | Match | undefined): boolean {
-  return typeof line === 'string' && line.trim() === '';
+function isBlank(line: Shown | undefined): boolean {
+  return /^std/.test(line?.stream ?? '') && typeof line?.value === 'string' && line.value.trim() === '';
 }

@@ -78,7 +78,7 @@ describe.each(RUNTIMES)('of the containers that a worker could ask for, the prox
     ['with another runtime', withRuntime('runc')],
     ['with another cgroup', inHost({ CgroupParent: '/' })],
     ['that keeps its capabilities', inHost({ CapDrop: [] })],
-    ['that has more capabilities', inHost({ CapAdd: ['SETUID', 'SETGID', 'SYS_ADMIN'] })],
+    ['that has more capabilities', inHost({ CapAdd: ['SETPCAP', 'SETUID', 'SETGID', 'SYS_ADMIN'] })],
     ['that may write its root', inHost({ ReadonlyRootfs: false })],
     ['without a limit of memory', inHost({ Memory: 0 })],
     ['without a limit of swap', inHost({ MemorySwap: -1 })],

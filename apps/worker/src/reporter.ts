@@ -10,8 +10,13 @@ const ITEM_SIZE = 64 * 1024;
 const MESSAGE_SIZE = 256 * 1024;
 /** What an item takes beside its text. */
 const ITEM_OVERHEAD = 64;
-/** With so many waiting, lines of stdout and stderr are no longer kept in their mutual order, but joined. */
-const CROWD = 100;
+/**
+ * Maximum number of items that keep the order of stdout and stderr. A task that alternates between
+ * them more often has its further lines joined by stream, or they would fill the reply queue.
+ */
+export const ORDERED_ITEMS = 20_000;
+/** How many of the waiting items are then searched for one that a line can join. */
+const SEARCHED_ITEMS = 100;
 
 /** How long an item waits for company, in ms: less than a reader notices, more than between two lines of a loop. */
 const GATHER_MS = 20;
@@ -64,10 +69,10 @@ export class Reporter {
     await this.replies.publish({ version: MESSAGE_VERSION, kind: 'final', attempt, items, ...end });
   }
 
-  /** The waiting item that `data` can be a part of: the last one, or in a crowd the last of its stream. */
+  /** The waiting item that `data` can be a part of: the last one, or beyond ORDERED_ITEMS the last of its stream. */
   private openItem(type: TextType, data: string, ref: string | undefined): TextMessage | undefined {
-    const nearest = this.waiting.length < CROWD ? this.waiting.length - 1 : this.waiting.length - CROWD;
-    for (let i = this.waiting.length - 1; i >= Math.max(0, nearest); i--) {
+    const searched = this.sent + this.waiting.length < ORDERED_ITEMS ? 1 : SEARCHED_ITEMS;
+    for (let i = this.waiting.length - 1; i >= Math.max(0, this.waiting.length - searched); i--) {
       const { msg, ref: of } = this.waiting[i] as OutputItem;
       if (msg.type === 'console' || msg.type === 'lab' || of !== ref) return undefined;
       if (msg.type === type) return this.joins(msg, data) ? msg : undefined;

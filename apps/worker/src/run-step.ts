@@ -3,6 +3,7 @@ import type { LimitName, Sandbox, StepEnd, StepOptions } from '@code-widgets/san
 
 import { LineBuffer } from './line-buffer.js';
 import type { Reporter } from './reporter.js';
+import { signalWords } from './signals.js';
 import { limitWords, stepTimeMs, type StepKind, type TaskBudget, type TaskLimits } from './task-limits.js';
 
 /** `runMs`: of the program, of all lab cases, or of the proof. */
@@ -41,6 +42,9 @@ export interface StepResult<End extends StepEnd> {
 const WORKSPACE = '/workspace/sessions';
 const WORKSPACE_PATH = `${WORKSPACE}/`;
 
+/** GNAT marks the end of a source with SUB, and shows it behind a last line that has no line end. */
+const END_OF_SOURCE = '\u001a';
+
 /** Throws what the sandbox throws; whatever the user's program does is in the result. */
 export async function runStep<End extends StepEnd>(context: TaskContext, step: StepRequest<End>): Promise<StepResult<End>> {
   const { reporter, limits, budget, spent, signal } = context;
@@ -51,7 +55,7 @@ export async function runStep<End extends StepEnd>(context: TaskContext, step: S
   const lines = { stdout: lineBuffer(), stderr: lineBuffer() };
   let stdout = '';
   const report = (stream: 'stdout' | 'stderr', text: string) => {
-    const shown = withoutWorkspace(text);
+    const shown = withoutWorkspace(kind === 'run' ? text : text.replaceAll(END_OF_SOURCE, ''));
     if (shown === '' && text !== '') return;
     if (stream === 'stdout') stdout += shown;
     reporter.text(stream, shown, ref);
@@ -79,6 +83,7 @@ export async function runStep<End extends StepEnd>(context: TaskContext, step: S
 
   const wholeTask = end.limit === 'time' && budget.msLeft === 0;
   if (end.limit) reporter.text('stderr', limitWords(end.limit, kind, limits, wholeTask), ref);
+  if (end.signal !== undefined) reporter.text('stderr', signalWords(end.signal, kind), ref);
   return { end, stdout, endsTask: wholeTask || isTaskLimit(end.limit) };
 }
 

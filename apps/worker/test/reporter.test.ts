@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
 
-import { Reporter } from '../src/reporter.js';
+import { ORDERED_ITEMS, Reporter } from '../src/reporter.js';
 
 const END = { state: 'SUCCESS', status: 0, workMs: 1 } as const;
 
@@ -96,6 +96,20 @@ describe('a reporter', () => {
     expect(queue.published).toHaveLength(1);
   });
 
+  it('keeps the order of stdout and stderr, however many lines wait', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    for (let i = 0; i < ORDERED_ITEMS; i++) reporter.text(i % 2 === 0 ? 'stdout' : 'stderr', `${i}\n`);
+    const finished = reporter.finish(END);
+    for (let i = 0; i < 20; i++) {
+      await queue.settle();
+      queue.confirms[i]?.resolve();
+    }
+    await finished;
+    const items = queue.published.flatMap((message) => (message.kind === 'output' ? message.items : []));
+    expect(items.map(({ msg }) => msg.data)).toEqual(Array.from({ length: ORDERED_ITEMS }, (_, i) => `${i}\n`));
+  });
+
   it('does not let alternating lines become an item each without end', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
@@ -107,7 +121,7 @@ describe('a reporter', () => {
     }
     await finished;
     const items = queue.published.flatMap((message) => (message.kind === 'output' ? message.items : []));
-    expect(items.length).toBeLessThan(300);
+    expect(items.length).toBeLessThan(ORDERED_ITEMS + 300);
     for (const [type, rest] of [['stdout', 0], ['stderr', 1]] as const) {
       const shown = items.map(({ msg }) => (msg.type === type ? msg.data : '')).join('');
       expect(shown).toBe(Array.from({ length: 100_000 }, (_, i) => `${2 * i + rest}\n`).join(''));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@ static char *program_environment[] = {
 /* Of the image: a gprbuild for those that are given their configuration, see the Dockerfile. */
 #define GPRBUILD_FOLDER "/usr/libexec/code-widgets/gprbuild/bin"
 
+/* Of the image: its configuration of gprbuild without restrictions.adc, see the Dockerfile. */
+#define UNRESTRICTED_CONFIGURATION "/etc/gprbuild/unrestricted.cgpr"
+
 static void drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -39,8 +43,22 @@ static void drop_capabilities(void)
         die("capset");
 }
 
+static uid_t user_of(enum kind kind)
+{
+    return kind == RUN ? RUNNER : BUILDER;
+}
+
+/* What no process of this user can ever gain: those that the launcher has had. Needs CAP_SETPCAP. */
+static void empty_bounding_set(void)
+{
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            die("PR_CAPBSET_DROP");
+}
+
 static void become(uid_t user)
 {
+    empty_bounding_set();
     if (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0)
         die("become user");
     drop_capabilities();
@@ -75,6 +93,8 @@ static void set_environment(const struct request *request)
         unsetenv("GPR_CONFIG");
     else
         look_first_in(GPRBUILD_FOLDER);
+    if (request->unrestricted && getenv("GPR_CONFIG") && setenv("GPR_CONFIG", UNRESTRICTED_CONFIGURATION, 1) != 0)
+        die("setenv");
     if (kind == BUILD && setenv("GLIBC_TUNABLES", TUNABLES, 1) != 0)
         die("setenv");
     const char *home = kind == PROVE ? WORKSPACE : SCRATCH;
@@ -94,7 +114,7 @@ static _Noreturn void be_command(const struct request *request, bool traced, int
     sigset_t none;
     sigemptyset(&none);
     offer_to_oom_killer();
-    become(request->kind == RUN ? RUNNER : BUILDER);
+    become(user_of(request->kind));
     set_environment(request);
     /* A group and no session of its own: a session's leader may not setpgid, and gnatprove does. */
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
@@ -116,25 +136,23 @@ static _Noreturn void be_command(const struct request *request, bool traced, int
     _exit(127);
 }
 
-static void make_pipe(int ends[2])
-{
-    if (pipe2(ends, O_CLOEXEC) != 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
-        die("pipe");
-}
-
 struct command start_command(const struct request *request)
 {
-    int output[2], error[2];
+    struct command command = {.door = -1};
     int *failed = mmap(NULL, sizeof *failed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (failed == MAP_FAILED)
         die("mmap");
     *failed = NOT_STARTED;
-    make_pipe(output);
-    make_pipe(error);
+    setfsuid(user_of(request->kind));
+    struct stream *output = &command.streams[OUTPUT_STREAM], *error = &command.streams[ERROR_STREAM];
+    *output = make_stream();
+    *error = make_stream();
+    command.events = expect_writes(command.streams);
     setfsuid(0); /* the files are there */
     setfsgid(0);
-    int door = request->kind == RUN ? lock_exec() : -1;
-    bool traced = request->kind == RUN && door < 0;
+    if (request->kind == RUN)
+        command.door = lock_exec();
+    bool traced = request->kind == RUN && command.door < 0;
     int gate[2];
     if (traced)
         make_gate(gate);
@@ -143,16 +161,19 @@ struct command start_command(const struct request *request)
     if (pid < 0)
         die("fork");
     if (pid == 0) {
-        if (door >= 0)
-            close(door); /* or its own copy would keep the door open until the exec */
+        if (command.door >= 0)
+            close(command.door); /* or its own copy would keep the door open until the exec */
         if (traced)
             wait_at(gate);
-        be_command(request, traced, output[1], error[1], failed);
+        be_command(request, traced, output->command, error->command, failed);
     }
     if (traced)
         see_through_exec(pid, gate);
-    close(output[1]);
-    close(error[1]);
+    close(output->command);
+    close(error->command);
+    output->command = error->command = -1;
     drop_capabilities(); /* nothing that needs them is left to do */
-    return (struct command){pid, output[0], error[0], door, failed};
+    command.pid = pid;
+    command.failed = failed;
+    return command;
 }

@@ -35,6 +35,15 @@ static void tell_try(const char *name, long result)
     tell(name, result < 0 ? errno : 0);
 }
 
+static bool can_gain_capabilities(void)
+{
+    int has;
+    for (unsigned long capability = 0; (has = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; capability++)
+        if (has > 0)
+            return true;
+    return false;
+}
+
 static void tell_who(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -45,6 +54,7 @@ static void tell_who(void)
     tell("uid", real == effective && real == saved ? (long long)real : -1);
     tell("groups", getgroups(0, NULL));
     tell("capabilities", (sets[0].effective | sets[0].permitted | sets[0].inheritable | sets[1].effective | sets[1].permitted | sets[1].inheritable) != 0);
+    tell("bounding_set", can_gain_capabilities());
     tell("no_new_privileges", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     tell("parent_pid", getppid());
 }

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 /* Raise with every change of the frames: the worker refuses an image that speaks another. */
-enum { PROTOCOL_VERSION = 3 };
+enum { PROTOCOL_VERSION = 4 };
 
 #define WORKSPACE "/workspace/sessions" /* cwd of every command */
 #define SCRATCH "/workspace/tmp"        /* where the images' /tmp points */
@@ -39,6 +39,7 @@ enum sent { READY = 'r', OUTPUT = 'o', ERROR_OUTPUT = 'e', EXECUTABLE = 'x', STA
 
 enum reason {
     EXITED = 'e',
+    SIGNALLED = 'k',
     TIME_LIMIT = 't',
     OUTPUT_LIMIT = 'o',
     OUT_OF_MEMORY = 'm',
@@ -48,6 +49,7 @@ enum reason {
 struct request {
     enum kind kind;
     bool find_configuration; /* gprbuild is not given the image's */
+    bool unrestricted;       /* Ada sources may use what restrictions.adc forbids */
     bool inspect;            /* no command is executed: inspect.c speaks in its place */
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;
@@ -57,10 +59,19 @@ struct request {
     char hand_back[NAME_BYTES + 1]; /* the executable that the worker wants; empty: none */
 };
 
+/* A pipe that is a command's stdout or stderr (streams.c). All ends are non-blocking, but for the command's. */
+struct stream {
+    int from;    /* read end */
+    int command; /* write end, until the command has it; then -1 */
+    int plug;    /* write end of the launcher's; -1: the kernel has no packets in pipes */
+};
+
+enum { OUTPUT_STREAM, ERROR_STREAM, STREAMS };
+
 struct command {
     pid_t pid;
-    int output;  /* read end of its stdout, non-blocking */
-    int error;   /* read end of its stderr, non-blocking */
+    struct stream streams[STREAMS];
+    int events;  /* epoll, which has the streams already (watch.c) */
     int door;    /* where a program's execve asks for leave (confine.c); -1: it does not */
     int *failed; /* shared with the child: 0, or errno of its exec, or NOT_STARTED */
 };
@@ -69,7 +80,7 @@ enum { NOT_STARTED = -1 };
 
 struct end {
     enum reason reason;
-    uint32_t status; /* exit status, or 128 + signal */
+    uint32_t status; /* exit status, or 128 + signal (SIGNALLED) */
     uint32_t ms;     /* from the command's start to its end */
 };
 
@@ -94,6 +105,15 @@ void send_executable(const char *name);
 /* command.c */
 struct command start_command(const struct request *request);
 
+/* streams.c */
+struct stream make_stream(void);
+ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length);
+bool has_more(const struct stream *stream);
+bool begin_burst(struct stream *flowing, struct stream *other);
+ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length);
+bool narrow(struct stream *flowing);
+void unplug(struct stream *other);
+
 /* confine.c */
 int lock_exec(void);
 void answer_exec(int door);
@@ -110,6 +130,7 @@ void see_through_exec(pid_t pid, const int gate[2]);
 _Noreturn void inspect(void);
 
 /* watch.c */
+int expect_writes(const struct stream streams[STREAMS]);
 struct end watch(const struct request *request, struct command *command, int signals);
 
 /* memory.c */

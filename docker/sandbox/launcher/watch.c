@@ -3,18 +3,31 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+/* What the launcher waits for. The streams come first, so that their numbers are indices. */
+enum event { STDOUT_WRITTEN = OUTPUT_STREAM, STDERR_WRITTEN = ERROR_STREAM, WORKER_GONE, CHILD_ENDED, EXEC_ASKED };
+
+enum {
+    BURST_AFTER = 16,    /* writes of one stream in a row */
+    BURST_MS = 20,       /* then the burst ends as soon as it has read everything */
+    LAST_READS = 4096,   /* after the end: what another process goes on writing is not waited for */
+    EVENTS = EXEC_ASKED + 1,
+};
+
 struct state {
     struct command *command;
     uint32_t output_left; /* bytes */
+    int last_stream;
+    unsigned in_a_row; /* writes of the last stream */
+    int64_t deadline_ms;
     bool over_output_limit;
     bool ended;
     int wait_status;
@@ -27,29 +40,87 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* One read passed on. False when there is nothing to read, for now or (then closed) for ever. */
-static bool pass_on(struct state *state, int *from, enum sent type)
+static void expect(int events, int operation, int file, enum event what, uint32_t how)
 {
-    static unsigned char buffer[FRAME_BYTES];
-    if (*from < 0 || state->over_output_limit)
-        return false;
-    ssize_t count = read(*from, buffer, sizeof buffer);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (count <= 0) {
-        close(*from);
-        *from = -1;
-        return false;
-    }
-    size_t length = (size_t)count;
+    struct epoll_event event = {.events = EPOLLIN | how, .data.u32 = what};
+    if (epoll_ctl(events, operation, file, &event) != 0)
+        die("epoll_ctl");
+}
+
+/* Before the command exists: edges that came before this would have no order. */
+int expect_writes(const struct stream streams[STREAMS])
+{
+    int events = epoll_create1(EPOLL_CLOEXEC);
+    if (events < 0)
+        die("epoll_create1");
+    for (int stream = 0; stream < STREAMS; stream++)
+        expect(events, EPOLL_CTL_ADD, streams[stream].from, (enum event)stream, EPOLLET);
+    return events;
+}
+
+/* The edge comes again, behind those that are there, if there is something to read. */
+static void expect_more(const struct state *state, int stream)
+{
+    expect(state->command->events, EPOLL_CTL_MOD, state->command->streams[stream].from, (enum event)stream, EPOLLET);
+}
+
+static void pass_on(struct state *state, int stream, const unsigned char *bytes, size_t length)
+{
     if (length > state->output_left) {
         state->over_output_limit = true;
         length = state->output_left;
     }
     state->output_left -= (uint32_t)length;
     if (length > 0)
-        send_frame(type, buffer, length);
+        send_frame(stream == OUTPUT_STREAM ? OUTPUT : ERROR_OUTPUT, bytes, length);
+}
+
+/* Edges of writes that a burst has read already would come before those of later writes. */
+static void forget_edges(const struct state *state)
+{
+    struct epoll_event edges[EVENTS]; /* what is not an edge comes again */
+    epoll_wait(state->command->events, edges, EVENTS, 0);
+}
+
+/* Reads one stream at full speed (streams.c). False if that cannot be done now. */
+static bool read_burst_of(struct state *state, int stream, unsigned char *buffer)
+{
+    struct stream *flowing = &state->command->streams[stream], *other = &state->command->streams[1 - stream];
+    if (!begin_burst(flowing, other))
+        return false;
+    int64_t until_ms = now_ms() + BURST_MS;
+    do {
+        ssize_t count;
+        do {
+            count = read_burst(flowing, buffer, FRAME_BYTES);
+            if (count > 0)
+                pass_on(state, stream, buffer, (size_t)count);
+            if (state->over_output_limit)
+                return true; /* nothing will be read any more */
+        } while (count > 0 && now_ms() < until_ms);
+    } while (!narrow(flowing));
+    forget_edges(state);
+    expect_more(state, stream);
+    unplug(other);
     return true;
+}
+
+/* After an edge: one write is passed on, or a burst of them. */
+static void read_written(struct state *state, int stream)
+{
+    static unsigned char buffer[FRAME_BYTES];
+    struct stream *written = &state->command->streams[stream];
+    if (state->over_output_limit)
+        return;
+    state->in_a_row = stream == state->last_stream ? state->in_a_row + 1 : 1;
+    state->last_stream = stream;
+    ssize_t count = read_stream(written, buffer, sizeof buffer);
+    if (count <= 0)
+        return;
+    pass_on(state, stream, buffer, (size_t)count);
+    bool read_on = state->in_a_row >= BURST_AFTER && read_burst_of(state, stream, buffer);
+    if (!read_on && has_more(written))
+        expect_more(state, stream);
 }
 
 /* As PID 1 the launcher is the parent of all orphans; left alone they would fill the process limit. */
@@ -68,42 +139,36 @@ static void reap(struct state *state, int signals)
     }
 }
 
-static void wait_for_something(struct state *state, int signals, int64_t deadline_ms)
+/* False if nothing has happened in that time. */
+static bool handle_next(struct state *state, int signals, int timeout_ms)
 {
-    struct command *command = state->command;
-    struct pollfd events[] = {
-        {.fd = STDIN_FILENO, .events = POLLIN},
-        {.fd = signals, .events = POLLIN},
-        {.fd = command->door, .events = POLLIN},
-        {.fd = command->output, .events = POLLIN},
-        {.fd = command->error, .events = POLLIN},
-    };
-    int64_t left = deadline_ms - now_ms();
-    int timeout = left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
-    if (poll(events, sizeof events / sizeof *events, timeout) < 0 && errno != EINTR)
-        die("poll");
-    /* Nothing is due on stdin any more but its end, and with it the worker's: so ours as well. */
-    if (events[0].revents)
+    struct epoll_event event;
+    int count = epoll_wait(state->command->events, &event, 1, timeout_ms);
+    if (count < 0 && errno != EINTR)
+        die("epoll_wait");
+    if (count != 1)
+        return false;
+    switch ((enum event)event.data.u32) {
+    case STDOUT_WRITTEN:
+    case STDERR_WRITTEN:
+        read_written(state, (int)event.data.u32);
+        break;
+    case WORKER_GONE: /* nothing else is due on stdin any more */
         _exit(0);
-    if (events[2].revents) {
-        answer_exec(command->door);
-        command->door = -1;
-    }
-    if (events[3].revents)
-        pass_on(state, &command->output, OUTPUT);
-    if (events[4].revents)
-        pass_on(state, &command->error, ERROR_OUTPUT);
-    if (events[1].revents)
+    case CHILD_ENDED:
         reap(state, signals);
+        break;
+    case EXEC_ASKED:
+        answer_exec(state->command->door);
+        break;
+    }
+    return true;
 }
 
-/* What the command wrote before its end; whoever else still holds the pipes is not waited for. */
-static void drain(struct state *state)
+static int time_left_ms(const struct state *state)
 {
-    while (pass_on(state, &state->command->output, OUTPUT))
-        continue;
-    while (pass_on(state, &state->command->error, ERROR_OUTPUT))
-        continue;
+    int64_t left = state->deadline_ms - now_ms();
+    return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
 /* In the words of a shell, and with its status: a command that is there and cannot be executed. */
@@ -132,18 +197,29 @@ static enum reason reason_of(const struct state *state)
         return OUT_OF_MEMORY;
     if (*state->command->failed == NOT_STARTED)
         die("the command was not started");
-    return *state->command->failed == ENOENT ? NOT_FOUND : EXITED;
+    if (*state->command->failed == ENOENT)
+        return NOT_FOUND;
+    return WIFSIGNALED(state->wait_status) ? SIGNALLED : EXITED;
 }
 
 struct end watch(const struct request *request, struct command *command, int signals)
 {
-    struct state state = {.command = command, .output_left = request->output_limit_bytes};
     int64_t start_ms = now_ms();
-    int64_t deadline_ms = start_ms + request->time_limit_ms;
-    while (!state.ended && !state.over_output_limit && now_ms() < deadline_ms)
-        wait_for_something(&state, signals, deadline_ms);
+    struct state state = {
+        .command = command,
+        .output_left = request->output_limit_bytes,
+        .last_stream = OUTPUT_STREAM,
+        .deadline_ms = start_ms + request->time_limit_ms,
+    };
+    expect(command->events, EPOLL_CTL_ADD, STDIN_FILENO, WORKER_GONE, 0);
+    expect(command->events, EPOLL_CTL_ADD, signals, CHILD_ENDED, 0);
+    if (command->door >= 0)
+        expect(command->events, EPOLL_CTL_ADD, command->door, EXEC_ASKED, 0);
+    while (!state.ended && !state.over_output_limit && time_left_ms(&state) > 0)
+        handle_next(&state, signals, time_left_ms(&state));
     int64_t end_ms = now_ms();
-    drain(&state);
+    for (int reads = 0; reads < LAST_READS && handle_next(&state, signals, 0); reads++)
+        continue;
     struct end end = {reason_of(&state), status_of(&state), (uint32_t)(end_ms - start_ms)};
     if (end.reason == EXITED && *command->failed != 0)
         end.status = tell_why_not(&state, request->words[0]);

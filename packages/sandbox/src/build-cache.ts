@@ -27,7 +27,7 @@ export interface BuildCacheOptions {
 }
 
 /** Raise when the files look different, or the same key should give another build. */
-const VERSION = 1;
+const VERSION = 2;
 const DIGEST_CHARACTERS = 64;
 
 /** Everything that a build depends on: whatever else is equal, it is the same build. */

@@ -49,10 +49,10 @@ export function createBuilder(workshop: Workshop, cache: BuildCache | undefined)
   };
 }
 
-function keyOf({ command, files, findConfiguration, handBack }: LauncherRequest, imageId: string, { context }: Workshop): string {
+function keyOf({ command, files, findConfiguration = false, unrestricted = false, handBack = '' }: LauncherRequest, imageId: string, { context }: Workshop): string {
   const sources = files.map(({ basename, contents }) => [basename, contents]).sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
   const { seccompProfile, runtime = '', limits } = context;
-  return buildKey(imageId, runtime, seccompProfile, limits, command, findConfiguration ?? false, handBack ?? '', sources);
+  return buildKey(imageId, runtime, seccompProfile, limits, command, findConfiguration, unrestricted, handBack, sources);
 }
 
 const sizeOf = (output: Build['output']) => output.reduce((sum, [, bytes]) => sum + bytes.length, 0);
@@ -68,10 +68,10 @@ class Recorder {
   }
 
   /** Undefined for one that ended at a limit, or failed for a reason that may be gone the next time. */
-  build({ status, limit, ms, commandMissing, executable }: BuildEnd): Build | undefined {
+  build({ status, limit, signal, ms, commandMissing, executable }: BuildEnd): Build | undefined {
     const output = this.#output.map(([stream, parts]) => [stream, Buffer.concat(parts)] as const);
     const unlucky = status !== 0 && output.some(([, bytes]) => MISFORTUNE.test(bytes.toString('latin1')));
-    if (limit !== undefined || commandMissing || status >= 128 || unlucky) return undefined;
+    if (limit !== undefined || signal !== undefined || commandMissing || status >= 128 || unlucky) return undefined;
     return { output, status, ms, ...(executable && { executable }) };
   }
 }

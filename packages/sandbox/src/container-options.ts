@@ -83,8 +83,8 @@ function hostConfig({ kind, workspaceBytes: size }: ContainerShape, { seccompPro
       '/workspace': `rw,exec,nosuid,nodev,size=${size},nr_inodes=${INODES}`,
     },
     CapDrop: ['ALL'],
-    // The launcher becomes the command's user, and then has none left either.
-    CapAdd: ['SETUID', 'SETGID'],
+    // The launcher becomes the command's user and empties the bounding set. Then it has none left.
+    CapAdd: ['SETPCAP', 'SETUID', 'SETGID'],
     SecurityOpt: ['no-new-privileges', `seccomp=${seccompProfile}`],
     NetworkMode: 'none',
     // gnatprove needs a /dev/shm, whose names must not meet those of another container.

@@ -77,7 +77,7 @@ export function createDockerReader(onBytes: (stream: OutputStream, bytes: Buffer
 }
 
 /** How a command ended, as the launcher saw it. */
-export type EndReason = 'exited' | 'time' | 'output' | 'memory' | 'missing';
+export type EndReason = 'exited' | 'signal' | 'time' | 'output' | 'memory' | 'missing';
 
 export type LauncherFrame =
   | { type: 'ready'; version: number }
@@ -89,6 +89,7 @@ const STATUS_BYTES = 9;
 
 const REASONS = new Map<number, EndReason>([
   [code('e'), 'exited'],
+  [code('k'), 'signal'],
   [code('t'), 'time'],
   [code('o'), 'output'],
   [code('m'), 'memory'],

@@ -17,6 +17,8 @@ export interface StepEnd {
   /** The command's exit status, 128 + signal for a signal, or the status of the limit. */
   status: number;
   limit?: LimitName;
+  /** The number of the signal that ended the command, if no limit did. */
+  signal?: number;
   /** The command's own run time. */
   ms: number;
   /** There is no such command in the image. */
@@ -42,6 +44,7 @@ export interface Workshop extends Engine {
 /** As a shell and the tools of the trade have them: timeout(1), SIGKILL, SIGXFSZ, not found. */
 const LIMIT_STATUS: Record<LimitName, number> = { time: 124, memory: 137, output: 153 };
 const MISSING_STATUS = 127;
+const SIGNAL_STATUS = 128;
 
 function limitEnd(limit: LimitName, ms: number): StepEnd {
   return { status: LIMIT_STATUS[limit], limit, ms };
@@ -49,6 +52,7 @@ function limitEnd(limit: LimitName, ms: number): StepEnd {
 
 function toStepEnd(reason: EndReason, status: number, ms: number): StepEnd {
   if (reason === 'exited') return { status, ms };
+  if (reason === 'signal') return { status, signal: status - SIGNAL_STATUS, ms };
   if (reason === 'missing') return { status: MISSING_STATUS, ms, commandMissing: true };
   return limitEnd(reason, ms);
 }
@@ -158,7 +162,7 @@ async function endWithoutStatus(
  * failure of the command's may be the host's kill, of which the engine knows once all has ended.
  */
 async function failedForMemory(container: StepContainer, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
-  if (reason !== 'exited' || status === 0) return false;
+  if ((reason !== 'exited' && reason !== 'signal') || status === 0) return false;
   container.stream.end(); // Its launcher waits for that.
   return (await container.stateOnceEnded()).OOMKilled;
 }

@@ -19,7 +19,7 @@ describe('the container of every step', () => {
     expect(hostConfig(kind)).toMatchObject({
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
-      CapAdd: ['SETUID', 'SETGID'],
+      CapAdd: ['SETPCAP', 'SETUID', 'SETGID'],
       SecurityOpt: ['no-new-privileges', `seccomp=${context.seccompProfile}`],
       NetworkMode: 'none',
       PidsLimit: 100,

@@ -1,0 +1,120 @@
+/*
+ * The pipes of a command's stdout and stderr, read in the order in which they were written.
+ *
+ * Two pipes do not tell which of them was written first. So each pipe holds one write at a time: it
+ * is one page large and in packet mode (O_DIRECT, pipe(2)), and a second write waits until the first
+ * one is read. The launcher hears of writes through epoll, edge-triggered and one event at a time,
+ * which keeps the order of the wake-ups.
+ *
+ * That is slow for a command that prints much: each line costs two context switches. So a stream
+ * that is written many times in a row gets a large pipe for a moment, a burst. Meanwhile the other
+ * pipe is plugged: the launcher has put a packet of its own into it. A command that writes to the
+ * plugged stream waits until the launcher has read all that was written before.
+ *
+ * gVisor has no packets in pipes. There both pipes are ordinary ones, and order holds between lines
+ * that are written some time apart.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { NARROW_BYTES = 1, WIDE_BYTES = 64 * 1024 }; /* the kernel rounds up to a page */
+enum { PATIENCE_MS = 1 };                         /* how long a burst waits for the next write */
+
+static bool resize(const struct stream *stream, int bytes)
+{
+    return fcntl(stream->from, F_SETPIPE_SZ, bytes) >= 0;
+}
+
+/* A second description of the write end, since flags belong to a description: the command's stays blocking. */
+static int open_plug(int command)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", command);
+    int plug = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (plug < 0 || fcntl(plug, F_SETFL, O_NONBLOCK | O_DIRECT) != 0)
+        die("plug");
+    return plug;
+}
+
+/* The pipe belongs to the file-system user id: to its user alone /dev/stdout opens. */
+struct stream make_stream(void)
+{
+    int ends[2];
+    bool packets = pipe2(ends, O_CLOEXEC | O_DIRECT) == 0;
+    if (!packets && (errno != EINVAL || pipe2(ends, O_CLOEXEC) != 0))
+        die("pipe");
+    struct stream stream = {ends[0], ends[1], -1};
+    if (fcntl(stream.from, F_SETFL, O_NONBLOCK) != 0)
+        die("pipe");
+    if (packets && resize(&stream, NARROW_BYTES))
+        stream.plug = open_plug(stream.command);
+    return stream;
+}
+
+/* One write of the command's, or in an ordinary pipe all that is there. Negative: nothing is. */
+ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length)
+{
+    ssize_t count;
+    do
+        count = read(stream->from, buffer, length);
+    while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* True if an edge may have been for more than one write. */
+bool has_more(const struct stream *stream)
+{
+    int bytes = 0;
+    return ioctl(stream->from, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* False if the other stream has just been written, or the kernel gives no larger pipe. */
+bool begin_burst(struct stream *flowing, struct stream *other)
+{
+    if (flowing->plug < 0 || other->plug < 0 || write(other->plug, "", 1) != 1)
+        return false;
+    if (resize(flowing, WIDE_BYTES))
+        return true;
+    unplug(other);
+    return false;
+}
+
+/* As many writes as fit, until none has come for a moment. Negative: none has. */
+ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length)
+{
+    const size_t packet = (size_t)sysconf(_SC_PAGESIZE); /* the largest; what does not fit would be lost */
+    size_t filled = 0;
+    while (length - filled >= packet) {
+        ssize_t count = read_stream(flowing, buffer + filled, length - filled);
+        if (count > 0) {
+            filled += (size_t)count;
+            continue;
+        }
+        struct pollfd next = {.fd = flowing->from, .events = POLLIN};
+        if (filled > 0 || poll(&next, 1, PATIENCE_MS) != 1)
+            break;
+    }
+    return filled > 0 ? (ssize_t)filled : -1;
+}
+
+/* False if more was written meanwhile than a narrow pipe holds. */
+bool narrow(struct stream *flowing)
+{
+    return resize(flowing, NARROW_BYTES);
+}
+
+/*
+ * Reads the launcher's own packet, which is the first in the pipe. A program that opens its own pipe
+ * for reading can take it, and so spoil its own output.
+ */
+void unplug(struct stream *other)
+{
+    unsigned char packet;
+    read_stream(other, &packet, sizeof packet);
+}
