@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
-import { faultsOfReport, loadReports } from '../helpers/reports.js';
+import { faultsOfReport, loadReports, type Report } from '../helpers/reports.js';
 
 let service: Deployment;
 beforeAll(async () => {
@@ -9,8 +10,11 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => service.end(), 60_000);
 
+/** gVisor keeps no order of lines that are written close together (docs/operations.md). */
+const canOrder = ({ expect: { alternate } }: Report) => alternate === undefined || !isGvisor(process.env.SANDBOX_RUNTIME);
+
 describe('a program of a public bug report is shown as its reader expects', () => {
-  it.each(loadReports().map((report) => [`${report.name} (${report.source})`, report] as const))(
+  it.each(loadReports().filter(canOrder).map((report) => [`${report.name} (${report.source})`, report] as const))(
     '%s',
     async (_, report) => {
       expect(await faultsOfReport(service.base, report)).toEqual([]);

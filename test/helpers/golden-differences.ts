@@ -8,20 +8,25 @@ import type { Expected, Match, Seen } from './golden.js';
 /** Members that are compared as they are; the others have a way of their own. */
 const PLAIN = ['httpStatus', 'status', 'completed', 'gaveUp', 'message', 'entries'] as const;
 
+export interface CompareOptions {
+  /** Do not compare the order of stdout and stderr: gVisor does not keep it. */
+  readonly streamsApart?: boolean;
+}
+
 /**
  * One line for each difference; none if `seen` is what was expected.
  *
  * Not compared: headers that the expectation does not name, and members that it does not name of an
  * error's body. Text is compared by lines, as the frontend shows it, however it was cut into items.
  */
-export function differences(expected: Expected<Seen>, seen: Seen): string[] {
+export function differences(expected: Expected<Seen>, seen: Seen, { streamsApart = false }: CompareOptions = {}): string[] {
   const isError = Number(expected.status) >= 400 && expected.output === undefined;
   const steps = Math.max(expected.then?.length ?? 0, seen.then?.length ?? 0);
   return [
     ...PLAIN.flatMap((member) => valueDifferences(member, expected[member], seen[member])),
     ...headerDifferences(expected.headers, seen.headers),
     ...bodyDifferences('body', expected.body, seen.body, isError),
-    ...outputDifferences(expected.output, seen.output),
+    ...outputDifferences(expected.output, seen.output, streamsApart),
     ...(expected.error === undefined
       ? valueDifferences('error', undefined, seen.error)
       : [
@@ -31,7 +36,7 @@ export function differences(expected: Expected<Seen>, seen: Seen): string[] {
     ...Array.from({ length: steps }).flatMap((_, i) => {
       const [wanted, got] = [expected.then?.[i], seen.then?.[i]];
       if (!wanted || !got) return [`then[${i}]: ${wanted ? 'no answer' : 'not expected'}`];
-      return differences(wanted, got).map((line) => `then[${i}] ${line}`);
+      return differences(wanted, got, { streamsApart }).map((line) => `then[${i}] ${line}`);
     }),
   ];
 }
@@ -92,14 +97,35 @@ interface Shown {
   readonly value: unknown;
 }
 
-function outputDifferences(expected: Expected<Seen['output']>, seen: Seen['output']): string[] {
-  const [wanted, got] = [shown(expected ?? []), shown(seen ?? [])];
+function outputDifferences(expected: Expected<Seen['output']>, seen: Seen['output'], streamsApart: boolean): string[] {
+  const arrange = streamsApart ? apart : (lines: Shown[]) => lines;
+  const [wanted, got] = [arrange(shown(expected ?? [])), arrange(shown(seen ?? []))];
   for (let i = 0; i < Math.max(wanted.length, got.length); i++) {
     const [a, b] = [wanted[i], got[i]];
     const found = valueDifferences(`output ${i + 1} ${a?.stream ?? b?.stream ?? ''}`, a, b);
     if (found.length > 0) return found;
   }
   return [];
+}
+
+/** Between two console items, all lines of stderr and then all of stdout. */
+function apart(lines: Shown[]): Shown[] {
+  const arranged: Shown[] = [];
+  let text: Shown[] = [];
+  const close = () => {
+    arranged.push(...text.sort((one, other) => one.stream.localeCompare(other.stream)));
+    text = [];
+  };
+  for (const line of lines) {
+    if (line.stream.startsWith('std')) {
+      text.push(line);
+      continue;
+    }
+    close();
+    arranged.push(line);
+  }
+  close();
+  return arranged;
 }
 
 /** In order, across streams. Blank lines where a stream ends or changes say nothing. */

@@ -143,13 +143,17 @@ struct command start_command(const struct request *request)
     if (failed == MAP_FAILED)
         die("mmap");
     *failed = NOT_STARTED;
-    setfsuid(user_of(request->kind));
-    struct stream *output = &command.streams[OUTPUT_STREAM], *error = &command.streams[ERROR_STREAM];
-    *output = make_stream();
-    *error = make_stream();
-    command.events = expect_writes(command.streams);
     setfsuid(0); /* the files are there */
     setfsgid(0);
+    struct stream *output = &command.streams[OUTPUT_STREAM], *error = &command.streams[ERROR_STREAM];
+    /* The pipes belong to the command's user, or it could not open /dev/stdout. Not setfsuid: gVisor has none. */
+    if (seteuid(user_of(request->kind)) != 0)
+        die("seteuid");
+    *output = make_stream();
+    *error = make_stream();
+    if (seteuid(0) != 0)
+        die("seteuid");
+    command.events = expect_writes(command.streams);
     if (request->kind == RUN)
         command.door = lock_exec();
     bool traced = request->kind == RUN && command.door < 0;

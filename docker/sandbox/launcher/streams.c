@@ -42,7 +42,6 @@ static int open_plug(int command)
     return plug;
 }
 
-/* The pipe belongs to the file-system user id: to its user alone /dev/stdout opens. */
 struct stream make_stream(void)
 {
     int ends[2];
