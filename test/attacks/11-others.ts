@@ -79,7 +79,7 @@ export const attacks: Attack[] = [
        sigset_t pending; sigpending(&pending); for (int i = 1; i < 65; i++) if (sigismember(&pending, i) == 1) through("a signal"); char text[4096] = ""; int f = open("/proc/self/timers", O_RDONLY); (void)f; (void)text; }`),
   leaving('locks and keys of the case before', 'Leaves locks on what was sent, names of sockets and keys for its next lab case.',
     `#include <sys/file.h>
-     int main(void) { trying(); int f = open("main.c", O_RDONLY); if (f < 0 || flock(f, LOCK_EX | LOCK_NB) != 0) through("a lock"); if (syscall(SYS_request_key, "user", "left", NULL, -4) >= 0) through("a key"); syscall(SYS_add_key, "user", "left", "x", 1, -4); }`),
+     int main(void) { trying(); int f = open("main.c", O_RDONLY); if (f < 0 || (flock(f, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)) through("a lock"); if (syscall(SYS_request_key, "user", "left", NULL, -4) >= 0) through("a key"); syscall(SYS_add_key, "user", "left", "x", 1, -4); }`),
   c("what a program knows of others", "Looks for other people's programs: names, numbers and times that reach beyond its own container.",
     `#include <dirent.h>
      int main(void) { trying(); DIR *proc = opendir("/proc"); struct dirent *e; while ((e = readdir(proc))) if (atoi(e->d_name) > 1 && atoi(e->d_name) != getpid()) through("another process"); char line[512]; FILE *f = fopen("/proc/mounts", "r"); while (f && fgets(line, sizeof line, f)) if (strstr(line, "docker.sock") || strstr(line, "/var/lib/docker/containers")) through(line);

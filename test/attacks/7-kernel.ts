@@ -46,7 +46,7 @@ export const attacks: Attack[] = [
   c('capabilities', 'Takes stock of what holds it: capabilities, the bounding set, privileges by exec, filters.',
     `int main(void) { trying(); FILE *f = fopen("/proc/self/status", "r"); char line[256]; unsigned long value; while (fgets(line, sizeof line, f)) {
          if ((sscanf(line, "CapEff: %lx", &value) == 1 || sscanf(line, "CapPrm: %lx", &value) == 1 || sscanf(line, "CapInh: %lx", &value) == 1 || sscanf(line, "CapAmb: %lx", &value) == 1) && value != 0) through(line);
-         if (sscanf(line, "CapBnd: %lx", &value) == 1 && (value & ~0xc0UL)) through(line);
+         if (sscanf(line, "CapBnd: %lx", &value) == 1 && value != 0) through(line);
          if (sscanf(line, "NoNewPrivs: %lu", &value) == 1 && value != 1) through(line); if (sscanf(line, "Seccomp: %lu", &value) == 1 && value != 2) through(line);
          if (sscanf(line, "Seccomp_filters: %lu", &value) == 1 && value < 3) through(line); if (sscanf(line, "Groups: %lu", &value) == 1) through(line); }
        for (int cap = 0; cap < 41; cap++) if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) == 0) through("an ambient capability"); unsigned header[2] = {0x20080522, 0}, data[6] = {~0U, ~0U, ~0U, ~0U, ~0U, ~0U}; if (syscall(SYS_capset, header, data) == 0) through("capset"); }`),

@@ -12,6 +12,7 @@ import { attacks as requests } from './10-requests.js';
 import { attacks as others } from './11-others.js';
 import { attacks as incidents } from './12-incidents.js';
 import { attacks as executables } from './13-executables.js';
+import { attacks as sharedKernel } from './14-shared-kernel.js';
 import type { AttackClass } from './lib/attack.js';
 
 export const CLASSES: readonly AttackClass[] = [
@@ -28,4 +29,5 @@ export const CLASSES: readonly AttackClass[] = [
   { name: 'others', attacks: others },
   { name: 'incidents', attacks: incidents },
   { name: 'executables', attacks: executables },
+  { name: 'shared kernel', attacks: sharedKernel },
 ];

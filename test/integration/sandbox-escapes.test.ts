@@ -53,7 +53,7 @@ describe('starting another process by the C library ends the program with words 
 
   it.each(['fork', 'vfork', 'clone', 'system', 'popen', 'posix_spawn', 'posix_spawnp', 'execve', 'execv', 'execvp', 'execl',
     'execlp', 'execveat', 'fexecve'])('%s', async (what) => {
-    expect(await run(program, [what])).toMatchObject({ status: 1, stdout: '', stderr: `${what} not allowed\n` });
+    expect(await run(program, [what])).toMatchObject({ status: 1, stdout: 'buffered', stderr: `${what} not allowed\n` });
   });
 
   it('from Ada', async () => {
@@ -174,7 +174,7 @@ describe('a process in the container', () => {
       `#include <stdio.h>
        int main(void) { FILE *f = fopen("/proc/self/status", "r"); for (int c; (c = getc(f)) != EOF;) putchar(c); }`,
     );
-    expect(read(end.stdout)).toMatchObject({ ...bare, Uid: '10002\t10002\t10002\t10002', ...(!gvisor && { Seccomp_filters: '4' }) });
+    expect(read(end.stdout)).toMatchObject({ ...bare, Uid: expect.stringMatching(/^([2-5]\d{4})(\t\1){3}$/), ...(!gvisor && { Seccomp_filters: '4' }) });
   });
 
   it('sees no descriptor or memory of the launcher, nor anything to write outside of its workspace', async () => {

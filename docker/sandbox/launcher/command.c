@@ -43,11 +43,6 @@ static void drop_capabilities(void)
         die("capset");
 }
 
-static uid_t user_of(enum kind kind)
-{
-    return kind == RUN ? RUNNER : BUILDER;
-}
-
 /* What no process of this user can ever gain: those that the launcher has had. Needs CAP_SETPCAP. */
 static void empty_bounding_set(void)
 {
@@ -64,7 +59,10 @@ static void become(uid_t user)
     drop_capabilities();
 }
 
-/* When memory runs out the kernel must take the command, so that the launcher can tell of it. */
+/*
+ * When memory runs out the kernel should kill the command, so that the launcher can report it. A
+ * program may undo this. If the kernel then kills the launcher, the engine reports it (step.ts).
+ */
 static void offer_to_oom_killer(void)
 {
     int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -114,7 +112,7 @@ static _Noreturn void be_command(const struct request *request, bool traced, int
     sigset_t none;
     sigemptyset(&none);
     offer_to_oom_killer();
-    become(user_of(request->kind));
+    become(request->user);
     set_environment(request);
     /* A group and no session of its own: a session's leader may not setpgid, and gnatprove does. */
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
@@ -147,15 +145,17 @@ struct command start_command(const struct request *request)
     setfsgid(0);
     struct stream *output = &command.streams[OUTPUT_STREAM], *error = &command.streams[ERROR_STREAM];
     /* The pipes belong to the command's user, or it could not open /dev/stdout. Not setfsuid: gVisor has none. */
-    if (seteuid(user_of(request->kind)) != 0)
+    if (seteuid(request->user) != 0)
         die("seteuid");
     *output = make_stream();
     *error = make_stream();
     if (seteuid(0) != 0)
         die("seteuid");
     command.events = expect_writes(command.streams);
-    if (request->kind == RUN)
+    if (request->kind == RUN) {
+        hide_terminals();
         command.door = lock_exec();
+    }
     bool traced = request->kind == RUN && command.door < 0;
     int gate[2];
     if (traced)

@@ -1,10 +1,12 @@
 /*
- * No process but the program's own, and its threads, ever comes to be, by whatever door. guard.so
- * gives a refusal its words, but can be gone around; these two filters, in the kernel, cannot.
+ * Seccomp filters, in the kernel, so that a program cannot get around them: it starts no process, and
+ * uses nothing of the kernel that all containers share and that no container is charged for. guard.so
+ * only gives some refusals their words.
  */
 #include "launcher.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
@@ -12,6 +14,7 @@
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -107,27 +110,72 @@ void confine_command(void)
     install(filter, LENGTH(filter));
 }
 
-/* What the container's profile allows for the sake of compilers and provers, and no program needs. */
+enum { FILTER_LENGTH = 128 };
+
+struct filter {
+    struct sock_filter instructions[FILTER_LENGTH];
+    size_t length;
+};
+
+static void append(struct filter *filter, const struct sock_filter *instructions, size_t length)
+{
+    if (length > FILTER_LENGTH - filter->length)
+        die("length of a filter");
+    for (size_t i = 0; i < length; i++)
+        filter->instructions[filter->length++] = instructions[i];
+}
+
+/* Instructions for one call alone, whose arguments they may load. They have to end with an answer. */
+static void append_for(struct filter *filter, unsigned call, const struct sock_filter *instructions, size_t length)
+{
+    const struct sock_filter otherwise_skip = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, (unsigned char)length);
+    append(filter, &otherwise_skip, 1);
+    append(filter, instructions, length);
+}
+
+#define APPEND(filter, ...) \
+    append(filter, (const struct sock_filter[]){__VA_ARGS__}, LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
+#define APPEND_FOR(filter, call, ...) \
+    append_for(filter, call, (const struct sock_filter[]){__VA_ARGS__}, LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
+/* Of an int argument the kernel looks at the lower half, which is what is loaded. */
+#define IF_SET(bits, action) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), ANSWER(action)
+
+/* A thread shares all of this with its program. One that does not gets limits of its own. */
+enum { SHARED_BY_THREADS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD };
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
+#endif
+
+/* What the container's profile allows for compilers and provers, and no program needs. */
 void confine_program(void)
 {
-    struct sock_filter filter[] = {
-        NATIVE_CALLS_ONLY,
+    struct filter filter = {.length = 0};
+    APPEND(&filter, NATIVE_CALLS_ONLY);
 #if defined __x86_64__
-        REFUSE(SYS_fork),
-        REFUSE(SYS_vfork),
+    APPEND(&filter, REFUSE(SYS_fork), REFUSE(SYS_vfork));
 #endif
-        REFUSE(SYS_socket),
-        REFUSE(SYS_socketpair),
-        REFUSE(SYS_seccomp),
-        REFUSE(SYS_memfd_create),
-        /* Last, since it loads the flags over the number: a thread, or nothing. */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
-        LOAD(args[0]),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0),
-        ANSWER(REFUSAL(EPERM)),
-        ANSWER(SECCOMP_RET_ALLOW),
-    };
-    install(filter, LENGTH(filter));
+    APPEND(&filter, REFUSE(SYS_socket), REFUSE(SYS_socketpair), REFUSE(SYS_seccomp), REFUSE(SYS_memfd_create));
+    APPEND_FOR(&filter, SYS_prctl, LOAD(args[0]), REFUSE(PR_SET_SECCOMP), ANSWER(SECCOMP_RET_ALLOW));
+    APPEND_FOR(&filter, SYS_clone, LOAD(args[0]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SHARED_BY_THREADS),
+               ON(SHARED_BY_THREADS, SECCOMP_RET_ALLOW), ANSWER(REFUSAL(EPERM)));
+    APPEND_FOR(&filter, SYS_close_range, LOAD(args[2]), IF_SET(CLOSE_RANGE_UNSHARE, REFUSAL(EINVAL)),
+               ANSWER(SECCOMP_RET_ALLOW));
+    /* Locks are kernel memory that is not charged to the container. Those on an eventfd, a timerfd or
+       an epoll are in one list for the whole machine. The answer is that of a file system without locks. */
+    APPEND(&filter, ON(SYS_flock, REFUSAL(ENOLCK)));
+    APPEND_FOR(&filter, SYS_fcntl, LOAD(args[1]), ON(F_SETLK, REFUSAL(ENOLCK)), ON(F_SETLKW, REFUSAL(ENOLCK)),
+               ON(F_OFD_SETLK, REFUSAL(ENOLCK)), ON(F_OFD_SETLKW, REFUSAL(ENOLCK)), REFUSE(F_SETLEASE),
+               REFUSE(F_NOTIFY), REFUSE(F_SETPIPE_SZ), ANSWER(SECCOMP_RET_ALLOW));
+    APPEND(&filter, ANSWER(SECCOMP_RET_ALLOW));
+    install(filter.instructions, filter.length);
+}
+
+/* Pseudo terminals are counted for the whole machine. ENOENT: a runtime without any. */
+void hide_terminals(void)
+{
+    if (chmod("/dev/pts/ptmx", 0) != 0 && errno != ENOENT)
+        die("/dev/pts/ptmx");
 }
 
 /*

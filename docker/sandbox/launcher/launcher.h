@@ -18,10 +18,15 @@ enum { PROTOCOL_VERSION = 4 };
 
 #define WORKSPACE "/workspace/sessions" /* cwd of every command */
 #define SCRATCH "/workspace/tmp"        /* where the images' /tmp points */
+#define TABLES "/usr/share/code-widgets" /* of users and groups, of the image that runs programs */
 #define GUARD "/usr/libexec/code-widgets/guard.so"
 
-/* As the Dockerfile makes them. A build's user and a program's never meet: another container. */
-enum { BUILDER = 10001, RUNNER = 10002 };
+/*
+ * Users. The Dockerfile makes the builder. A program's user is drawn anew in each container, since the
+ * kernel counts pipes, signals and timers for a user on the whole machine. All stay below 65,536: an
+ * engine with userns-remap has no others.
+ */
+enum { BUILDER = 10001, FIRST_RUNNER = 20000, RUNNERS = 40000 };
 
 enum {
     FRAME_BYTES = 64 * 1024, /* largest payload that the launcher sends */
@@ -48,6 +53,7 @@ enum reason {
 
 struct request {
     enum kind kind;
+    uid_t user; /* of the command; its group has the same number */
     bool find_configuration; /* gprbuild is not given the image's */
     bool unrestricted;       /* Ada sources may use what restrictions.adc forbids */
     bool inspect;            /* no command is executed: inspect.c speaks in its place */
@@ -97,7 +103,7 @@ void send_frame(enum sent type, const void *payload, size_t length);
 void receive_request(struct request *request);
 
 /* workspace.c */
-void make_workspace(enum kind kind);
+void make_workspace(enum kind kind, uid_t user);
 void receive_file(const char *name, size_t length, bool executable);
 void leave_room(uint32_t bytes);
 void send_executable(const char *name);
@@ -119,6 +125,7 @@ int lock_exec(void);
 void answer_exec(int door);
 void confine_command(void);
 void confine_program(void);
+void hide_terminals(void);
 void keep_from_replacing(void);
 
 /* trace.c */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum { FIND_CONFIGURATION = 1, INSPECT = 2, UNRESTRICTED = 4 }; /* flags of START */
 enum { START_BYTES = 14, MOST_WORDS = 256 * 1024 };
@@ -15,6 +16,16 @@ static _Noreturn void refuse(const char *what)
 {
     errno = 0;
     die(what);
+}
+
+static uid_t choose_user(enum kind kind)
+{
+    uint32_t number;
+    if (kind != RUN)
+        return BUILDER;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        die("getrandom");
+    return FIRST_RUNNER + number % RUNNERS;
 }
 
 /* START: kind, time limit in ms, output limit in bytes, flags, room in bytes. */
@@ -33,7 +44,8 @@ static void receive_start(struct request *request, uint32_t length)
     request->inspect = payload[9] & INSPECT;
     request->unrestricted = payload[9] & UNRESTRICTED;
     request->room_bytes = decode_u32(payload + 10);
-    make_workspace(request->kind);
+    request->user = choose_user(request->kind);
+    make_workspace(request->kind, request->user);
 }
 
 static void receive_name(char *name, size_t length)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -20,7 +21,22 @@ static void make_folder(const char *path)
         die(path);
 }
 
-void make_workspace(enum kind kind)
+/* Copies one of the image's tables to where /etc has a link to, with a line for the program's user. */
+static void name_user(const char *table, const char *path, const char *line, uid_t user)
+{
+    char text[4096];
+    int from = open(table, O_RDONLY | O_CLOEXEC);
+    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (from < 0 || to < 0)
+        die(path);
+    ssize_t length = read(from, text, sizeof text);
+    if (length < 0 || write(to, text, (size_t)length) != length || dprintf(to, line, user, user) < 0)
+        die(path);
+    close(from);
+    close(to);
+}
+
+void make_workspace(enum kind kind, uid_t user)
 {
     make_folder(WORKSPACE);
     make_folder(SCRATCH);
@@ -28,9 +44,12 @@ void make_workspace(enum kind kind)
         die("/workspace");
     umask(022);
     if (kind != RUN) {
-        setfsgid(BUILDER);
-        setfsuid(BUILDER);
+        setfsgid(user);
+        setfsuid(user);
+        return;
     }
+    name_user(TABLES "/passwd", "/workspace/passwd", "runner:x:%u:%u::" SCRATCH ":/usr/sbin/nologin\n", user);
+    name_user(TABLES "/group", "/workspace/group", "runner:x:%u:\n", user);
 }
 
 void receive_file(const char *name, size_t length, bool executable)

@@ -9,6 +9,7 @@ import {
   ENGINE_CALL_MS,
   INODES,
   LAST_WORDS_MS,
+  LAUNCHER_FILES_BYTES,
   OPEN_FILES,
   POOL_REVIEW_MS,
   POOL_WAIT_MS,
@@ -59,7 +60,7 @@ export function workspaceBytes(request: Pick<LauncherRequest, 'kind' | 'files' |
   if (request.kind !== 'run') return TOOL_FILES_BYTES;
   const sent = filesToSend(request).map(({ contents }) => Buffer.byteLength(contents));
   if (request.executable !== undefined) sent.push(request.executable.bytes.length);
-  return programFilesBytes + Math.max(USUAL_PROGRAM_BYTES, sent.reduce((sum, bytes) => sum + pageRounded(bytes), 0));
+  return programFilesBytes + LAUNCHER_FILES_BYTES + Math.max(USUAL_PROGRAM_BYTES, sent.reduce((sum, bytes) => sum + pageRounded(bytes), 0));
 }
 
 /** From the command's start to where the worker no longer waits for the launcher's word, in ms. */

@@ -29,6 +29,8 @@ export const CONTAINER_LIMITS: ContainerLimits = Object.freeze({
 });
 /** What a build or a proof may write, the sources included. */
 export const TOOL_FILES_BYTES = 128 * MIB;
+/** The launcher's own files in a program's workspace: the tables of users and groups. */
+export const LAUNCHER_FILES_BYTES = 8 * KIB;
 /** Files and folders in a workspace: each takes kernel memory even when it is empty. */
 export const INODES = 8192;
 /** Open files of a process. */

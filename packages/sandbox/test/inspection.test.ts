@@ -15,7 +15,7 @@ const ABLE: EngineAbilities = { MemoryLimit: true, SwapLimit: true, PidsLimit: t
 /** As a container under cgroup v1 says, with changes; undefined leaves a line out. */
 function report(changes: Record<string, string | undefined> = {}) {
   const lines: Record<string, string | undefined> = {
-    uid: '10002',
+    uid: '20002',
     groups: '0',
     capabilities: '0',
     bounding_set: '0',
