@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, shapeOf, waitingShape, workspaceBytes } from '../src/container-options.js';
 import type { LauncherRequest, StepKind } from '../src/launcher-request.js';
-import { CONTAINER_LIMITS, USUAL_PROGRAM_BYTES } from '../src/limits.js';
+import { CONTAINER_LIMITS, USUAL_PROGRAM_BYTES, LAUNCHER_FILES_BYTES } from '../src/limits.js';
 
 const images = { build: 'tools', prove: 'tools', run: 'program' };
 const context = { images, seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here', limits: CONTAINER_LIMITS };
@@ -54,7 +54,8 @@ describe('the container of every step', () => {
 });
 
 describe('the space of a program', () => {
-  const { programFilesBytes } = CONTAINER_LIMITS;
+  /** What it may write, and the launcher's own files. */
+  const programFilesBytes = CONTAINER_LIMITS.programFilesBytes + LAUNCHER_FILES_BYTES;
   const bytesOf = (size: number) => {
     const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
     return workspaceBytes({ ...request('run'), files, executable: { basename: 'main', bytes: Buffer.alloc(size) } }, CONTAINER_LIMITS);
