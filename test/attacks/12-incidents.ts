@@ -72,7 +72,7 @@ export const attacks: Attack[] = [
     (world) => `int main(void) { trying(); unlink("main"); if (symlink("${world.secretPath}", "main") == 0) through("the executable replaced"); symlink("/etc/shadow", "stdout"); symlink("/etc/shadow", "main.stdout"); symlink("/etc/passwd", "lab_io.txt"); }`,
     { request: { mode: 'submit' }, files: [{ basename: 'lab_io.txt', contents: 'in1: a\nout1:root\nin2: b\nout2:x\n' }] }),
   ada('Compiler Explorer 6026: a link left by the build', 'Has the compile step leave something under the name of the executable that is none: a unit whose object is the program.',
-    () => [{ basename: 'main.adb', contents: adaMain('   null;') }, { basename: 'main', contents: '/etc/passwd' }, { basename: 'main.c', contents: '__asm__(".file \\"/etc/passwd\\"\\n.symver x,x@@y\\n");\n' }]
+    () => [{ basename: 'main.adb', contents: adaMain('   null;') }, { basename: 'main', contents: '/etc/passwd' }, { basename: 'other.c', contents: '__asm__(".file \\"/etc/passwd\\"\\n.symver x,x@@y\\n");\n' }]
       .filter(({ basename }) => basename !== 'main'), { at: 'build' }),
   c('DMOJ 318: a command at compile time', 'Starts a command while it is compiled, which outlives the compiler.',
     () => [{ basename: 'main.c', contents: `#pragma GCC poison exec

@@ -57,8 +57,8 @@ const ROWS: Row[] = [
     within: named(ASTRAL.repeat(50)), over: named(ASTRAL.repeat(51)),
   },
   {
-    what: "a project's name of 200 characters", status: 400, words: "The project's name has more than 200 characters", path: 'name',
-    within: { files: [HELLO], name: ASTRAL.repeat(200) }, over: { files: [HELLO], name: ASTRAL.repeat(201) },
+    what: "a project's name of 512 characters", status: 400, words: "The project's name has more than 512 characters", path: 'name',
+    within: { files: [HELLO], name: ASTRAL.repeat(512) }, over: { files: [HELLO], name: ASTRAL.repeat(513) },
   },
   {
     what: 'a file of 50,000 code points', status: 400, words: '"main.adb" has more than 50000 characters', path: 'files[0].contents',

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import type { TaskDelivery } from '@code-widgets/broker';
-import { REQUEST_LIMITS, type Mode, type SourceFile } from '@code-widgets/project';
+import type { Mode, SourceFile } from '@code-widgets/project';
 import { MESSAGE_VERSION, type FinalMessage, type OutputItem, type ReplyMessage } from '@code-widgets/protocol';
 import { createSandbox, type ProveRequest, type Sandbox, type SandboxOptions, type StepOptions } from '@code-widgets/sandbox';
 import { createLog } from '@code-widgets/service';
@@ -91,7 +91,7 @@ export function createProver(image: string, more: Partial<SandboxOptions> = {}):
     async prove(mode, files, changes = {}) {
       const limits = { ...taskLimits(config), ...changes };
       const { delivery, received } = deliver(mode, files);
-      const outcome = await createTaskHandler({ sandbox, generation, limits, requestLimits: REQUEST_LIMITS, log })(delivery);
+      const outcome = await createTaskHandler({ sandbox, generation, limits, projectOptions: {}, log })(delivery);
       if (outcome !== 'done') throw new Error(`the task's outcome is "${outcome}"; the log has the reason`);
       return proofOf(received);
     },

@@ -4,7 +4,7 @@ import { METHODS } from 'node:http';
 import cors from '@fastify/cors';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { ReplyReader, TaskPublisher } from '@code-widgets/broker';
-import type { RequestLimits } from '@code-widgets/project';
+import type { ProjectOptions } from '@code-widgets/project';
 import fastify, { LogController, type FastifyBaseLogger, type HTTPMethods } from 'fastify';
 
 import type { App } from './app-type.js';
@@ -30,7 +30,7 @@ export interface AppDependencies {
   replies: ReplyReader;
   log: FastifyBaseLogger;
   bodyLimitBytes: number;
-  limits: RequestLimits;
+  projectOptions: ProjectOptions;
   /** Of one client; 0 for any number. */
   runsPerMinute: number;
   /** Of one client; 0 for any number. */
@@ -44,7 +44,7 @@ export interface AppDependencies {
 }
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { tasks, replies, log, bodyLimitBytes, limits, runsPerMinute, waitingTasksOfClient, pollWaitMs, trustedProxies } = dependencies;
+  const { tasks, replies, log, bodyLimitBytes, projectOptions, runsPerMinute, waitingTasksOfClient, pollWaitMs, trustedProxies } = dependencies;
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const pace = new Pace();
   const waiting = new WaitingTasks(waitingTasksOfClient, () => tasks.load());
@@ -61,8 +61,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     trustProxy: trustProxies(trustedProxies),
     // While it closes, what comes on a connection that is still open is answered like the rest.
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true },
-    // What does not fit is refused, never bent until it fits.
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
+    // What does not fit is refused, never bent until it fits; lenience.ts has done all that may be done.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -87,9 +87,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   // Fastify takes one that it does not know for an unknown address.
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
-  runProgramRoute(app, tasks, waiting, limits);
+  runProgramRoute(app, tasks, waiting, projectOptions);
   checkOutputRoute(app, replies, new PollPatience(pollWaitMs), pace, waiting);
-  downloadRoute(app, limits);
+  downloadRoute(app, projectOptions);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
   for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);

@@ -1,6 +1,6 @@
 /** The widget process: reads the environment, wires, listens, and closes without losing a request. */
 import { connectBroker, createReplyReader, createTaskPublisher } from '@code-widgets/broker';
-import { requestLimits } from '@code-widgets/project';
+import { projectOptions } from '@code-widgets/project';
 import { createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
 
 import { buildApp } from './app.js';
@@ -16,7 +16,7 @@ const app = await buildApp({
   replies: createReplyReader(broker),
   log,
   bodyLimitBytes: config.BODY_LIMIT_BYTES,
-  limits: requestLimits(config),
+  projectOptions: projectOptions(config),
   runsPerMinute: config.RUNS_PER_MINUTE,
   waitingTasksOfClient: config.WAITING_TASKS_OF_CLIENT,
   pollWaitMs: config.POLL_WAIT_MS,

@@ -1,6 +1,5 @@
 /** The app with a broker that is what a test says: the real one is in test/integration. */
 import type { ReplyReader } from '@code-widgets/broker';
-import { REQUEST_LIMITS } from '@code-widgets/project';
 import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
@@ -27,7 +26,7 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
     replies: repliesOf([]),
     log: pino({ level: 'silent' }),
     bodyLimitBytes: 4 * 1024 * 1024,
-    limits: REQUEST_LIMITS,
+    projectOptions: {},
     runsPerMinute: 0,
     waitingTasksOfClient: 0,
     pollWaitMs: 0,

@@ -8,7 +8,7 @@ import {
   type GnatproveGeneration,
   type Mode,
   type Project,
-  type RequestLimits,
+  type ProjectOptions,
 } from '@code-widgets/project';
 import { ContainerLost, SandboxUnavailable, type Sandbox } from '@code-widgets/sandbox';
 import type { Logger } from '@code-widgets/service';
@@ -28,12 +28,12 @@ export interface HandlerDependencies {
   generation: () => Promise<GnatproveGeneration>;
   limits: TaskLimits;
   /** Those of the widgets. */
-  requestLimits: RequestLimits;
+  projectOptions: ProjectOptions;
   log: Logger;
 }
 
 /** The handler that a worker consumes tasks with. */
-export function createTaskHandler({ sandbox, generation, limits, requestLimits, log }: HandlerDependencies) {
+export function createTaskHandler({ sandbox, generation, limits, projectOptions, log }: HandlerDependencies) {
   return async ({ task, attempt, lost, replies, signal }: TaskDelivery): Promise<TaskOutcome> => {
     const { identifier, request, submittedAt } = task;
     const started = performance.now();
@@ -57,7 +57,7 @@ export function createTaskHandler({ sandbox, generation, limits, requestLimits, 
         log.error(about('failure'), 'task given up: it was lost with each worker that took it');
         return 'dead';
       }
-      const project = projectOf(task, requestLimits, reporter);
+      const project = projectOf(task, projectOptions, reporter);
       const status = project ? await runTask(project, context, generation) : INVALID_PROJECT;
       await reporter.finish({ state: 'SUCCESS', status, workMs: workMs() });
       log.info({ ...about('success'), status }, 'task done');
@@ -95,11 +95,11 @@ async function engineAnswers(sandbox: Sandbox, attempt: number, signal: AbortSig
 /** The project again, from the message: a worker trusts nobody. What is wrong with it is told to the user. */
 function projectOf(
   { request }: TaskDelivery['task'],
-  limits: RequestLimits,
+  options: ProjectOptions,
   reporter: Reporter,
 ): (Project & { mode: Mode }) | undefined {
   try {
-    return { ...createProject(request, limits), mode: request.mode };
+    return { ...createProject(request, options), mode: request.mode };
   } catch (error) {
     if (!(error instanceof ProjectError)) throw error;
     reporter.text('stderr', error.message);

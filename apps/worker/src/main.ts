@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 import { connectBroker, consumeTasks } from '@code-widgets/broker';
-import { requestLimits } from '@code-widgets/project';
+import { projectOptions } from '@code-widgets/project';
 import { createSandbox } from '@code-widgets/sandbox';
 import { createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
 
@@ -46,7 +46,7 @@ const consumer = consumeTasks({
     sandbox,
     generation: rememberGeneration(sandbox),
     limits: taskLimits(config),
-    requestLimits: requestLimits(config),
+    projectOptions: projectOptions(config),
     log,
   }),
 });

@@ -1,6 +1,8 @@
 /** The story of one task: its project, its steps, its verdict. */
 import {
   BUILD_COMMAND,
+  explainMissingCases,
+  explainMissingMain,
   judge,
   proveCommand,
   runCommand,
@@ -25,6 +27,7 @@ export async function runTask(
   context: TaskContext,
   generation: () => Promise<GnatproveGeneration>,
 ): Promise<number> {
+  if (project.mistake !== undefined) return mistake(context, project.mistake);
   let status = 0;
   let executable: Buffer | undefined;
 
@@ -70,7 +73,7 @@ async function build({ files, languages, main }: Project, context: TaskContext) 
 
 async function run(project: Project, executable: Buffer | undefined, context: TaskContext) {
   const { main } = project;
-  if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : NO_MAIN);
+  if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : explainMissingMain(project.sources));
   const command = runCommand(main.executable, project.arguments);
   const { end } = await runStep(context, {
     kind: 'run',
@@ -82,8 +85,8 @@ async function run(project: Project, executable: Buffer | undefined, context: Ta
 
 async function judgeCases(project: Project, executable: Buffer | undefined, context: TaskContext) {
   const { main, labCases } = project;
-  if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : NO_MAIN);
-  if (!labCases) return mistake(context, 'There is nothing to submit to: the project has no lab_io.txt.');
+  if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : explainMissingMain(project.sources));
+  if (!labCases?.length) return mistake(context, explainMissingCases(labCases !== undefined));
 
   const outputs = new Map<string, string>();
   let status = 0;
@@ -115,10 +118,6 @@ async function prove({ files }: Project, switches: readonly string[], context: T
   if (end.commandMissing) context.reporter.text('stderr', 'This installation has no gnatprove: programs can be run here, but not proved.');
   return end.status;
 }
-
-const NO_MAIN =
-  'There is no main program to run: the project needs one procedure that is no part of a package, ' +
-  'or one that is called main.adb, or the name of the one to run.';
 
 const NO_EXECUTABLE = 'The build left no program of at most 64 MiB to run.';
 

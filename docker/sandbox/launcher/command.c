@@ -32,9 +32,6 @@ static char *program_environment[] = {
 /* Of the image: a gprbuild for those that are given their configuration, see the Dockerfile. */
 #define GPRBUILD_FOLDER "/usr/libexec/code-widgets/gprbuild/bin"
 
-/* Of the image: its configuration of gprbuild without restrictions.adc, see the Dockerfile. */
-#define UNRESTRICTED_CONFIGURATION "/etc/gprbuild/unrestricted.cgpr"
-
 static void drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -91,8 +88,6 @@ static void set_environment(const struct request *request)
         unsetenv("GPR_CONFIG");
     else
         look_first_in(GPRBUILD_FOLDER);
-    if (request->unrestricted && getenv("GPR_CONFIG") && setenv("GPR_CONFIG", UNRESTRICTED_CONFIGURATION, 1) != 0)
-        die("setenv");
     if (kind == BUILD && setenv("GLIBC_TUNABLES", TUNABLES, 1) != 0)
         die("setenv");
     const char *home = kind == PROVE ? WORKSPACE : SCRATCH;

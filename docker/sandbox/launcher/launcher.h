@@ -55,7 +55,6 @@ struct request {
     enum kind kind;
     uid_t user; /* of the command; its group has the same number */
     bool find_configuration; /* gprbuild is not given the image's */
-    bool unrestricted;       /* Ada sources may use what restrictions.adc forbids */
     bool inspect;            /* no command is executed: inspect.c speaks in its place */
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { FIND_CONFIGURATION = 1, INSPECT = 2, UNRESTRICTED = 4 }; /* flags of START */
+enum { FIND_CONFIGURATION = 1, INSPECT = 2 }; /* flags of START */
 enum { START_BYTES = 14, MOST_WORDS = 256 * 1024 };
 
 static _Noreturn void refuse(const char *what)
@@ -42,7 +42,6 @@ static void receive_start(struct request *request, uint32_t length)
     request->output_limit_bytes = decode_u32(payload + 5);
     request->find_configuration = payload[9] & FIND_CONFIGURATION;
     request->inspect = payload[9] & INSPECT;
-    request->unrestricted = payload[9] & UNRESTRICTED;
     request->room_bytes = decode_u32(payload + 10);
     request->user = choose_user(request->kind);
     make_workspace(request->kind, request->user);

@@ -1,4 +1,5 @@
 /** Which names a file of a request may have. */
+import { kindOf } from './languages.js';
 import { ProjectError } from './project-error.js';
 import { hasControlCharacter, hasLoneSurrogate } from './text.js';
 
@@ -18,9 +19,12 @@ const TOOLS_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\.bexch$/, "gprbuild's notes for its binder"],
   [/^b(__|~).*\.ad[bs]$/, "the binder's main program"],
   [/^gnatprove$/, "gnatprove's folder"],
-  // A source's object goes to the linker under its name; without a source's ending they are harmless.
-  [/^-.*\.(adb|ads|c|h|cpp|hh)$/, 'a switch'],
-  [/^@.*\.(adb|ads|c|h|cpp|hh)$/, 'a file of switches'],
+];
+
+/** A source's object goes to the linker under the source's name. Names of other files are harmless. */
+const SOURCES_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/^-/, 'a switch'],
+  [/^@/, 'a file of switches'],
 ];
 
 /**
@@ -41,6 +45,7 @@ function faultOf(name: string, maxBytes: number): string | undefined {
   if (name === '.' || name === '..') return `"${name}" is a folder, not a file`;
   const separator = /[/\\:]/.exec(name)?.[0];
   if (separator !== undefined) return `The file name "${name}" has a "${separator}", which separates folders or drives`;
-  const own = TOOLS_OWN.find(([pattern]) => pattern.test(name));
+  const patterns = kindOf(name) ? [...TOOLS_OWN, ...SOURCES_OWN] : TOOLS_OWN;
+  const own = patterns.find(([pattern]) => pattern.test(name));
   return own && `The tools would take "${name}" for ${own[1]}`;
 }

@@ -17,15 +17,15 @@ export interface LabCase {
 }
 
 /**
- * The cases of lab_io.txt in the order in which their keys come up. Lines that are none of a case
- * are passed over; of two lines for the same thing the last one counts.
+ * The cases of lab_io.txt in the order in which their keys come up. Lines of another shape are
+ * ignored; of two lines for the same thing the last one counts.
  *
  * @param projectArguments those of cli.txt
  */
 export function parseLab(text: string, projectArguments: readonly string[]): LabCase[] {
   const found = new Map<string, { in?: string; out?: string }>();
-  for (const line of text.split(/\r?\n/)) {
-    const [, side, key, value] = /^(in|out) ?([0-9]+):(.*)$/s.exec(line) ?? [];
+  for (const line of text.replace(/^\uFEFF/, '').split(/\r\n?|\n/)) {
+    const [, side, key, value] = /^(in|out)\s*([0-9]+):(.*)$/s.exec(line) ?? [];
     if (key === undefined || value === undefined) continue;
     found.set(key, { ...found.get(key), [side === 'in' ? 'in' : 'out']: value });
   }
@@ -38,6 +38,13 @@ export function parseLab(text: string, projectArguments: readonly string[]): Lab
       arguments: words !== null && words.length > 0 ? words : projectArguments,
     });
   });
+}
+
+/** What a reader is told who submits to a lab without cases, with lab_io.txt or without. */
+export function explainMissingCases(hasLabFile: boolean): string {
+  const fault = hasLabFile ? `${LAB_FILE} has no case` : `the project has no ${LAB_FILE}`;
+  const lines = '"in 1: 2 3" (the arguments) and "out 1:5" (the output, exactly what stands behind the colon)';
+  return `There is nothing to submit to: ${fault}. A case is two lines, such as ${lines}.`;
 }
 
 /** A program's stdout as it is compared with `out`: line ends turned into spaces, the end trimmed. */

@@ -1,5 +1,5 @@
 /** What a request may ask for, and the settings that say so. */
-import { Type } from 'typebox';
+import { Type, type Static, type TObject } from 'typebox';
 
 export interface RequestLimits {
   /** Files in one request, the special ones included. */
@@ -23,7 +23,7 @@ export const REQUEST_LIMITS: RequestLimits = Object.freeze({
   files: 100,
   fileNameBytes: 200,
   fileCodePoints: 50_000,
-  projectNameCodePoints: 200,
+  projectNameCodePoints: 512,
   labCases: 50,
   labKeyDigits: 20,
   // Linux refuses to execute with a longer one (MAX_ARG_STRLEN, its closing NUL counted).
@@ -43,15 +43,25 @@ export const REQUEST_SETTINGS = {
   FILE_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.fileCodePoints),
   PROJECT_NAME_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.projectNameCodePoints),
   LAB_LIMIT_CASES: limit(REQUEST_LIMITS.labCases),
+  ADA_RESTRICTIONS: Type.Enum(['original', 'none'], { default: 'original' }),
 };
 
-export function requestLimits(settings: Readonly<Record<keyof typeof REQUEST_SETTINGS, number>>): RequestLimits {
-  return Object.freeze({
+/** What an installation decides about every project. */
+export interface ProjectOptions {
+  /** The contract's without it. */
+  readonly limits?: RequestLimits;
+  /** Whether main.adc keeps Ada programs from importing what was not sent; true without it. */
+  readonly restricted?: boolean;
+}
+
+export function projectOptions(settings: Readonly<Static<TObject<typeof REQUEST_SETTINGS>>>): ProjectOptions {
+  const limits: RequestLimits = {
     ...REQUEST_LIMITS,
     files: settings.REQUEST_LIMIT_FILES,
     fileNameBytes: settings.FILE_NAME_LIMIT_BYTES,
     fileCodePoints: settings.FILE_LIMIT_CODE_POINTS,
     projectNameCodePoints: settings.PROJECT_NAME_LIMIT_CODE_POINTS,
     labCases: settings.LAB_LIMIT_CASES,
-  });
+  };
+  return Object.freeze({ limits: Object.freeze(limits), restricted: settings.ADA_RESTRICTIONS === 'original' });
 }

@@ -1,44 +1,44 @@
-/** What a project is made of: its languages, and which file holds its main subprogram. */
+/** Which file of a project holds its main subprogram. */
+import { unitKeyword } from './ada-unit.js';
+import { definesMain } from './c-main.js';
+import { kindOf, splitName } from './languages.js';
 import { ProjectError } from './project-error.js';
 import type { SourceFile } from './source-file.js';
 
 export interface Main {
   /** Base name of the file that holds the main subprogram. */
   readonly file: string;
-  /** What the project file calls it and the build makes of it: the file's name up to its first dot. */
+  /** The name of the program that the build makes: the file's name up to its first dot. */
   readonly executable: string;
 }
 
-/** In the order, and with the names, in which the project file lists them. */
-const LANGUAGES: readonly { readonly name: string; readonly extensions: readonly string[] }[] = [
-  { name: 'Ada', extensions: ['.adb', '.ads'] },
-  { name: 'c', extensions: ['.c', '.h'] },
-  { name: 'c++', extensions: ['.cpp', '.hh'] },
-];
-
-/** The languages of `files`, each once. */
-export function languagesOf(files: readonly SourceFile[]): string[] {
-  const found = new Set(files.map(languageOf));
-  return LANGUAGES.map(({ name }) => name).filter((name) => found.has(name));
-}
+/** A name that a client sent is quoted in a message up to this length. */
+const MAX_QUOTED = 100;
 
 /**
  * The main of a project, or undefined if it has none or several that nothing tells apart (such a
  * project builds; it cannot run). The rules are the contract's.
  *
  * @param asked file, unit or base name from the request; empty for none
- * @throws ProjectError if nothing of `files` is what `asked` names, or two of them claim to be main.adb
+ * @throws ProjectError if `asked` names nothing that can be a main, or two files claim to be main.adb
  */
 export function findMain(files: readonly SourceFile[], asked = ''): Main | undefined {
   if (asked !== '') return namedMain(files, asked);
-  const candidates = files.filter((file) => isCandidate(file, files)).map(({ basename }) => basename);
+  const candidates = mainCandidates(files);
   if (candidates.length <= 1) return candidates[0] === undefined ? undefined : mainOf(candidates[0]);
   // As a part of the name, so that domain.adb counts: pages rely on it.
   const [first, second] = candidates.filter((name) => name.includes('main.adb'));
   if (second !== undefined) {
-    throw new ProjectError(`"${first}" and "${second}" both look like the main program; name one in "main"`, 'main');
+    const both = `"${first}" and "${second}" both have main.adb in their names, so each can be the main program`;
+    throw new ProjectError(`${both}; name one in "main", or rename one`, 'main');
   }
   return first === undefined ? undefined : mainOf(first);
+}
+
+/** The names of the files that can be the main. */
+export function mainCandidates(files: readonly SourceFile[]): string[] {
+  const names = new Set(files.map(({ basename }) => basename));
+  return files.filter((file) => isCandidate(file, names)).map(({ basename }) => basename);
 }
 
 function namedMain(files: readonly SourceFile[], asked: string): Main {
@@ -48,41 +48,46 @@ function namedMain(files: readonly SourceFile[], asked: string): Main {
     files.find(({ basename }) => basename === asked) ??
     files.find(({ basename }) => basename === `${unit}.adb`) ??
     files.find(({ basename }) => basename === `${unit}.ads`) ??
-    files.find((each) => languageOf(each) !== undefined && executableOf(each.basename) === asked);
+    files.find(({ basename }) => isCompiled(basename) && executableOf(basename) === asked);
   if (file === undefined) {
-    throw new ProjectError('"main" names no file or unit of this project; name one that is sent', 'main');
+    const name = JSON.stringify(asked.slice(0, MAX_QUOTED));
+    throw new ProjectError(`"main" is ${name}, which names no file or unit of this project; name one that is sent`, 'main');
   }
   const main = mainOf(file.basename);
   if (main.executable === '') {
     throw new ProjectError(`"${main.file}" has nothing before its first dot to call a program by; rename it`, 'main');
   }
+  const fault = faultOf(file);
+  if (fault !== undefined) {
+    throw new ProjectError(`"${main.file}" cannot be the main program: ${fault}; name another file`, 'main');
+  }
   return main;
 }
 
-function isCandidate(file: SourceFile, files: readonly SourceFile[]): boolean {
-  if (executableOf(file.basename) === '') return false;
-  if (languageOf(file) !== 'Ada') return languageOf(file) !== undefined && definesMain(file.contents);
-  if (!file.basename.endsWith('.adb')) return false;
-  const spec = file.basename.replace(/\.adb$/, '.ads');
-  return !files.some(({ basename }) => basename === spec);
+function faultOf(file: SourceFile): string | undefined {
+  const kind = kindOf(file.basename);
+  if (kind === undefined) return 'it is not a source file';
+  if (kind.isHeader) return 'it is a header, from which nothing is compiled';
+  if (isSubunit(file)) return 'it is a part of another unit ("separate")';
+  return undefined;
 }
 
-/**
- * Whether a line of C or C++ starts with `int main(...)` or `void main(...)` and a brace follows.
- * Linear whatever the text: a match takes everything up to the next brace or semicolon and cannot
- * fail after its opening parenthesis, so no character is looked at for two of them.
- */
-export function definesMain(text: string): boolean {
-  const heads = text.matchAll(/^(?:void|int)[ \t]+main[ \t]*\(([^{};]*)([{};]?)/gm);
-  for (const [, parameters = '', end] of heads) {
-    if (end === '{' && parameters.trimEnd().endsWith(')')) return true;
-  }
-  return false;
+function isCandidate(file: SourceFile, names: ReadonlySet<string>): boolean {
+  const { basename, contents } = file;
+  if (executableOf(basename) === '' || !isCompiled(basename)) return false;
+  if (kindOf(basename)?.language !== 'Ada') return definesMain(contents);
+  const { stem, ending } = splitName(basename);
+  if (ending !== '.adb' || isSubunit(file)) return false;
+  if (!names.has(`${stem}.ads`)) return true;
+  // A procedure may have a specification of its own. What is called main is taken for one, if it is no package.
+  return basename === 'main.adb' && unitKeyword(contents) !== 'package';
 }
 
-function languageOf({ basename }: SourceFile): string | undefined {
-  const extension = basename.slice(Math.max(0, basename.lastIndexOf('.')));
-  return LANGUAGES.find(({ extensions }) => extensions.includes(extension))?.name;
+const isCompiled = (basename: string): boolean => kindOf(basename)?.isHeader === false;
+
+/** Whether `file` is an Ada source that is compiled as a part of another one. */
+export function isSubunit({ basename, contents }: SourceFile): boolean {
+  return splitName(basename).ending === '.adb' && unitKeyword(contents) === 'separate';
 }
 
 const mainOf = (file: string): Main => Object.freeze({ file, executable: executableOf(file) });

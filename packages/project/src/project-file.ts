@@ -1,4 +1,7 @@
 /** The text of main.gpr and main.adc, which every project is built, proved and downloaded with. */
+import { kindOf } from './languages.js';
+import type { Main } from './mains.js';
+import type { SourceFile } from './source-file.js';
 import type { SwitchPackage } from './switches.js';
 
 export const PROJECT_FILE = 'main.gpr';
@@ -8,12 +11,15 @@ export const CONFIGURATION_PRAGMAS = 'main.adc';
 const PACKAGES: readonly {
   readonly name: SwitchPackage;
   readonly defaultSwitches: readonly string[];
+  /** What is left when a client asks for none. */
+  readonly leastSwitches: readonly string[];
   readonly attributes: readonly string[];
 }[] = [
-  { name: 'Compiler', defaultSwitches: ['-g', '-O0', '-gnata', '-gnatwa'], attributes: [] },
+  { name: 'Compiler', defaultSwitches: ['-g', '-O0', '-gnata', '-gnatwa'], leastSwitches: ['-g', '-O0'], attributes: [] },
   {
     name: 'Builder',
     defaultSwitches: ['-g'],
+    leastSwitches: ['-g'],
     attributes: [`for Global_Configuration_Pragmas use ${literal(CONFIGURATION_PRAGMAS)};`],
   },
 ];
@@ -38,26 +44,28 @@ const PROVING = [
 ];
 
 export interface ProjectFileContents {
-  /** What the main is called; undefined for a project without one. */
-  readonly main: string | undefined;
+  /** Undefined for a project without one. */
+  readonly main: Main | undefined;
   readonly languages: readonly string[];
-  /** Switches to take the place of a package's defaults, by the package's name. */
+  readonly sources: readonly SourceFile[];
+  /** Switches to take the place of a package's defaults, by the package's name; an empty list means as few as can be. */
   readonly switches: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The text of main.gpr. Its statements and their order are the contract's. */
-export function projectFile({ main, languages, switches }: ProjectFileContents): string {
+export function projectFile({ main, languages, sources, switches }: ProjectFileContents): string {
   return [
     '--  Generated for this project; builds with "gprbuild -P main.gpr".',
     'project Main is',
     '',
-    ...(main === undefined ? [] : [`   for Main use ${list([main])};`]),
+    ...(main === undefined ? [] : [`   for Main use ${list([mainName(main)])};`]),
     `   for Languages use ${list(languages)};`,
     '',
-    ...PACKAGES.flatMap(({ name, defaultSwitches, attributes }) => [
+    ...naming(sources),
+    ...PACKAGES.flatMap(({ name, defaultSwitches, leastSwitches, attributes }) => [
       `   package ${name} is`,
       `      for Default_Switches ("Ada") use ${list(defaultSwitches)};`,
-      ...chosen(switches.get(name)),
+      ...chosen(switches.get(name), leastSwitches),
       ...attributes.map((attribute) => `      ${attribute}`),
       `   end ${name};`,
       '',
@@ -68,13 +76,37 @@ export function projectFile({ main, languages, switches }: ProjectFileContents):
 }
 
 /** The text of main.adc. The prove modes ask for SPARK and for what its tasking needs. */
-export function configurationPragmas(proving: boolean): string {
-  return ['--  Generated for this project.', ...RESTRICTIONS, ...(proving ? PROVING : []), ''].join('\n');
+export function configurationPragmas({ proving, restricted }: { proving: boolean; restricted: boolean }): string {
+  const pragmas = [...(restricted ? RESTRICTIONS : []), ...(proving ? PROVING : [])];
+  return ['--  Generated for this project.', ...pragmas, ''].join('\n');
 }
 
-/** Switches, where given, take the place of Default_Switches; an empty list would take it as well. */
-function chosen(switches: readonly string[] = []): string[] {
-  return switches.length === 0 ? [] : [`      for Switches ("Ada") use ${list(switches)};`];
+/** gprbuild looks for a main by the endings that it knows; with another one it needs the whole name. */
+function mainName({ file, executable }: Main): string {
+  return kindOf(file)?.isListed ? file : executable;
+}
+
+/** C++ files whose endings gprbuild does not know. */
+function naming(sources: readonly SourceFile[]): string[] {
+  const listed = sources.map(({ basename }) => basename).filter((name) => kindOf(name)?.isListed);
+  if (listed.length === 0) return [];
+  const isHeader = (name: string) => kindOf(name)?.isHeader === true;
+  return [
+    '   package Naming is',
+    ...exceptions('Specification_Exceptions', listed.filter(isHeader)),
+    ...exceptions('Implementation_Exceptions', listed.filter((name) => !isHeader(name))),
+    '   end Naming;',
+    '',
+  ];
+}
+
+const exceptions = (attribute: string, names: readonly string[]): string[] =>
+  names.length === 0 ? [] : [`      for ${attribute} ("c++") use ${list(names)};`];
+
+/** Switches, where there is a list of them, take the place of Default_Switches. */
+function chosen(switches: readonly string[] | undefined, least: readonly string[]): string[] {
+  if (switches === undefined) return [];
+  return [`      for Switches ("Ada") use ${list(switches.length === 0 ? least : switches)};`];
 }
 
 function list(values: readonly string[]): string {

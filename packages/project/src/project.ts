@@ -4,19 +4,22 @@ import type { DownloadRequest, Mode, RunProgramRequest } from '@code-widgets/pro
 import { checkArguments, splitArguments } from './arguments.js';
 import { checkBaseName } from './base-names.js';
 import { LAB_FILE, parseLab, type LabCase } from './labs.js';
-import { REQUEST_LIMITS, type RequestLimits } from './limits.js';
-import { findMain, languagesOf, type Main } from './mains.js';
+import { languagesOf } from './languages.js';
+import { REQUEST_LIMITS, type ProjectOptions, type RequestLimits } from './limits.js';
+import { findMain, type Main } from './mains.js';
 import { ProjectError } from './project-error.js';
 import { CONFIGURATION_PRAGMAS, configurationPragmas, PROJECT_FILE, projectFile } from './project-file.js';
 import type { SourceFile } from './source-file.js';
+import { mainMistake, sourceMistake } from './source-mistakes.js';
 import { isProveMode } from './steps.js';
 import { sortSwitches } from './switches.js';
 import { hasControlCharacter, hasLoneSurrogate, isLongerThan } from './text.js';
 
 export type { Mode };
 export { archiveProject, contentDisposition } from './archive.js';
-export { judge, type LabCase } from './labs.js';
-export { REQUEST_LIMITS, REQUEST_SETTINGS, requestLimits, type RequestLimits } from './limits.js';
+export { explainMissingCases, judge, type LabCase } from './labs.js';
+export { REQUEST_SETTINGS, projectOptions, type ProjectOptions } from './limits.js';
+export { explainMissingMain } from './main-words.js';
 export type { Main } from './mains.js';
 export { ProjectError } from './project-error.js';
 export type { SourceFile } from './source-file.js';
@@ -39,6 +42,8 @@ export interface Project {
   readonly name: string;
   /** Only of a project that is to be run. */
   readonly mode?: Mode;
+  /** What the reader has to mend before a tool can take the sources, in words. */
+  readonly mistake?: string;
   /** Missing where there is none, or several that nothing tells apart. */
   readonly main?: Main;
   /** As the project file lists them; none if no file is a source. */
@@ -49,7 +54,7 @@ export interface Project {
   readonly files: readonly SourceFile[];
   /** The words of cli.txt. */
   readonly arguments: readonly string[];
-  /** Missing without lab_io.txt. */
+  /** Missing without lab_io.txt; empty if that has no case. */
   readonly labCases?: readonly LabCase[];
   /** The first few switches that were asked for and are not allowed: text of the client's, for the log alone. */
   readonly droppedSwitches: readonly string[];
@@ -63,7 +68,7 @@ export interface Project {
  */
 export function createProject(
   request: RunProgramRequest | DownloadRequest,
-  limits: RequestLimits = REQUEST_LIMITS,
+  { limits = REQUEST_LIMITS, restricted = true }: ProjectOptions = {},
 ): Project {
   const { name = '', files } = request;
   checkProjectName(name, limits);
@@ -72,15 +77,19 @@ export function createProject(
   const run = 'mode' in request ? request : undefined;
   const special = new Set([ARGUMENTS_FILE, LAB_FILE, PROJECT_FILE, CONFIGURATION_PRAGMAS]);
   const sources = files.filter(({ basename }) => !special.has(basename)).map(file);
-  const main = findMain(sources, run?.main);
+  // No file at all is left to gprbuild, whose words for it are the contract's.
+  const misnamed = files.length === 0 ? undefined : sourceMistake(sources);
+  // Among names that are wrong no main is looked for; a download has to have what can be had.
+  const main = run && misnamed !== undefined ? undefined : findMain(sources, run?.main);
+  const mistake = misnamed ?? (main && mainMistake(main, sources));
   checkExecutable(main, files);
 
   const words = readArguments(files, limits);
   const labCases = readLab(files, words, limits);
   const switches = sortSwitches(request.switches);
   const languages = languagesOf(sources);
-  const gpr = projectFile({ main: main?.executable, languages, switches: switches.allowed });
-  const adc = configurationPragmas(run !== undefined && isProveMode(run.mode));
+  const gpr = projectFile({ main, languages, sources, switches: switches.allowed });
+  const adc = configurationPragmas({ proving: run !== undefined && isProveMode(run.mode), restricted });
   const generated = [
     file({ basename: PROJECT_FILE, contents: gpr }),
     file({ basename: CONFIGURATION_PRAGMAS, contents: adc }),
@@ -89,6 +98,7 @@ export function createProject(
   return Object.freeze({
     name,
     ...(run && { mode: run.mode }),
+    ...(mistake !== undefined && { mistake }),
     ...(main && { main }),
     languages: Object.freeze(languages),
     sources: Object.freeze(sources),

@@ -35,6 +35,7 @@ describe('a base name', () => {
   it.each([
     ...['main.o', 'libx.a', 'x.so', 'libc.so.6', 'libx.so.1.2', 'main.ali', 'main.d', 'util.h.gch', 'auto.cgpr'],
     ...['main.bexch', 'b__main.adb', 'b~main.ads', 'gnatprove', '-fplugin=x.c', '-o.adb', '@switches.c'],
+    ...['-x.cc', '-fplugin=x.cxx', '-o.c++', '@x.cp', '@x.hpp'],
   ])('that the tools take for their own is refused: %j', (name) => {
     expect(check(name)).toThrow('The tools would take');
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { actualText, judge, parseLab } from '../src/labs.js';
+import { actualText, explainMissingCases, judge, parseLab } from '../src/labs.js';
 
 describe('lab_io.txt', () => {
   it('has cases of arguments and expected output', () => {
@@ -15,7 +15,7 @@ describe('lab_io.txt', () => {
   });
 
   it('passes over lines that are none of a case', () => {
-    const text = 'this line is not a case\n  in 3: 9\nout 1extra: 3\nin : 1\nin\t4: 1\nIn 5: 1\nin  6: 1\nin -7: 1\n';
+    const text = 'this line is not a case\n  in 3: 9\nout 1extra: 3\nin : 1\nIn 5: 1\nin -7: 1\nin 8 9\nout 8\nin8\n';
     expect(parseLab(text, [])).toEqual([]);
   });
 
@@ -30,8 +30,25 @@ describe('lab_io.txt', () => {
     expect(parseLab('in 1:\nout 1:\n', ['x', 'y'])).toEqual([{ key: '1', in: [], out: '', arguments: ['x', 'y'] }]);
   });
 
-  it('may come from Windows', () => {
-    expect(parseLab('in 1: a\r\nout 1: b\r\n', [])).toEqual([{ key: '1', in: ['a'], out: ' b', arguments: ['a'] }]);
+  it('may have any white space before a key', () => {
+    expect(parseLab('in\t1: a\nout   1: b\n', [])).toEqual([{ key: '1', in: ['a'], out: ' b', arguments: ['a'] }]);
+  });
+
+  it.each([
+    ['Windows', 'in 1: a\r\nout 1: b\r\n'],
+    ['an old Mac', 'in 1: a\rout 1: b\r'],
+    ['several systems', 'in 1: a\r\n\rout 1: b\n'],
+    ['an editor that begins with a byte order mark', '\uFEFFin 1: a\nout 1: b\n'],
+    ['an editor that ends without a line end', 'in 1: a\nout 1: b'],
+  ])('may come from %s', (_, text) => {
+    expect(parseLab(text, [])).toEqual([{ key: '1', in: ['a'], out: ' b', arguments: ['a'] }]);
+  });
+
+  it('is parsed in time that grows with the text and no faster', () => {
+    // No clock is asked: in time that is worse than linear, this would not come to its end.
+    for (const piece of ['in ', 'in', ' ', 'in 1', '1', '\r', 'in \n']) {
+      expect(parseLab(`in${piece.repeat(1_000_000 / piece.length)}`, [])).toEqual([]);
+    }
   });
 
   it('keeps the order in which keys come up, and the last of two lines for the same thing', () => {
@@ -45,10 +62,10 @@ describe('lab_io.txt', () => {
 
   it('gives back what was written into it, between whatever other lines', () => {
     const line = fc.string({ unit: fc.constantFrom(' ', ':', 'a', '"', '1', 'in', 'out', '\t', '☃') });
-    const noise = line.filter((text) => !/^(in|out) ?[0-9]+:/.test(text));
+    const noise = line.filter((text) => !/^(in|out)\s*[0-9]+:/.test(text));
     const lab = fc.uniqueArray(fc.tuple(fc.nat(), line, line, noise), { selector: ([key]) => key });
     fc.assert(
-      fc.property(lab, fc.constantFrom('\n', '\r\n'), (cases, end) => {
+      fc.property(lab, fc.constantFrom('\n', '\r\n', '\r'), (cases, end) => {
         const lines = cases.flatMap(([key, into, out, other]) => [`in ${key}:${into}`, other, `out${key}:${out}`]);
         expect(parseLab(lines.join(end), ['cli'])).toEqual(
           cases.map(([key, into, out]) => {
@@ -58,6 +75,13 @@ describe('lab_io.txt', () => {
         );
       }),
     );
+  });
+});
+
+describe('a lab without a case', () => {
+  it('is told what a case looks like, whether there is a lab_io.txt or not', () => {
+    expect(explainMissingCases(true)).toMatch(/lab_io\.txt has no case\..*"in 1: 2 3".*"out 1:5"/);
+    expect(explainMissingCases(false)).toMatch(/the project has no lab_io\.txt\..*"in 1: 2 3".*"out 1:5"/);
   });
 });
 

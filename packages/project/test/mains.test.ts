@@ -1,28 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
-import { definesMain, findMain, languagesOf } from '../src/mains.js';
+import { findMain, mainCandidates } from '../src/mains.js';
 import { filesOf } from './requests.js';
 
 const C_MAIN = '#include <stdio.h>\n\nint main(void) {\n  return 0;\n}\n';
 
 const mainOf = (names: readonly string[], asked?: string) =>
   findMain(filesOf(Object.fromEntries(names.map((name) => [name, '']))), asked)?.file;
-
-describe('the languages', () => {
-  it('are listed as Ada, c, c++ whatever the order of the files', () => {
-    expect(languagesOf(filesOf({ 'a.cpp': '', 'b.h': '', 'c.ads': '', 'd.adb': '', 'notes.txt': '' }))).toEqual([
-      'Ada',
-      'c',
-      'c++',
-    ]);
-    expect(languagesOf(filesOf({ 'a.hh': '' }))).toEqual(['c++']);
-  });
-
-  it('are none where no file has one of their extensions', () => {
-    expect(languagesOf(filesOf({ 'notes.txt': '', adb: '', 'A.ADB': '', 'x.cc': '' }))).toEqual([]);
-  });
-});
 
 describe('the main', () => {
   it('is the only body without a spec', () => {
@@ -38,6 +22,35 @@ describe('the main', () => {
     expect(findMain(filesOf({ 'util.c': 'int f(void) { return 1; }\n', 'app.cpp': C_MAIN }))?.file).toBe('app.cpp');
   });
 
+  it('may be C++ with any of its endings, and never a header', () => {
+    for (const file of ['a.cc', 'a.cxx', 'a.c++', 'a.cp', 'a b.cpp']) {
+      const other = { [`x-${file}`]: 'int f();', 'a.h': C_MAIN, 'b.hpp': C_MAIN, 'notes.txt': C_MAIN };
+      expect(findMain(filesOf({ ...other, [file]: C_MAIN }))).toEqual({ file, executable: file.replace(/\..*/, '') });
+    }
+    expect(findMain(filesOf({ 'a.h': C_MAIN, 'b.hh': C_MAIN, 'c.hpp': C_MAIN, 'd.hxx': C_MAIN }))).toBeUndefined();
+  });
+
+  it('is never a subunit', () => {
+    const part = 'with Ada.Text_IO;\nseparate (Show)\nprocedure Part is begin null; end Part;\n';
+    expect(findMain(filesOf({ 'show-part.adb': part, 'show.adb': 'procedure Show is' }))?.file).toBe('show.adb');
+    expect(findMain(filesOf({ 'main.adb': part }))).toBeUndefined();
+    expect(() => findMain(filesOf({ 'show-part.adb': part }), 'Show.Part')).toThrow('"separate"');
+  });
+
+  it('may be main.adb with a main.ads, which no other body may have', () => {
+    const files = filesOf({ 'main.ads': 'procedure Main;', 'main.adb': 'procedure Main is', 'domain.ads': '', 'domain.adb': '' });
+    expect(findMain(files)?.file).toBe('main.adb');
+  });
+
+  it('is not the body of a package that is called main', () => {
+    const files = { 'main.ads': 'package Main is', 'main.adb': 'with X;\npackage body Main is', 'x.adb': 'procedure X is' };
+    expect(findMain(filesOf(files))?.file).toBe('x.adb');
+  });
+
+  it('is one of its candidates, which are named where it is none of them', () => {
+    expect(mainCandidates(filesOf({ 'b.adb': '', 'c.ads': '', 'c.adb': '', 'a.c': C_MAIN, 'd.c': '' }))).toEqual(['b.adb', 'a.c']);
+  });
+
   it('is none in a package alone, and none among several that nothing tells apart', () => {
     expect(mainOf(['consts.ads', 'consts.adb'])).toBeUndefined();
     expect(mainOf(['first.adb', 'second.adb'])).toBeUndefined();
@@ -50,13 +63,13 @@ describe('the main', () => {
   });
 
   it('cannot be two that are called main.adb', () => {
-    expect(() => mainOf(['domain.adb', 'main.adb'])).toThrow(expect.objectContaining({ path: 'main' }));
+    expect(() => mainOf(['domain.adb', 'main.adb'])).toThrow('"domain.adb" and "main.adb" both have main.adb in their names');
     expect(mainOf(['domain.adb', 'main.adb'], 'main.adb')).toBe('main.adb');
   });
 
   it('is never a file with nothing before its first dot', () => {
     expect(mainOf(['.adb', 'first.adb'])).toBe('first.adb');
-    expect(() => mainOf(['.adb'], '.adb')).toThrow('nothing before its first dot');
+    expect(() => mainOf(['.a.adb'], '.a.adb')).toThrow('nothing before its first dot');
   });
 
   it.each([
@@ -71,64 +84,19 @@ describe('the main', () => {
     expect(mainOf(['second.adb', 'foo-bar.adb', 'instance.ads', 'app.c', 'main.adb'], asked)).toBe(file);
   });
 
-  it.each(['third.adb', 'SECOND.ADB', 'Second.Child', '/second.adb', 'notes', ' '])(
-    'cannot be %j, which names nothing that was sent',
-    (asked) => {
-      expect(() => mainOf(['second.adb', 'notes.txt'], asked)).toThrow(expect.objectContaining({ path: 'main' }));
-    },
-  );
-});
-
-describe('a C file defines main', () => {
   it.each([
-    'int main(void) {',
-    'void main(){',
-    'int main(int argc, char *argv[])\n{',
-    'int main(int argc,\n         char **argv)\r\n{',
-    'int\tmain (void)  {',
-    '// the start\nint main(int argc, char *(argv[])) {',
-  ])('with %j', (text) => {
-    expect(definesMain(text)).toBe(true);
-  });
-
-  it.each([
-    'int main(void);\nint f(void) {',
-    '  int main(void) {',
-    'static int main(void) {',
-    'int mainly(void) {',
-    'int main {',
-    'int main(void',
-    'int main(void)',
-    '/* int main(void) { */',
-    'int main = (3); {',
-  ])('but not with %j', (text) => {
-    expect(definesMain(text)).toBe(false);
-  });
-
-  it('wherever the line stands among hostile text', () => {
-    const noise = fc.array(fc.constantFrom('int main(', 'int ', 'void main', ')', ' ', '\t', '{', '}', ';', '\n', 'x'));
-    fc.assert(
-      fc.property(noise, noise, (before, after) => {
-        expect(definesMain(`${before.join('')};\nint main(void) {${after.join('')}`)).toBe(true);
-      }),
-    );
-  });
-
-  it('in time that grows with the text and no faster', () => {
-    // No clock is asked: with a pattern that is worse than linear, this would not come to its end.
-    const length = 2_000_000;
-    for (const piece of [
-      'int main(',
-      'int main()\n',
-      'int main())))',
-      '\nint main(\n',
-      'int ',
-      'int\t',
-      'int main(void) ',
-      ' ',
-    ]) {
-      expect(definesMain(`int main(${piece.repeat(length / piece.length)}`)).toBe(false);
-      expect(definesMain(`int ${piece.repeat(length / piece.length)}`)).toBe(false);
-    }
+    ['third.adb', '"third.adb", which names no file'],
+    ['SECOND.ADB', 'names no file'],
+    ['Second.Child', 'names no file'],
+    ['/second.adb', 'names no file'],
+    ['notes', 'names no file'],
+    [' ', 'names no file'],
+    ['"\n', '"\\"\\n", which names no file'],
+    ['notes.txt', '"notes.txt" cannot be the main program: it is not a source file'],
+    ['util.h', '"util.h" cannot be the main program: it is a header'],
+    ['util.hpp', 'it is a header'],
+  ])('cannot be %j, and that is said', (asked, words) => {
+    const files = ['second.adb', 'notes.txt', 'util.h', 'util.hpp'];
+    expect(() => mainOf(files, asked)).toThrow(expect.objectContaining({ path: 'main', message: expect.stringContaining(words) }));
   });
 });

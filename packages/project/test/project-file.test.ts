@@ -3,8 +3,10 @@ import fc from 'fast-check';
 
 import { configurationPragmas, projectFile } from '../src/project-file.js';
 import { gprStatements } from './gpr-statements.js';
+import { filesOf } from './requests.js';
 
 const NO_SWITCHES = new Map<string, string[]>();
+const main = (file: string) => ({ file, executable: file.replace(/\..*/, '') });
 
 describe('main.gpr', () => {
   it('has its statements in the order that clients know, nicely laid out', () => {
@@ -12,7 +14,7 @@ describe('main.gpr', () => {
       ['Builder', ['-g']],
       ['Compiler', ['-gnato', '-gnateE']],
     ]);
-    expect(projectFile({ main: 'main', languages: ['Ada', 'c'], switches })).toBe(
+    expect(projectFile({ main: main('main.adb'), languages: ['Ada', 'c'], sources: [], switches })).toBe(
       `--  Generated for this project; builds with "gprbuild -P main.gpr".
 project Main is
 
@@ -36,7 +38,7 @@ end Main;
   });
 
   it('names no main where there is none, and says so if there is no language', () => {
-    const statements = gprStatements(projectFile({ main: undefined, languages: [], switches: NO_SWITCHES }));
+    const statements = gprStatements(projectFile({ main: undefined, languages: [], sources: [], switches: NO_SWITCHES }));
     expect(statements).toContainEqual(['for', 'Languages', 'use', '(', ')']);
     expect(statements.filter((tokens) => tokens[1] === 'Main')).toEqual([
       ['project', 'Main', 'is'],
@@ -44,22 +46,63 @@ end Main;
     ]);
   });
 
-  it('leaves the defaults alone where no switch is left', () => {
-    const text = projectFile({ main: undefined, languages: ['Ada'], switches: new Map([['Compiler', []]]) });
+  it('leaves the defaults alone where there is no list of switches', () => {
+    const text = projectFile({ main: undefined, languages: ['Ada'], sources: [], switches: NO_SWITCHES });
     expect(text).not.toContain('for Switches');
+  });
+
+  it('has as few switches as can be where the list is empty', () => {
+    const switches = new Map([
+      ['Builder', []],
+      ['Compiler', []],
+    ]);
+    const statements = gprStatements(projectFile({ main: undefined, languages: ['Ada'], sources: [], switches }));
+    const least = (...literals: string[]) => literals.flatMap((literal, i) => (i === 0 ? [{ literal }] : [',', { literal }]));
+    const start = ['for', 'Switches', '(', { literal: 'Ada' }, ')', 'use', '('];
+    expect(statements.filter((each) => each[1] === 'Switches')).toEqual([
+      [...start, ...least('-g', '-O0'), ')'],
+      [...start, ...least('-g'), ')'],
+    ]);
+  });
+
+  it('lists the C++ files whose endings gprbuild does not know, and their main by its whole name', () => {
+    const sources = filesOf({ 'app.cc': '', 'a"b.cxx': '', 'x.hpp': '', 'y.cpp': '', 'z.hh': '', 'notes.txt': '' });
+    const text = projectFile({ main: main('app.cc'), languages: ['c++'], sources, switches: NO_SWITCHES });
+    expect(text).toContain(`   for Main use ("app.cc");
+   for Languages use ("c++");
+
+   package Naming is
+      for Specification_Exceptions ("c++") use ("x.hpp");
+      for Implementation_Exceptions ("c++") use ("app.cc", "a""b.cxx");
+   end Naming;
+
+   package Compiler is`);
+  });
+
+  it('names a C++ main with an ending that gprbuild knows as ever, among files that it has to list', () => {
+    const sources = filesOf({ 'app.cpp': '', 'x.cc': '' });
+    const text = projectFile({ main: main('app.cpp'), languages: ['c++'], sources, switches: NO_SWITCHES });
+    expect(text).toContain('for Main use ("app");');
+    expect(text).toContain('for Implementation_Exceptions ("c++") use ("x.cc");');
+    expect(text).not.toContain('Specification_Exceptions');
   });
 
   it('reads back as what it was made of, whatever the names are', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/\p{Cc}/u.test(text));
     const hostile = fc.oneof(name, fc.constantFrom('"', '""', '"); end Main; --', 'a--b', '" & External ("PATH") & "'));
     fc.assert(
-      fc.property(hostile, fc.array(hostile), fc.array(hostile, { minLength: 1 }), (main, languages, switches) => {
-        const text = projectFile({ main, languages, switches: new Map([['Compiler', switches]]) });
+      fc.property(hostile, fc.array(hostile), fc.array(hostile, { minLength: 1 }), (executable, languages, switches) => {
+        const text = projectFile({
+          main: { file: `${executable}.adb`, executable },
+          languages,
+          sources: [],
+          switches: new Map([['Compiler', switches]]),
+        });
         const list = (values: string[]) =>
           values.flatMap((literal, i) => (i === 0 ? [{ literal }] : [',', { literal }]));
         expect(gprStatements(text).slice(0, 6)).toEqual([
           ['project', 'Main', 'is'],
-          ['for', 'Main', 'use', '(', { literal: main }, ')'],
+          ['for', 'Main', 'use', '(', { literal: executable }, ')'],
           ['for', 'Languages', 'use', '(', ...list(languages), ')'],
           ['package', 'Compiler', 'is'],
           [
@@ -82,9 +125,11 @@ end Main;
 });
 
 describe('main.adc', () => {
+  const RUN = { proving: false, restricted: true };
+
   it('restricts what a program may import', () => {
     expect(
-      configurationPragmas(false)
+      configurationPragmas(RUN)
         .split('\n')
         .filter((line) => line.startsWith('pragma')),
     ).toEqual([
@@ -98,13 +143,13 @@ describe('main.adc', () => {
   });
 
   it('has its first pragma on line 2, where messages of the compiler have always pointed', () => {
-    expect(configurationPragmas(false).split('\n')[1]).toContain('No_Specification_of_Aspect');
+    expect(configurationPragmas(RUN).split('\n')[1]).toContain('No_Specification_of_Aspect');
   });
 
   it('asks for SPARK when proving, after the restrictions', () => {
-    const proving = configurationPragmas(true);
-    expect(proving.startsWith(configurationPragmas(false))).toBe(true);
-    expect(proving.slice(configurationPragmas(false).length).trimEnd().split('\n')).toEqual([
+    const proving = configurationPragmas({ ...RUN, proving: true });
+    expect(proving.startsWith(configurationPragmas(RUN))).toBe(true);
+    expect(proving.slice(configurationPragmas(RUN).length).trimEnd().split('\n')).toEqual([
       'pragma Profile (GNAT_Extended_Ravenscar);',
       'pragma Partition_Elaboration_Policy (Sequential);',
       'pragma SPARK_Mode (On);',
@@ -112,5 +157,12 @@ describe('main.adc', () => {
       'pragma Warnings (Off, "subprogram * has no effect");',
       'pragma Warnings (Off, "file name does not match");',
     ]);
+  });
+
+  it('has no restriction where the installation wants none', () => {
+    expect(configurationPragmas({ ...RUN, restricted: false })).toBe('--  Generated for this project.\n');
+    const proving = configurationPragmas({ proving: true, restricted: false });
+    expect(proving).toContain('\npragma Profile (GNAT_Extended_Ravenscar);\n');
+    expect(proving).not.toContain('Restrictions');
   });
 });

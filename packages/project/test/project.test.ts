@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { MODES, type RunProgramRequest } from '@code-widgets/protocol';
 import fc from 'fast-check';
 
-import { createProject, ProjectError, REQUEST_LIMITS } from '../src/project.js';
+import { REQUEST_LIMITS } from '../src/limits.js';
+import { createProject, ProjectError } from '../src/project.js';
 import { filesOf, refusalOf, runRequest } from './requests.js';
 
 describe('a project', () => {
@@ -28,6 +29,55 @@ describe('a project', () => {
     expect(createProject(runRequest({ 'cli.txt': ' \n' })).arguments).toEqual([]);
   });
 
+  it.each(['\uFEFFone two\n', 'one\rtwo\r', '\uFEFF\r\none\r\ntwo'])('takes its arguments from whatever editor: %j', (text) => {
+    expect(createProject(runRequest({ 'cli.txt': text })).arguments).toEqual(['one', 'two']);
+  });
+
+  it('has a mistake, and no main, where the name of a source is wrong', () => {
+    for (const mode of MODES) {
+      const project = createProject(runRequest({ 'Greet.adb': 'x', 'main.adb': '' }, { mode, main: 'greet' }));
+      expect(project.mistake).toContain('"greet.adb"');
+      expect(project.main).toBeUndefined();
+    }
+    expect(createProject(runRequest({ 'greet.adb': 'x' }))).not.toHaveProperty('mistake');
+  });
+
+  it('has a mistake where its main has a name that gprbuild does not find', () => {
+    const text = 'int main(void) { return 0; }';
+    expect(createProject(runRequest({ 'a.b.c': text })).mistake).toContain('"a_b.c"');
+    expect(createProject(runRequest({ 'a.b.c': 'int f;', 'a.c': text })).mistake).toBeUndefined();
+  });
+
+  it('has a mistake without a source, unless it has no file at all', () => {
+    expect(createProject(runRequest({ 'notes.txt': '' })).mistake).toContain('"notes.txt"');
+    expect(createProject(runRequest({ 'cli.txt': '' })).mistake).toContain('no source file');
+    expect(createProject(runRequest({})).mistake).toBeUndefined();
+  });
+
+  it('can be downloaded whatever its files are called', () => {
+    const files = filesOf({ 'Greet.adb': 'x', 'main.adb': '' });
+    const project = createProject({ name: 'x', files });
+    expect(project.files.slice(0, 2)).toEqual(files);
+    expect(project.main?.file).toBe('main.adb');
+  });
+
+  it('is restricted unless the installation says otherwise', () => {
+    const adc = (restricted?: boolean) => {
+      const project = createProject(runRequest({}), restricted === undefined ? {} : { restricted });
+      return project.files[1]?.contents.includes('Restrictions');
+    };
+    expect([adc(), adc(true), adc(false)]).toEqual([true, true, false]);
+    expect(createProject({ name: 'x', files: [] }, { restricted: false }).files[1]?.contents).not.toContain('Restrictions');
+  });
+
+  it('has no switches but the least where it asks for none, or for none that is allowed', () => {
+    const compiler = (switches?: string[]) =>
+      /package Compiler is[^]*?end/.exec(createProject(runRequest({}, { ...(switches && { switches: { Compiler: switches } }) })).files[0]?.contents ?? '')?.[0];
+    expect(compiler([])).toContain('for Switches ("Ada") use ("-g", "-O0");');
+    expect(compiler(['-O3'])).toContain('for Switches ("Ada") use ("-g", "-O0");');
+    expect(compiler()).not.toContain('for Switches');
+  });
+
   it('has lab cases only with lab_io.txt', () => {
     const lab = createProject(
       runRequest({ 'a.adb': '', 'lab_io.txt': 'out 1: x\n', 'cli.txt': 'y' }, { mode: 'submit' }),
@@ -35,6 +85,7 @@ describe('a project', () => {
     expect(lab.labCases).toEqual([{ key: '1', in: null, out: ' x', arguments: ['y'] }]);
     expect(lab.sources).toHaveLength(1);
     expect(createProject(runRequest({ 'a.adb': '' }, { mode: 'submit' })).labCases).toBeUndefined();
+    expect(createProject(runRequest({ 'lab_io.txt': 'in 0 1\nout 0 a\n' }, { mode: 'submit' })).labCases).toEqual([]);
   });
 
   it('has no lab case whose key is long enough to weigh down its output', () => {
@@ -98,7 +149,7 @@ describe('a request is refused, and told where it is wrong, for', () => {
       'names no file',
     ],
     ['too many lab cases', runRequest({ 'lab_io.txt': cases(51) }), 'files[0].contents', '50'],
-    ['a project name too long', runRequest({}, { name: 'x'.repeat(201) }), 'name', '200'],
+    ['a project name too long', runRequest({}, { name: 'x'.repeat(513) }), 'name', '512'],
     ['a project name of two lines', runRequest({}, { name: 'a\r\nSet-Cookie: x' }), 'name', 'printable'],
     ['half a character in its name', runRequest({}, { name: '\ud83d' }), 'name', 'printable'],
     ['an argument with a NUL', runRequest({ 'cli.txt': 'a\0b' }), 'files[0].contents', 'NUL'],
@@ -119,12 +170,12 @@ describe('a request is refused, and told where it is wrong, for', () => {
 
   it('nothing that is just within a limit', () => {
     expect(() => createProject(runRequest(many(100)))).not.toThrow();
-    expect(() => createProject(runRequest({ 'lab_io.txt': cases(50) }, { name: '😀'.repeat(200) }))).not.toThrow();
+    expect(() => createProject(runRequest({ 'lab_io.txt': cases(50) }, { name: '😀'.repeat(512) }))).not.toThrow();
     expect(() => createProject(runRequest({ 'a.c': '😀'.repeat(50_000) }))).not.toThrow();
   });
 
   it('the limits that an installation sets', () => {
-    expect(() => createProject(runRequest(many(3)), { ...REQUEST_LIMITS, files: 2 })).toThrow('2');
+    expect(() => createProject(runRequest(many(3)), { limits: { ...REQUEST_LIMITS, files: 2 } })).toThrow('2');
   });
 });
 

@@ -1,4 +1,7 @@
-/** The routes' bodies as the existing frontend sends and reads them; the types come from the schemas. */
+/**
+ * The routes' bodies as the existing frontend sends and reads them; the types come from the schemas.
+ * What else a lenient client may send, the widget makes into these before it checks them.
+ */
 import { Type, type Static } from 'typebox';
 
 export const MODES = [
@@ -36,8 +39,8 @@ export const RunProgramAnswer = Type.Object({ identifier: Type.String(), message
 
 export const CheckOutputRequest = Type.Object({
   identifier: Type.String(),
-  /** How many output items this client has processed; without it the queue is drained. Larger numbers are not exact. */
-  read: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  /** How many output items this client has processed; without it the queue is drained. */
+  read: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 export type CheckOutputRequest = Static<typeof CheckOutputRequest>;
 
@@ -83,7 +86,7 @@ export type CheckOutputAnswer = Static<typeof CheckOutputAnswer>;
 export const DownloadRequest = Type.Object({
   files: Type.Array(SourceFile),
   switches: Type.Optional(Switches),
-  name: Type.String(),
+  name: Type.Optional(Type.String()),
 });
 export type DownloadRequest = Static<typeof DownloadRequest>;
 

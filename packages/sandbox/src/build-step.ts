@@ -49,10 +49,10 @@ export function createBuilder(workshop: Workshop, cache: BuildCache | undefined)
   };
 }
 
-function keyOf({ command, files, findConfiguration = false, unrestricted = false, handBack = '' }: LauncherRequest, imageId: string, { context }: Workshop): string {
+function keyOf({ command, files, findConfiguration = false, handBack = '' }: LauncherRequest, imageId: string, { context }: Workshop): string {
   const sources = files.map(({ basename, contents }) => [basename, contents]).sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
   const { seccompProfile, runtime = '', limits } = context;
-  return buildKey(imageId, runtime, seccompProfile, limits, command, findConfiguration, unrestricted, handBack, sources);
+  return buildKey(imageId, runtime, seccompProfile, limits, command, findConfiguration, handBack, sources);
 }
 
 const sizeOf = (output: Build['output']) => output.reduce((sum, [, bytes]) => sum + bytes.length, 0);

@@ -24,8 +24,6 @@ export interface LauncherRequest {
   executable?: { basename: string; bytes: Buffer };
   /** gprbuild finds its configuration anew, with all that it knows; it takes the image's prepared one otherwise. */
   findConfiguration?: boolean;
-  /** Ada sources may use what the image's restrictions.adc forbids. */
-  unrestricted?: boolean;
   /** No command is executed; in its place the launcher's child says what a command would find. */
   inspect?: boolean;
   /** The file that a good build hands back. */
@@ -35,7 +33,6 @@ export interface LauncherRequest {
 const KINDS: Record<StepKind, string> = { build: 'b', run: 'r', prove: 'p' };
 const FIND_CONFIGURATION = 1;
 const INSPECT = 2;
-const UNRESTRICTED = 4;
 const NAME_BYTES = 255;
 const U32_MAX = 0xffff_ffff;
 
@@ -68,8 +65,7 @@ function encodeStart(request: LauncherRequest): Buffer[] {
   payload.write(KINDS[request.kind], 'latin1');
   payload.writeUInt32BE(Math.min(Math.max(Math.ceil(request.timeLimitMs), 0), U32_MAX), 1);
   payload.writeUInt32BE(Math.min(Math.max(Math.floor(request.outputLimitBytes), 0), U32_MAX), 5);
-  const flags = [request.findConfiguration && FIND_CONFIGURATION, request.inspect && INSPECT, request.unrestricted && UNRESTRICTED];
-  payload.writeUInt8(flags.reduce<number>((sum, flag) => sum | (flag || 0), 0), 9);
+  payload.writeUInt8((request.findConfiguration ? FIND_CONFIGURATION : 0) | (request.inspect ? INSPECT : 0), 9);
   payload.writeUInt32BE(Math.min(request.roomBytes ?? 0, U32_MAX), 10);
   return frame('S', payload);
 }

@@ -59,8 +59,6 @@ export interface BuildRequest {
    * the image's prepared one, gprbuild does not notice that there is nothing to build.
    */
   findConfiguration?: boolean;
-  /** Ada sources may use what the image's restrictions.adc forbids. */
-  unrestricted?: boolean;
   /** The file that a build of status 0 hands back. */
   executable?: string;
 }
@@ -133,9 +131,9 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       return (await Promise.all(faults)).flat();
     },
     imageId: (kind) => images.current(kind),
-    async build({ command, files, executable, findConfiguration = false, unrestricted = false }, step) {
+    async build({ command, files, executable, findConfiguration = false }, step) {
       const handBack = executable === undefined ? {} : { handBack: executable };
-      return build({ kind: 'build', ...limitsOf(step), command, files, findConfiguration, unrestricted, ...handBack }, step);
+      return build({ kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
     },
     async run({ executable: bytes, command, files }, step) {
       const executable = { basename: executableName(command), bytes };

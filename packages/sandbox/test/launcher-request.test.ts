@@ -38,13 +38,9 @@ describe('a request to the launcher', () => {
     expect(frames[1]?.payload).toEqual(Buffer.from('\x08main.adbé'));
   });
 
-  it.each([
-    [{ findConfiguration: true }, 1],
-    [{ unrestricted: true }, 4],
-    [{ findConfiguration: true, unrestricted: true }, 5],
-  ])('says with which configuration gprbuild works: %j', (wishes, flags) => {
-    const [start] = decode(encodeRequest({ ...request, ...wishes }));
-    expect(start?.payload.at(9)).toBe(flags);
+  it('says whether gprbuild is to find its configuration itself', () => {
+    const [start] = decode(encodeRequest({ ...request, findConfiguration: true }));
+    expect(start?.payload.at(9)).toBe(1);
   });
 
   it('passes on every word as it is', () => {

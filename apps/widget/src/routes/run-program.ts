@@ -1,5 +1,5 @@
 import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest, type TaskMessage } from '@code-widgets/protocol';
-import { createProject, type RequestLimits } from '@code-widgets/project';
+import { createProject, type ProjectOptions } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
 import { v4 as uuid } from 'uuid';
 
@@ -8,7 +8,7 @@ import { clientKey } from '../client-address.js';
 import type { WaitingTasks } from '../waiting-tasks.js';
 
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
-export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: WaitingTasks, limits: RequestLimits): void {
+export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: WaitingTasks, options: ProjectOptions): void {
   app.post(
     '/run_program/',
     {
@@ -21,7 +21,7 @@ export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: Waiting
     async (request) => {
       const { body, log } = request;
       const { files, mode, main, switches, name, lab } = body;
-      const { droppedSwitches } = createProject(body, limits);
+      const { droppedSwitches } = createProject(body, options);
       const identifier = uuid();
       if (droppedSwitches.length > 0) log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
 

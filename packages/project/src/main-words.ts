@@ -1,0 +1,38 @@
+/** What a reader is told when there is no main program to run. */
+import { definesMain } from './c-main.js';
+import { kindOf, languagesOf } from './languages.js';
+import { mainCandidates } from './mains.js';
+import type { SourceFile } from './source-file.js';
+import { listed } from './text.js';
+
+const NO_MAIN = 'There is no main program to run';
+
+/** Why `sources` have no main, and what to do, in the words of their languages. Not for sources that have one. */
+export function explainMissingMain(sources: readonly SourceFile[]): string {
+  const candidates = mainCandidates(sources);
+  return candidates.length > 1 ? chooseOne(candidates) : addOne(sources);
+}
+
+function chooseOne(candidates: readonly string[]): string {
+  const adaFiles = candidates.filter((name) => kindOf(name)?.language === 'Ada').length;
+  const all = `${NO_MAIN}: ${listed(candidates)} can each be it.`;
+  if (adaFiles === candidates.length) {
+    return `${all} Rename the one to run to main.adb, leave out the others, or name it in "main".`;
+  }
+  if (adaFiles === 0) return `${all} Leave the function main in one of them only, or name that file in "main".`;
+  return `${all} Leave out the others, or name the one to run in "main".`;
+}
+
+function addOne(sources: readonly SourceFile[]): string {
+  const languages = languagesOf(sources);
+  const ending = languages.includes('c++') ? '.cpp' : '.c';
+  const header = sources.find(({ basename, contents }) => kindOf(basename)?.isHeader && definesMain(contents));
+  if (header) {
+    const fault = `"${header.basename}" defines the function main, but nothing is compiled from a header`;
+    return `${NO_MAIN}: ${fault}. Move main to a ${ending} file.`;
+  }
+  const ada = 'a procedure that is not in a package, in an .adb file such as main.adb';
+  const c = `a function main, such as int main(void) { ... }, in a ${ending} file`;
+  const isAda = languages.includes('Ada');
+  return `${NO_MAIN}. Add ${isAda && languages.length > 1 ? `${ada}, or ${c}` : isAda ? ada : c}.`;
+}
