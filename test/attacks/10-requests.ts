@@ -107,7 +107,7 @@ export const attacks: Attack[] = [
       ['/check_output/', `{"identifier":"00000000-0000-4000-8000-000000000000","read":${read}}`])),
   refusing('wrong types', 'Sends another type in each place, which text functions would fail on.', (token) =>
     ([{ ...markedRun(token), files: {} }, { ...markedRun(token), files: 'x' }, { ...markedRun(token), files: [null] }, { ...markedRun(token), files: [[]] }, { ...markedRun(token), files: [{ basename: {}, contents: '' }] }, { ...markedRun(token), files: [{ basename: 'a.c', contents: { length: 1e9 } }] },
-      { ...markedRun(token), mode: ['run'] }, { ...markedRun(token), mode: {} }, { ...markedRun(token), main: ['a'] }, { ...markedRun(token), switches: [] }, { ...markedRun(token), switches: { Compiler: '-g' } }, { ...markedRun(token), switches: { Compiler: [['-g']] } }, { ...markedRun(token), name: { toString: 'x' } }] as unknown[])
+      { ...markedRun(token), mode: ['run'] }, { ...markedRun(token), mode: {} }, { ...markedRun(token), main: ['a'] }, { ...markedRun(token), switches: ['-g'] }, { ...markedRun(token), switches: { Compiler: '-g' } }, { ...markedRun(token), switches: { Compiler: [['-g']] } }, { ...markedRun(token), name: { toString: 'x' } }] as unknown[])
       .map((body) => ['/run_program/', JSON.stringify(body)])),
   refusing('wrong encodings', 'Sends bodies in other character sets, forms and compressions, and such as are cut off.', (token) => [
     ['/run_program/', Buffer.from(JSON.stringify(markedRun(token)), 'utf16le'), { 'content-type': 'application/json; charset=utf-16' }],

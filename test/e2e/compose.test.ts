@@ -1,9 +1,11 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -35,6 +37,16 @@ async function compose(...args: string[]): Promise<string> {
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout;
+}
+
+/** All that the proxy answers on one connection: to bytes, to more of them a moment later, and to the end of both. */
+async function exchange(first: string, later: string): Promise<string> {
+  const socket = connect({ port: Number(new URL(base).port), host: '127.0.0.1', allowHalfOpen: true });
+  const answer = text(socket);
+  socket.write(first);
+  if (later !== '') await sleep(500);
+  socket.end(later);
+  return answer;
 }
 
 const containersOf = async (service: string) => (await compose('ps', '-q', service)).split('\n').filter(Boolean);
@@ -137,6 +149,22 @@ describe('docker compose, with three workers and two widgets', () => {
     const refusal = await withHeader(17_000);
     expect([refusal.status, refusal.headers.get('access-control-allow-origin')]).toEqual([431, '*']);
   }, 30_000);
+
+  it('answers a client that closes its sending side behind the request, whatever slashes its address has', async () => {
+    const body = JSON.stringify({ mode: 'compile', files: [{ basename: 'main.c', contents: 'int main(void) { return 0; }' }] });
+    const head = `POST //run_program// HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const answer = await exchange(head + body, '');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toMatch(/"message":"Pending"/);
+  });
+
+  it('answers as JSON that every page can read what the proxy refuses itself', async () => {
+    const head = 'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const answer = await exchange(head, 'no length\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(answer).toMatch(/^access-control-allow-origin: \*\r$/m);
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({ error: 'Bad Request', message: expect.stringMatching(/not valid HTTP/) });
+  });
 
   it('counts the runs of a client by where it connects from, whatever it says', async () => {
     // From within a container, which has run nothing yet. Two widgets count 300 each; what is no program counts as well.

@@ -13,7 +13,9 @@ import { v4 as uuid } from 'uuid';
 import { appWith, closeApps, post } from '../../apps/widget/test/app-with.js';
 import { replyPublishers, type ReplyPublishers } from '../../packages/broker/src/reply-publisher.js';
 import { connectTestBroker, connectTo, type TestBroker } from '../helpers/broker.js';
-import { answerOf, begin, explain, received, said, textOf, type Answer, type Shown, type Task } from './reply-queue-model.js';
+import {
+  answerOf, begin, canJudge, checkImpossible, explain, impossibleRead, polled, received, said, textOf, type Answer, type Shown, type Task,
+} from './reply-queue-model.js';
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 120);
 const SEED = process.env.MODEL_SEED;
@@ -93,7 +95,8 @@ function outputs(task: Task, counts: readonly number[]): ReplyMessage[] {
 
 /** After an answer, which may be lost: to a client that takes items once, what was in it is lost as well. */
 function take(task: Task, shown: Shown, isLost: boolean): Task {
-  return isLost && task.client.sendsRead ? task : received(task, shown);
+  const after = polled(task);
+  return isLost && task.client.sendsRead ? after : received(after, shown);
 }
 
 async function publish(model: Model, real: Real, message: ReplyMessage): Promise<void> {
@@ -146,6 +149,14 @@ const polls = (replica: number, isLost: boolean) =>
     model.task = take(model.task, answerOf(model.task, answer), isLost);
   });
 
+/** Nothing is different afterwards. */
+const pollsImpossibly = (replica: number, excess: number) =>
+  command(
+    `poll replica ${replica} with a read that is ${excess + 1} too large`,
+    async ({ task }, real) => checkImpossible(task, await real.poll(replica, impossibleRead(task) + excess)),
+    (task) => task.client.sendsRead && canJudge(task),
+  );
+
 /** A client that sends its poll again while the first is on its way, and a worker that goes on meanwhile. */
 const pollsAtOnce = (counts: readonly number[], isLost: boolean) =>
   command(
@@ -181,6 +192,7 @@ const commands = fc.commands(
   [
     ...several(4, counts(1).map(publishes)),
     ...several(5, fc.tuple(fc.nat(1), fc.boolean()).map((each) => polls(...each))),
+    ...several(2, fc.tuple(fc.nat(1), fc.nat(2)).map((each) => pollsImpossibly(...each))),
     ...several(2, fc.tuple(counts(0), fc.boolean()).map((each) => pollsAtOnce(...each))),
     ...several(2, fc.constant(loses)),
     fc.constant(returns),
@@ -202,5 +214,6 @@ it('shows a client each attempt whole and once, and one end', async () => {
 }, 60_000 + RUNS * RUN_MS);
 
 function newTask(sendsRead: boolean): Task {
-  return { attempt: 1, sent: new Map(), hasEnded: false, isGone: false, client: { sendsRead, attempt: 1, items: 0, received: 0 } };
+  const client = { sendsRead, attempt: 1, items: 0, received: 0 };
+  return { attempt: 1, sent: new Map(), hasEnded: false, isGone: false, polled: { attempt: 1, confirmed: 0 }, client };
 }

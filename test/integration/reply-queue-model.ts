@@ -14,6 +14,8 @@ export interface Task {
   readonly hasEnded: boolean;
   /** Whether the queue has expired. */
   readonly isGone: boolean;
+  /** What polls have made of the queue, whether their answers came or not. */
+  readonly polled: { readonly attempt: number; readonly confirmed: number };
   readonly client: Client;
 }
 
@@ -52,6 +54,36 @@ export function said(task: Task, message: ReplyMessage): Task {
 
 /** The attempt that is shown: the one that ended the task, or the last that was heard of. */
 const shownAttempt = ({ sent, end }: Task) => end?.attempt ?? Math.max(1, ...sent.keys());
+
+/** After a poll of the client's, whatever becomes of its answer: it has confirmed what the client had. */
+export function polled(task: Task): Task {
+  const attempt = shownAttempt(task);
+  const confirmed = task.client.attempt === attempt ? task.client.items : 0;
+  return { ...task, polled: { attempt, confirmed } };
+}
+
+/** A `read` of one more than all items that the task has produced, and the notices between its attempts. */
+export const impossibleRead = ({ attempt, sent }: Task): number => [...sent.values()].flat().length + attempt;
+
+/**
+ * Whether the queue can tell that a `read` is impossible, or need not. It cannot where a new attempt
+ * has begun and nothing is left of the one that was shown last: then any `read` may be right.
+ */
+export const canJudge = (task: Task): boolean =>
+  task.polled.attempt === shownAttempt(task) || task.polled.confirmed < (task.sent.get(task.polled.attempt)?.length ?? 0);
+
+/** Fails unless a poll with an impossible `read` shows all items but some that were confirmed, and perhaps the notice before them. */
+export function checkImpossible(task: Task, answer: Answer): void {
+  if (task.isGone || task.end?.state === 'FAILURE') return expect(possibleAnswers(task)).toContainEqual(answer);
+  const attempt = shownAttempt(task);
+  const items = task.sent.get(attempt) ?? [];
+  const confirmed = task.polled.attempt === attempt ? task.polled.confirmed : 0;
+  const { output, ...end } = shownIn(answer);
+  const shown = output[0] === 'restart' ? output.slice(1) : output;
+  expect(end).toEqual({ completed: task.end !== undefined, status: task.end?.status ?? 0 });
+  expect(shown).toEqual(items.slice(items.length - shown.length));
+  expect(shown.length).toBeGreaterThanOrEqual(items.length - confirmed);
+}
 
 /** What the client may be answered now: all that it lacks, of one attempt. */
 function possibleAnswers(task: Task): Answer[] {

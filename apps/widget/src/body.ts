@@ -1,5 +1,6 @@
 /** How a body becomes a value: as JSON in UTF-8 and nothing else, and no deeper than a request can be. */
 import type { App } from './app-type.js';
+import { makeStrict } from './lenience.js';
 
 /** Requests need 3; what a client adds of its own may go somewhat deeper. */
 const DEEPEST = 32;
@@ -11,17 +12,21 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_LIST = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 
-/** Takes the place of Fastify's parsers, which read any charset as UTF-8 and replace what is none. */
+/**
+ * Takes the place of Fastify's parsers, which replace what is no UTF-8. JSON has no other charset
+ * (RFC 8259): the one that is declared says nothing.
+ */
 export function acceptOnlyJson(app: App): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    const charset = /;\s*charset="?([^";\s]*)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
-    if (!/^(utf-?8|us-ascii)$/i.test(charset)) return done(refusal('The body must be in UTF-8, whatever its charset is said to be.'));
     if (isDeeperThan(DEEPEST, body)) return done(refusal(`The body has lists and objects more than ${DEEPEST} deep in each other.`));
     const text = decode(body);
     if (text === undefined) return done(refusal('The body is not valid UTF-8.'));
-    return parseJson(request, text, done);
+    return parseJson(request, text, (error, value: unknown) => {
+      makeStrict(value);
+      done(error, value);
+    });
   });
 }
 

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { type Patience, ReplyQueueBusy } from '@code-widgets/broker';
 
+import type { Presence } from './presence.js';
+
 /**
  * From an answer to when the same task's next poll looks; one that comes sooner is held until then.
  * Who never stops asking would keep other widgets' polls of it out, and the processors from what it
@@ -37,21 +39,22 @@ export class PollPatience {
   ) {}
 
   /**
-   * Has `poll` done, with patience if this one may wait. `gone` makes a signal that is aborted when
-   * its client has gone; then a poll that is held throws ReplyQueueBusy, and takes nothing.
+   * Has `poll` done, with patience if this one may wait. A poll that is held throws ReplyQueueBusy
+   * when its client has gone, and takes nothing. A client that only closes its sending side is held
+   * like every other, or it could poll without end.
    */
-  async take<T>(identifier: string, gone: () => AbortSignal, poll: (patience?: Patience) => Promise<T>): Promise<T> {
+  async take<T>(identifier: string, client: Presence, poll: (patience?: Patience) => Promise<T>): Promise<T> {
     if (this.waitMs === 0) return poll();
     const isCrowd = this.count() > POLLS_PER_SECOND;
     const lastMs = this.lastAnswerMs(identifier);
     const tooSoonMs = lastMs + (isCrowd ? PAUSE_IN_CROWD_MS : PAUSE_MS) - this.now();
-    if (tooSoonMs > 0) await this.holdBack(identifier, tooSoonMs, gone());
+    if (tooSoonMs > 0) await this.holdBack(identifier, tooSoonMs, client.gone());
     // Of several that were held, one waits: the pause is others' after its answer.
     const isNext = this.lastAnswerMs(identifier) === lastMs && !this.waiting.has(identifier);
     const waits = !isCrowd && isNext && this.waiting.size < WAITING_AT_A_TIME;
     if (waits) this.waiting.add(identifier);
     try {
-      return await poll(waits ? { ms: this.waitMs, signal: gone() } : undefined);
+      return await poll(waits ? { ms: this.waitMs, signal: client.silent() } : undefined);
     } finally {
       if (waits) this.waiting.delete(identifier);
       this.remember(identifier);

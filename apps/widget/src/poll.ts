@@ -4,7 +4,8 @@
  *
  * A client counts the items that it has received over the whole task. The first attempt's items
  * are 1, 2, ...; a later attempt's come after those that the client had received by then (which a
- * restart message keeps) and one notice.
+ * restart message keeps) and one notice. A larger count than the task has items cannot be this
+ * task's: such a poll shows all items, and changes nothing in the queue.
  */
 import {
   MESSAGE_VERSION,
@@ -19,6 +20,9 @@ import {
 const RESTART_NOTICE: OutputItem = {
   msg: { type: 'stderr', data: 'The run was started again: the machine that it ran on was lost.' },
 };
+
+/** Where the queue cannot tell how many items there were, every count may be right that a number can hold exactly. */
+const ANY_COUNT = Number.MAX_SAFE_INTEGER - 1;
 
 export interface PollAnswer {
   answer: CheckOutputAnswer;
@@ -48,22 +52,26 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
     (message): message is FinalMessage => message?.kind === 'final' && message.attempt >= (kept?.attempt ?? 1),
   );
   const attempt = final?.attempt ?? newestAttempt(messages, kept);
-  const restart = kept?.attempt === attempt ? kept : newRestart(messages, attempt, kept, read);
+  const most = mostReceived(messages, kept);
+  const isPossible = read === undefined || read <= most;
+  const has = isPossible ? read : 0;
+  const received = read === undefined ? drained(messages, kept) : Math.min(read, most);
+  const restart = kept?.attempt === attempt ? kept : newRestart(attempt, received);
   const isNew = restart !== undefined && restart !== kept;
 
-  const offset = restart && restart.received > 0 ? restart.received + 1 : 0;
+  const offset = offsetOf(restart);
   const output: OutputItem[] = [];
-  if (offset > 0 && (read === undefined ? isNew : read < offset)) output.push(RESTART_NOTICE);
+  if (offset > 0 && (has === undefined ? isNew : has < offset)) output.push(RESTART_NOTICE);
 
   const remove: number[] = [];
   for (const [index, message] of messages.entries()) {
     // For later polls, here or in a newer widget; and for the worker that has to tell a stopped worker from a lost one.
     if (message === undefined || message.kind === 'final' || message.kind === 'begun' || message.kind === 'returned') continue;
     if (message.kind === 'output' && message.attempt === attempt) {
-      const had = read === undefined ? 0 : Math.max(0, read - offset - message.first + 1);
+      const had = has === undefined ? 0 : Math.max(0, has - offset - message.first + 1);
       // One by one: a spread puts all of them on the stack.
       for (const item of message.items.slice(had)) output.push(item);
-      if (read === undefined || had >= message.items.length) remove.push(index);
+      if (has === undefined || had >= message.items.length) remove.push(index);
     } else if (message !== kept || isNew) {
       // Of a lost attempt, or a mark that another takes the place of.
       remove.push(index);
@@ -71,8 +79,8 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
   }
 
   return {
-    remove,
-    ...(isNew && { append: restart }),
+    remove: isPossible ? remove : [],
+    ...(isNew && isPossible && { append: restart }),
     isEmpty: output.length === 0 && final === undefined,
     result: {
       answer: {
@@ -91,15 +99,26 @@ function newestAttempt(messages: (ReplyMessage | undefined)[], kept: RestartMess
 }
 
 /** The mark of an attempt that no poll has seen before, or undefined for a first attempt. */
-function newRestart(
-  messages: (ReplyMessage | undefined)[],
-  attempt: number,
-  kept: RestartMessage | undefined,
-  read: number | undefined,
-): RestartMessage | undefined {
-  if (attempt === 1) return undefined;
-  const received = read ?? drained(messages, kept);
-  return { version: MESSAGE_VERSION, kind: 'restart', attempt, received };
+function newRestart(attempt: number, received: number): RestartMessage | undefined {
+  return attempt === 1 ? undefined : { version: MESSAGE_VERSION, kind: 'restart', attempt, received };
+}
+
+/** How many items a client counts before the first one of the attempt that `restart` marks. */
+const offsetOf = (restart: RestartMessage | undefined) => (restart && restart.received > 0 ? restart.received + 1 : 0);
+
+/**
+ * The number of items that polls can have shown. Items are removed in their order, so any message
+ * that is left of the attempt that was shown last tells it; with none left, any count may be right.
+ */
+function mostReceived(messages: (ReplyMessage | undefined)[], kept: RestartMessage | undefined): number {
+  const shown = kept?.attempt ?? 1;
+  const counts = messages.map((message) => {
+    if (message?.attempt !== shown) return -1;
+    if (message.kind === 'output') return message.first + message.items.length - 1;
+    return message.kind === 'final' ? message.items : -1;
+  });
+  const last = counts.reduce((most, count) => Math.max(most, count), -1);
+  return last < 0 ? ANY_COUNT : offsetOf(kept) + last;
 }
 
 /** How many items a client that takes each item once has had of the lost attempts. */

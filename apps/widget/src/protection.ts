@@ -82,7 +82,7 @@ const SECURITY_HEADERS = {
 function refusalOf({ raw, headers }: FastifyRequest): [status: number, message: string] | undefined {
   if (raw.rawHeaders.length / 2 > MOST_HEADERS) return [431, `A request may have ${MOST_HEADERS} headers.`];
   if (raw.httpVersion === '1.1' && headers.host === undefined) return [400, 'The request has no Host header.'];
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') return [415, 'The body must come as it is, without a Content-Encoding.'];
+  // Some clients send the charset here.
+  if (!/^(identity|utf-?8)?$/i.test(headers['content-encoding'] ?? '')) return [415, 'The body must come as it is, without a Content-Encoding.'];
   return undefined;
 }

@@ -56,6 +56,8 @@ export const serverOptions = ({ headersMs, requestMs, stillMs, checkMs }: Server
 
 /** The limits that Fastify has no option for; before the server listens. */
 export function guardServer(server: Server, limits: ServerLimits, log: FastifyBaseLogger): void {
+  // A client that has closed its sending side still gets its answer; then the connection is closed. Node's types do not know it.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = limits.connections;
   // Node would leave out what is beyond a number; protection.ts refuses it.
   server.maxHeadersCount = 0;

@@ -5,6 +5,7 @@ import { ReplyQueueBusy } from '@code-widgets/broker';
 import { PollPatience } from '../src/poll-patience.js';
 
 const { signal } = new AbortController();
+const CLIENT = { gone: () => signal, silent: () => signal };
 
 /** Polls at times that a test sets, which pass while one is held; each is over when it is told to be. */
 function clientOf(waitMs = 1000) {
@@ -14,7 +15,7 @@ function clientOf(waitMs = 1000) {
     let end = (): void => undefined;
     let answered: Promise<unknown> = Promise.resolve();
     const waits = new Promise<boolean>((asked) => {
-      answered = patience.take(identifier, () => signal, (given) => {
+      answered = patience.take(identifier, CLIENT, (given) => {
         asked(given !== undefined);
         return new Promise<void>((resolve) => (end = resolve));
       });
@@ -65,10 +66,19 @@ describe('a poll', () => {
     const gone = new AbortController();
     const patience = new PollPatience(1000, () => 0, () => Promise.resolve(gone.abort()));
     let polls = 0;
-    const poll = () => patience.take('a', () => gone.signal, () => Promise.resolve(polls++));
+    const poll = () => patience.take('a', { ...CLIENT, gone: () => gone.signal }, () => Promise.resolve(polls++));
     await poll();
     await expect(poll()).rejects.toThrow(ReplyQueueBusy);
     expect(polls).toBe(1);
+  });
+
+  it('is done after it was held for a client that has closed its sending side, and waits by that', async () => {
+    const silent = AbortSignal.abort();
+    const patience = new PollPatience(1000, () => 0, () => Promise.resolve());
+    for (let i = 0; i < 2; i++) {
+      const given = await patience.take('a', { ...CLIENT, silent: () => silent }, (what) => Promise.resolve(what));
+      expect(given?.signal).toBe(silent);
+    }
   });
 
   it('does not wait if another of its task was answered while it was held', async () => {
@@ -77,11 +87,11 @@ describe('a poll', () => {
     const patience = new PollPatience(1000, () => now++, () => new Promise<void>((resolve) => (release = resolve)));
     const waits = (answer = Promise.resolve()) => {
       let given: boolean | undefined;
-      return patience.take('a', () => signal, (what) => ((given = what !== undefined), answer)).then(() => given);
+      return patience.take('a', CLIENT, (what) => ((given = what !== undefined), answer)).then(() => given);
     };
     let answer = (): void => undefined;
     const waiting = waits(new Promise((resolve) => (answer = resolve)));
-    await patience.take('a', () => signal, () => Promise.resolve());
+    await patience.take('a', CLIENT, () => Promise.resolve());
     const held = waits();
     answer();
     expect(await waiting).toBe(true);

@@ -1,42 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
+import type { ReplyMessage } from '@code-widgets/protocol';
 import fc from 'fast-check';
 
-import { decidePoll } from '../src/poll.js';
+import { end, NOTICE, output, PENDING, Queue } from './polled-queue.js';
 
-const output = (attempt: number, first: number, ...texts: string[]): OutputMessage => ({
-  version: 1,
-  kind: 'output',
-  attempt,
-  first,
-  items: texts.map((data) => ({ msg: { type: 'stdout', data } })),
-});
-const end = (attempt: number, items: number, status = 0): FinalMessage => ({
-  version: 1,
-  kind: 'final',
-  attempt,
-  items,
-  state: 'SUCCESS',
-  status,
-  workMs: 5,
-});
-
-/** A reply queue as the broker keeps it, polled by one client. */
-class Queue {
-  messages: (ReplyMessage | undefined)[] = [];
-  push(...messages: (ReplyMessage | undefined)[]): this {
-    this.messages.push(...messages);
-    return this;
-  }
-  poll(read?: number) {
-    const { remove, append, result } = decidePoll(this.messages, read);
-    this.messages = this.messages.filter((_, index) => !remove.includes(index)).concat(append ?? []);
-    return { ...result.answer, output: result.answer.output.map(({ msg }) => msg.data as string) };
-  }
-}
-const PENDING = { completed: false, status: 0, message: 'PENDING' };
 const returned = (attempt: number): ReplyMessage => ({ version: 1, kind: 'returned', attempt });
-const NOTICE = expect.stringMatching(/started again/) as unknown as string;
 
 describe('a poll with `read`', () => {
   it('answers what the client does not have yet, and again what it has not confirmed', () => {
@@ -154,17 +122,32 @@ describe('whatever is lost on the way', () => {
       { weight: 4, arbitrary: fc.constant('poll' as const) },
       { weight: 2, arbitrary: fc.constant('lost answer' as const) },
       { weight: 1, arbitrary: fc.constant('worker dies' as const) },
+      { weight: 1, arbitrary: fc.constant('impossible read' as const) },
     );
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
         const queue = new Queue();
-        let [attempt, items] = [1, 0];
+        let [attempt, items, total] = [1, 0, 0];
+        // The newest attempt with an item in the queue, and the one that a poll showed last.
+        let [heard, shown] = [1, 1];
         const seen: string[] = [];
         for (const each of events) {
-          if (each === 'publish') queue.push(output(attempt, ++items, `${attempt}:${items}`));
-          else if (each === 'poll') seen.push(...queue.poll(seen.length).output);
-          else if (each === 'lost answer') queue.poll(seen.length);
-          else [attempt, items] = [attempt + 1, 0];
+          if (each === 'publish') {
+            queue.push(output(attempt, ++items, `${attempt}:${items}`));
+            [heard, total] = [attempt, total + 1];
+          } else if (each === 'worker dies') {
+            [attempt, items] = [attempt + 1, 0];
+          } else if (each === 'impossible read') {
+            // Without an item of the attempt that was shown last, the queue cannot tell.
+            const isTold = queue.messages.some((message) => message?.kind === 'output' && message.attempt === shown);
+            const before = [...queue.messages];
+            if (isTold) queue.poll(total + attempt);
+            expect(queue.messages).toEqual(before);
+          } else {
+            const answer = queue.poll(seen.length);
+            if (each === 'poll') seen.push(...answer.output);
+            shown = heard;
+          }
         }
         queue.push(end(attempt, items));
         seen.push(...queue.poll(seen.length).output);

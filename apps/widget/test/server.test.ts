@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { connect, type AddressInfo, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -7,80 +5,11 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { ReplyMessage } from '@code-widgets/protocol';
 import { pino } from 'pino';
 
-import type { App } from '../src/app-type.js';
-import type { AppDependencies } from '../src/app.js';
-import { appWith, closeApps, repliesOf, RUN } from './app-with.js';
+import { appWith, repliesOf } from './app-with.js';
+import { closeConnections, HEAD, JSON_RUN, LENGTH, listening, open, parse, POLL, send, SOON_MS, trickle, until, untilAlone } from './raw-connections.js';
 
-/** Far above the times that are tried, for a busy machine, and below those of the service. */
-const SOON_MS = 8000;
 jest.setTimeout(60_000);
 
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await closeApps();
-});
-
-/** An app that listens, with the times that a test names and no other short one. */
-async function listening(dependencies: Partial<AppDependencies> = {}) {
-  const { app, submitted } = await appWith({ ...dependencies, serverLimits: { checkMs: 50, ...dependencies.serverLimits } });
-  await app.listen({ port: 0, host: '127.0.0.1' });
-  return { app, submitted };
-}
-
-interface Connection {
-  socket: Socket;
-  /** What has come so far. */
-  text: () => string;
-  /** Resolves when the connection is closed, with what has come and after how many milliseconds. */
-  closed: Promise<{ text: string; ms: number }>;
-}
-
-async function open(app: App): Promise<Connection> {
-  const begin = performance.now();
-  // It still sends for a moment when the server has said its last word.
-  const socket = connect({ port: (app.server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
-  sockets.push(socket);
-  let text = '';
-  socket.on('end', () => setTimeout(() => socket.end(), 100));
-  socket.on('data', (data) => (text += data.toString('latin1')));
-  // Resets are among what is tried here; what counts is what had come by then.
-  socket.on('error', () => undefined);
-  const closed = new Promise<{ text: string; ms: number }>((resolve) => {
-    socket.on('close', () => resolve({ text, ms: performance.now() - begin }));
-  });
-  await once(socket, 'connect');
-  return { socket, text: () => text, closed };
-}
-
-async function send(app: App, request: string): Promise<string> {
-  const { socket, closed } = await open(app);
-  socket.write(request);
-  return (await closed).text;
-}
-
-/** Writes one character after the other until the connection is closed. */
-async function trickle({ socket }: Connection, text: string, everyMs: number): Promise<void> {
-  for (const char of text) {
-    if (socket.destroyed) return;
-    socket.write(char);
-    await sleep(everyMs);
-  }
-}
-
-function parse(answer: string): { status: number; headers: Record<string, string>; body: unknown } {
-  const [head = '', body = ''] = answer.split('\r\n\r\n');
-  const [line = '', ...fields] = head.split('\r\n');
-  const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 2)]));
-  return { status: Number(line.split(' ')[1]), headers, body: body === '' ? undefined : (JSON.parse(body) as unknown) };
-}
-
-const JSON_RUN = JSON.stringify(RUN);
-const HEAD = 'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
-const LENGTH = `Content-Length: ${JSON_RUN.length}\r\n\r\n`;
-const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
-const POLL_BODY = `{"identifier":"${IDENTIFIER}"}`;
-const POLL = `POST /check_output/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${POLL_BODY.length}\r\n\r\n${POLL_BODY}`;
 /** More than the system takes in for a client that does not read. */
 const MUCH: ReplyMessage = {
   version: 1,
@@ -90,21 +19,7 @@ const MUCH: ReplyMessage = {
   items: Array.from({ length: 32 }, () => ({ msg: { type: 'stdout' as const, data: 'x'.repeat(1024 * 1024) } })),
 };
 
-const connectionsOf = (app: App) =>
-  new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (const end = performance.now() + SOON_MS; !isSo(); await sleep(1)) {
-    if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms`);
-  }
-}
-
-/** Milliseconds until the server holds no connection any more. */
-async function untilAlone(app: App): Promise<number> {
-  const begin = performance.now();
-  while ((await connectionsOf(app)) > 0 && performance.now() - begin < SOON_MS) await sleep(10);
-  return performance.now() - begin;
-}
+afterEach(closeConnections);
 
 describe('a request that trickles is cut off:', () => {
   it.each<[string, string, string]>([

@@ -51,7 +51,7 @@ export type Read<Result> = (messages: (ReplyMessage | undefined)[]) => Reading<R
 /** How long a poll that finds nothing waits for something to come. */
 export interface Patience {
   readonly ms: number;
-  /** Aborted when nobody waits for the answer any more: what came meanwhile is left for another poll. */
+  /** Aborted when the client has gone, or may have: what came meanwhile is left for another poll. */
   readonly signal: AbortSignal;
 }
 

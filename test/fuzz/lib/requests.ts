@@ -36,7 +36,7 @@ export const validRun: fc.Arbitrary<Json> = fc.record(
   { files, mode: fc.constantFrom(...MODES), main: mostly(fc.constant(''), strangeText), switches, name, lab: fc.boolean() },
   { requiredKeys: ['files', 'mode'] },
 );
-const validDownload: fc.Arbitrary<Json> = fc.record({ files, switches, name }, { requiredKeys: ['files', 'name'] });
+const validDownload: fc.Arbitrary<Json> = fc.record({ files, switches, name }, { requiredKeys: ['files'] });
 
 /** Stands for the identifier of a task that was accepted a moment ago. */
 export const LIVE = 'LIVE';

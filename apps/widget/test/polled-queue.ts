@@ -1,0 +1,39 @@
+/** A task's reply queue without a broker, and what workers put into it. */
+import { expect } from '@jest/globals';
+import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
+
+import { decidePoll } from '../src/poll.js';
+
+export const output = (attempt: number, first: number, ...texts: string[]): OutputMessage => ({
+  version: 1,
+  kind: 'output',
+  attempt,
+  first,
+  items: texts.map((data) => ({ msg: { type: 'stdout', data } })),
+});
+export const end = (attempt: number, items: number, status = 0): FinalMessage => ({
+  version: 1,
+  kind: 'final',
+  attempt,
+  items,
+  state: 'SUCCESS',
+  status,
+  workMs: 5,
+});
+
+/** A reply queue as the broker keeps it, polled by one client. */
+export class Queue {
+  messages: (ReplyMessage | undefined)[] = [];
+  push(...messages: (ReplyMessage | undefined)[]): this {
+    this.messages.push(...messages);
+    return this;
+  }
+  poll(read?: number) {
+    const { remove, append, result } = decidePoll(this.messages, read);
+    this.messages = this.messages.filter((_, index) => !remove.includes(index)).concat(append ?? []);
+    return { ...result.answer, output: result.answer.output.map(({ msg }) => msg.data as string) };
+  }
+}
+export const PENDING = { completed: false, status: 0, message: 'PENDING' };
+/** The item that tells of a restart. */
+export const NOTICE = expect.stringMatching(/started again/) as unknown as string;

@@ -1,0 +1,92 @@
+/** An app that listens, and connections to it on which a test writes what it likes. */
+import { once } from 'node:events';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { App } from '../src/app-type.js';
+import type { AppDependencies } from '../src/app.js';
+import { appWith, closeApps, RUN } from './app-with.js';
+
+/** Far above the times that are tried, for a busy machine, and below those of the service. */
+export const SOON_MS = 8000;
+
+const sockets: Socket[] = [];
+export async function closeConnections(): Promise<void> {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await closeApps();
+}
+
+/** An app that listens, with the times that a test names and no other short one. */
+export async function listening(dependencies: Partial<AppDependencies> = {}) {
+  const { app, submitted } = await appWith({ ...dependencies, serverLimits: { checkMs: 50, ...dependencies.serverLimits } });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return { app, submitted };
+}
+
+export interface Connection {
+  socket: Socket;
+  /** What has come so far. */
+  text: () => string;
+  /** Resolves when the connection is closed, with what has come and after how many milliseconds. */
+  closed: Promise<{ text: string; ms: number }>;
+}
+
+export async function open(app: App): Promise<Connection> {
+  const begin = performance.now();
+  // It still sends for a moment when the server has said its last word.
+  const socket = connect({ port: (app.server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  sockets.push(socket);
+  let text = '';
+  socket.on('end', () => setTimeout(() => socket.end(), 100));
+  socket.on('data', (data) => (text += data.toString('latin1')));
+  // Resets are among what is tried here; what counts is what had come by then.
+  socket.on('error', () => undefined);
+  const closed = new Promise<{ text: string; ms: number }>((resolve) => {
+    socket.on('close', () => resolve({ text, ms: performance.now() - begin }));
+  });
+  await once(socket, 'connect');
+  return { socket, text: () => text, closed };
+}
+
+export async function send(app: App, request: string): Promise<string> {
+  const { socket, closed } = await open(app);
+  socket.write(request);
+  return (await closed).text;
+}
+
+/** Writes one character after the other until the connection is closed. */
+export async function trickle({ socket }: Connection, text: string, everyMs: number): Promise<void> {
+  for (const char of text) {
+    if (socket.destroyed) return;
+    socket.write(char);
+    await sleep(everyMs);
+  }
+}
+
+export function parse(answer: string): { status: number; headers: Record<string, string>; body: unknown } {
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  const [line = '', ...fields] = head.split('\r\n');
+  const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 2)]));
+  return { status: Number(line.split(' ')[1]), headers, body: body === '' ? undefined : (JSON.parse(body) as unknown) };
+}
+
+export const JSON_RUN = JSON.stringify(RUN);
+export const HEAD = 'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+export const LENGTH = `Content-Length: ${JSON_RUN.length}\r\n\r\n`;
+const POLL_BODY = '{"identifier":"11111111-2222-4333-8444-555555555555"}';
+export const POLL = `POST /check_output/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${POLL_BODY.length}\r\n\r\n${POLL_BODY}`;
+const connectionsOf = (app: App) =>
+  new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
+
+export async function until(isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + SOON_MS; !isSo(); await sleep(1)) {
+    if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms`);
+  }
+}
+
+/** Milliseconds until the server holds no connection any more. */
+export async function untilAlone(app: App): Promise<number> {
+  const begin = performance.now();
+  while ((await connectionsOf(app)) > 0 && performance.now() - begin < SOON_MS) await sleep(10);
+  return performance.now() - begin;
+}
