@@ -16,7 +16,7 @@ import { withLock } from './lib/lock.js';
 import { machineFolder } from './lib/paths.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
-import { attacksPath, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
+import { attacksFolder, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
 import { TestRun } from './lib/test-run.js';
 import { untilStopped } from './lib/until-stopped.js';
 
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
       const leftovers = await lookForLeftovers(instance, parts, results);
       const status = conclude([tests, ...others, leftovers].reduce(add), performance.now() - begin);
       for (const each of new Set([runtime, GVISOR])) {
-        for (const line of attackTable(each, attacksPath(results, each))) console.log(line);
+        for (const line of attackTable(each, attacksFolder(results, each))) console.log(line);
       }
       for (const line of fuzzTable(fuzzPath(results))) console.log(line);
       return status;
@@ -79,7 +79,7 @@ function takeTurn<T>(part: () => Promise<T>): Promise<T> {
 }
 
 function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed, isWhole }: TestOptions, runtime: string): Promise<Counts> {
-  const files = { ATTACKS_FILE: attacksPath(results, runtime), FUZZ_FILE: fuzzPath(results) };
+  const files = { ATTACKS_FOLDER: attacksFolder(results, runtime), FUZZ_FILE: fuzzPath(results) };
   const fuzz = { ...(inputs !== undefined && { FUZZ_INPUTS: inputs }), ...(seed !== undefined && { FUZZ_SEED: seed }) };
   const env = { ...settings, ...files, ...fuzz };
   const path = join(results, 'tests.json');

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { seconds } from './report.js';
 
-/** What test/attacks leaves of each attack, in the file that ATTACKS_FILE names. */
+/** What test/attacks leaves of each attack, in a file for each test file, in the folder that ATTACKS_FOLDER names. */
 export interface AttackResult {
   readonly class: string;
   readonly name: string;
@@ -12,8 +13,8 @@ export interface AttackResult {
 }
 
 /** The attacks under a runtime as a table whose first line names it and whose last line counts; empty if there were none. */
-export function attackTable(runtime: string, path: string): string[] {
-  const results = readResults(path);
+export function attackTable(runtime: string, folder: string): string[] {
+  const results = readResults(folder);
   if (results.length === 0) return [];
   const width = Math.max(...results.map(({ name }) => name.length));
   const classWidth = Math.max(...results.map((result) => result.class.length));
@@ -26,10 +27,10 @@ export function attackTable(runtime: string, path: string): string[] {
   return [`attacks under ${runtime}`, ...rows, `${results.length} attacks, ${count('through')} through${notMade}`];
 }
 
-function readResults(path: string): AttackResult[] {
+function readResults(folder: string): AttackResult[] {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as AttackResult[];
+    return readdirSync(folder).sort().flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as AttackResult[]);
   } catch {
-    return []; // No attack was run, or their file has failed, which jest tells of.
+    return []; // No attack was run, or their file has failed, which jest reports.
   }
 }

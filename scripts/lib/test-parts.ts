@@ -24,7 +24,7 @@ export async function runPartUnderGvisor(instance: Instance, engine: Engine, par
   const gvisor = await runtimeSettings(instance, engine, parts, GVISOR);
   // What fills its memory takes longer than the usual 10 s there on a slow machine.
   const slowly = { RUN_LIMIT_MS: '20000' };
-  const settings = { ...parts.settings, ...gvisor, ...slowly, ATTACKS_FILE: attacksPath(results, GVISOR), TEST_EVERY: '3' };
+  const settings = { ...parts.settings, ...gvisor, ...slowly, ATTACKS_FOLDER: attacksFolder(results, GVISOR), TEST_EVERY: '3' };
   const files = ['test/e2e/(golden|reports)', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
   const args = [...files, ...FEWER_AT_A_TIME, '--selectProjects', 'integration', 'e2e', 'attacks'];
   return runJestTwice(instance, args, settings, join(results, 'gvisor.json'));
@@ -61,6 +61,6 @@ export function rabbitmq4Paths(results: string): { definitions: string; deprecat
 }
 
 /** @param runtime the name under which the attacks are told of */
-export function attacksPath(results: string, runtime: string): string {
-  return join(results, `attacks-${runtime}.json`);
+export function attacksFolder(results: string, runtime: string): string {
+  return join(results, `attacks-${runtime}`);
 }

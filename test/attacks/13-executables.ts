@@ -45,15 +45,15 @@ export const attacks: Attack[] = [
     (_, token) => [
       { basename: 'main.adb', contents: adaMain('   null;', '   pragma Link_With ("-Wl,--no-dynamic-linker -Wl,-e,begin");') },
       { basename: 'begin.c', contents: `${CALL}\nvoid begin(void) { static const char words[] = "through ${token} nothing is loaded\\n"; call(1, 1, (long)words, sizeof words - 1); call(231, 0, 0, 0); }\n` },
-    ], { at: 'refusal', architecture: 'x64' }),
+    ], { at: 'linker', architecture: 'x64' }),
   ada('a command by Link_With', 'Has the linker started through a command of its own, by Link_With in a unit of its own.',
     (_, token) => [
       { basename: 'main.adb', contents: adaMain('   null;', '', 'with Other;') },
       { basename: 'other.ads', contents: `package Other is\n   pragma Elaborate_Body;\n   pragma Link_With ("-wrapper echo,through,${token}");\nend Other;\n` },
       { basename: 'other.adb', contents: 'package body Other is\nend Other;\n' },
-    ], { at: 'refusal' }),
+    ], { at: 'linker' }),
   ada('a command by Linker_Options', 'Has the linker started through a command of its own, by Linker_Options.',
-    (_, token) => [{ basename: 'main.adb', contents: adaMain('   null;', `   pragma Linker_Options ("-wrapper"); pragma Linker_Options ("echo,through,${token}");`) }], { at: 'refusal' }),
+    (_, token) => [{ basename: 'main.adb', contents: adaMain('   null;', `   pragma Linker_Options ("-wrapper"); pragma Linker_Options ("echo,through,${token}");`) }], { at: 'linker' }),
   c("a static program of the image's", 'Takes the one static program that the compilers come with into itself, writes it down and executes it.',
     `__asm__(".section .rodata\\n.global taken\\ntaken: .incbin \\"/usr/sbin/ldconfig\\"\\n.global taken_end\\ntaken_end: .byte 0\\n.previous");
      extern const char taken[], taken_end[];
@@ -92,6 +92,6 @@ export const attacks: Attack[] = [
      int main(int argc, char **argv) { if (argc == 3) { appear(); return 0; } trying(); forked(fork()); char *words[] = {"./main", TOKEN, "again", NULL}; execve("./main", words, none); execv("./main", words); }`),
   c('what the build left', 'Looks for what is neither sent nor its own: objects, lists, files of the tools, which the build must not pass on.',
     `#include <dirent.h>
-     int main(void) { trying(); const char *folders[] = {".", "/workspace", "/workspace/tmp", "/tmp", "/dev/shm"}; const char *given[] = {".", "..", "main.c", "main", "main.gpr", "main.adc", "attack.h", "sessions", "tmp", ".gvisor"};
+     int main(void) { trying(); const char *folders[] = {".", "/workspace", "/workspace/tmp", "/tmp", "/dev/shm"}; const char *given[] = {".", "..", "main.c", "main", "main.gpr", "main.adc", "attack.h", "sessions", "tmp", "passwd", "group", ".gvisor"};
        for (int i = 0; i < 5; i++) { DIR *folder = opendir(folders[i]); struct dirent *e; while (folder && (e = readdir(folder))) { int known = 0; for (unsigned j = 0; j < sizeof given / sizeof *given; j++) known |= strcmp(e->d_name, given[j]) == 0; if (!known) through(e->d_name); } } }`),
 ];

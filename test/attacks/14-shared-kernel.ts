@@ -56,4 +56,7 @@ export const attacks: Attack[] = [
     `#include <sys/ioctl.h>
      int main(void) { trying(); fcntl(1, F_SETPIPE_SZ, 1 << 20); fcntl(1, F_SETFL, O_NONBLOCK); int out = open("/dev/stdout", O_WRONLY | O_NONBLOCK); for (;;) { write(1, "a\\n", 2); write(out, "b\\n", 2); } }`,
     { look: ({ status, ms }) => held((status === 153 || status === 124) && ms < 15_000, `it ended with ${status} after ${Math.round(ms)} ms`) }),
+  c('killed last', 'Makes itself an unlikely choice when memory runs out, so that the kernel kills the launcher, and the end is nobody\'s.',
+    `int main(void) { trying(); int f = open("/proc/self/oom_score_adj", O_RDWR); write(f, "0", 1); int file = open("full", O_RDWR | O_CREAT, 0600); static char zeros[1 << 20]; for (int i = 0; i < 30; i++) write(file, zeros, sizeof zeros); for (;;) memset(malloc(1 << 20), 1, 1 << 20); }`,
+    { look: ({ status, stderr, message }) => held(message === 'SUCCESS' && status === 137 && /memory limit/.test(stderr), `it ended with ${status}, ${message}: ${stderr.slice(0, 200)}`) }),
 ];

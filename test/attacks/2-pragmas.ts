@@ -71,7 +71,7 @@ package body Code is
 end Code;\n` },
     ], X86),
   ada('Linker_Options', "Names the loader's options: an entry point of its own, no preloaded library, a library from a path.",
-    `pragma Linker_Options ("-Wl,-e,main"); pragma Linker_Options ("-static");\n${forking('   function Fork return Integer is (-1);')}`, { at: 'refusal' }),
+    `pragma Linker_Options ("-Wl,-e,main"); pragma Linker_Options ("-static");\n${forking('   function Fork return Integer is (-1);')}`, { at: 'linker' }),
   ada('a C file beside it', 'Gets a system call from a C file, through an access value that the Ada part exports.',
     () => [
       { basename: 'main.adb', contents: forking('   function Fork return Integer is (if Slot.Ours = null then -1 else Slot.Ours.all);', 'with Slot; use Slot;') },

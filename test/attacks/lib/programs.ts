@@ -63,9 +63,9 @@ export interface ProgramOptions {
   /**
    * Where the attack is made, and so what shows that it was: the program says so; the compiler
    * must have been given the source and may refuse it; or the compiler must refuse it, and the
-   * attack is through if it does not.
+   * attack is through if it does not: under ADA_RESTRICTIONS=original, or always for the linker's options.
    */
-  at?: 'run' | 'build' | 'refusal';
+  at?: 'run' | 'build' | 'refusal' | 'linker';
   /** The only machine whose code the attack is written in. */
   architecture?: NodeJS.Architecture;
   /** A further look, for effects that are this attack's alone. */
@@ -126,8 +126,9 @@ function program(
       const [stdout, stderr] = [text(result, 'stdout'), text(result, 'stderr')];
       const refused = stderr.includes('Build failed with error code');
       if (at === 'run') made(stdout.includes(`trying ${token}`), stderr.slice(0, 500) || stdout.slice(0, 500));
-      if (at === 'refusal') held(refused, `it was built: ${stdout.slice(0, 500)}`);
-      if (at === 'build') made(refused || stdout.includes('Build completed'), stderr.slice(0, 500));
+      const mustRefuse = at === 'linker' || (at === 'refusal' && world.restricted);
+      if (mustRefuse) held(refused, `it was built: ${stdout.slice(0, 500)}`);
+      if (at === 'build' || (at === 'refusal' && !world.restricted)) made(refused || stdout.includes('Build completed'), stderr.slice(0, 500));
       await look?.({ ...result, stdout, stderr, ms: performance.now() - begin }, world, token);
     },
   };

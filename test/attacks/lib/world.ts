@@ -36,6 +36,8 @@ export interface World {
   secrets(): string[];
   /** Every container that the engine has started for this service so far. */
   readonly containers: ReadonlySet<string>;
+  /** Whether main.adc restricts what Ada programs may use. */
+  readonly restricted: boolean;
   /** Whether programs run in gVisor's kernel: its answers are its own, and the host's /proc shows none of its processes. */
   readonly gvisor: boolean;
   /** Runs a program under the attack's token, which is its argument unless it brings its own. */
@@ -49,14 +51,15 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(): Promise<World> {
+/** @param settings of the service, over those of every attack */
+export async function openWorld(settings: Readonly<Record<string, string>> = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'attacks'}-`));
   const secret = randomBytes(16).toString('hex');
   const secretPath = join(folder, 'secret');
   writeFileSync(secretPath, `${secret}\n`, { mode: 0o644 });
   const traps = await setTraps(folder, secret.slice(0, 8));
   const watch = new ProcessWatch();
-  const env = { PREPARED_CONTAINERS: '1', RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
+  const env = { PREPARED_CONTAINERS: '1', RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS), ...settings };
   // From before the first: those that wait for an attack are started with their worker.
   const namespace = newNamespace('d');
   const containers = new Set<string>();
@@ -86,6 +89,7 @@ export async function openWorld(): Promise<World> {
     canary,
     secretPath,
     containers,
+    restricted: settings.ADA_RESTRICTIONS !== 'none',
     gvisor: isGvisor(process.env.SANDBOX_RUNTIME),
     secrets: () => [...hostSecrets, ...canary.secrets],
     heard,
