@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => service.end(), 60_000);
 
-/** gVisor keeps no order of lines that are written close together (docs/operations.md). */
+/** gVisor keeps no order of lines that are written close together (README.md, What a reader sees). */
 const gvisor = isGvisor(process.env.SANDBOX_RUNTIME);
 
 /** The fixtures have the usual limit; a slow runtime is given a longer one. */

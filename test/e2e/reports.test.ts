@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
-import { faultsOfReport, loadReports, type Report } from '../helpers/reports.js';
+import { faultsOf, faultsOfReport, loadReports, type Report } from '../helpers/reports.js';
 
 let service: Deployment;
 beforeAll(async () => {
@@ -10,8 +10,32 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => service.end(), 60_000);
 
-/** gVisor keeps no order of lines that are written close together (docs/operations.md). */
+/** gVisor keeps no order of lines that are written close together (README.md, What a reader sees). */
 const canOrder = ({ expect: { alternate } }: Report) => alternate === undefined || !isGvisor(process.env.SANDBOX_RUNTIME);
+
+describe('the comparison', () => {
+  const item = (type: 'stdout' | 'stderr', data: string) => ({ msg: { type, data } });
+  const shown = { output: [item('stdout', 'a\nb\n'), item('stderr', 'c\n'), item('stdout', 'd')], status: 3, firstStdoutMs: 9 };
+
+  it.each([
+    [{ status: 0 }],
+    [{ notStatus: 3 }],
+    [{ lines: ['stdout: ^b$', 'stdout: ^a$'] }],
+    [{ lines: ['stderr: ^a$'] }],
+    [{ alternate: ['stdout: .', 'stderr: .', 2] as const }],
+    [{ never: '^c$' }],
+    [{ firstStdoutMs: 8 }],
+    [{ labActual: { 1: 'x' } }],
+    [{ labSuccess: true }],
+  ])('finds what is not as expected: %j', (expectation) => {
+    expect(faultsOf(shown, expectation)).toHaveLength(1);
+  });
+
+  it('finds nothing where all is as expected', () => {
+    expect(faultsOf(shown, { status: 3, lines: ['stdout: ^a$', 'any: ^c$', 'stdout: ^d$'], never: 'e', firstStdoutMs: 9, noLabSuccess: true })).toEqual([]);
+    expect(faultsOf({ ...shown, output: shown.output.slice(1) }, { alternate: ['stderr: c', 'stdout: d', 1] })).toEqual([]);
+  });
+});
 
 describe('a program of a public bug report is shown as its reader expects', () => {
   it.each(loadReports().filter(canOrder).map((report) => [`${report.name} (${report.source})`, report] as const))(

@@ -93,7 +93,7 @@ const isOfProgram = ({ msg }: OutputItem) => msg.type === 'stdout' && msg.data !
 
 type Line = readonly [type: string, text: string];
 
-/** Exported for its own tests. */
+/** What of `expect` does not hold, each in words with what was seen. */
 export function faultsOf({ output, status, firstStdoutMs }: Shown, expect: Expectation): string[] {
   const lines: Line[] = output.flatMap(({ msg }) =>
     msg.type === 'lab' ? [] : msg.data.replace(/\n$/, '').split('\n').map((text) => [msg.type, text] as const),

@@ -16,9 +16,9 @@
 enum event { STDOUT_WRITTEN = OUTPUT_STREAM, STDERR_WRITTEN = ERROR_STREAM, WORKER_GONE, CHILD_ENDED, EXEC_ASKED };
 
 enum {
-    BURST_AFTER = 16,    /* writes of one stream in a row */
-    BURST_MS = 20,       /* then the burst ends as soon as it has read everything */
-    LAST_READS = 4096,   /* after the end: what another process goes on writing is not waited for */
+    BURST_AFTER = 16, /* writes of one stream in a row */
+    BURST_MS = 20,    /* then the burst ends as soon as it has read everything */
+    LAST_EVENTS = 64, /* after the end, more than the pipes can hold; what is written later is not waited for */
     EVENTS = EXEC_ASKED + 1,
 };
 
@@ -30,6 +30,7 @@ struct state {
     int64_t deadline_ms;
     bool over_output_limit;
     bool ended;
+    bool is_last_look; /* at what the pipes hold: no burst begins */
     int wait_status;
 };
 
@@ -118,7 +119,7 @@ static void read_written(struct state *state, int stream)
     if (count <= 0)
         return;
     pass_on(state, stream, buffer, (size_t)count);
-    bool read_on = state->in_a_row >= BURST_AFTER && read_burst_of(state, stream, buffer);
+    bool read_on = state->in_a_row >= BURST_AFTER && !state->is_last_look && read_burst_of(state, stream, buffer);
     if (!read_on && has_more(written))
         expect_more(state, stream);
 }
@@ -218,7 +219,8 @@ struct end watch(const struct request *request, struct command *command, int sig
     while (!state.ended && !state.over_output_limit && time_left_ms(&state) > 0)
         handle_next(&state, signals, time_left_ms(&state));
     int64_t end_ms = now_ms();
-    for (int reads = 0; reads < LAST_READS && handle_next(&state, signals, 0); reads++)
+    state.is_last_look = true;
+    for (int events = 0; events < LAST_EVENTS && handle_next(&state, signals, 0); events++)
         continue;
     struct end end = {reason_of(&state), status_of(&state), (uint32_t)(end_ms - start_ms)};
     if (end.reason == EXITED && *command->failed != 0)
