@@ -168,9 +168,6 @@ struct command start_command(const struct request *request)
     }
     if (traced)
         see_through_exec(pid, gate);
-    close(output->command);
-    close(error->command);
-    output->command = error->command = -1;
     drop_capabilities(); /* nothing that needs them is left to do */
     command.pid = pid;
     command.failed = failed;

@@ -32,7 +32,7 @@ enum {
     FRAME_BYTES = 64 * 1024, /* largest payload that the launcher sends */
     NAME_BYTES = 255,        /* longest file name */
     WORDS_BYTES = 1 << 20,   /* all words of a command together, below what execve takes */
-    EXECUTABLE_BYTES = 64 << 20, /* the worker's bound as well, on the way out and back in */
+    EXECUTABLE_BYTES = 8 << 20, /* limits.ts has the same number */
     FILE_BYTES = EXECUTABLE_BYTES,
 };
 
@@ -67,7 +67,7 @@ struct request {
 /* A pipe that is a command's stdout or stderr (streams.c). All ends are non-blocking, but for the command's. */
 struct stream {
     int from;    /* read end */
-    int command; /* write end, until the command has it; then -1 */
+    int command; /* write end, the command's own description */
     int plug;    /* write end of the launcher's; -1: the kernel has no packets in pipes */
 };
 
@@ -116,6 +116,7 @@ ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length)
 bool has_more(const struct stream *stream);
 bool begin_burst(struct stream *flowing, struct stream *other);
 ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length);
+void end_burst(struct stream *flowing);
 bool narrow(struct stream *flowing);
 void unplug(struct stream *other);
 

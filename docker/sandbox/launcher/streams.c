@@ -7,9 +7,9 @@
  * which keeps the order of the wake-ups.
  *
  * That is slow for a command that prints much: each line costs two context switches. So a stream
- * that is written many times in a row gets a large pipe for a moment, a burst. Meanwhile the other
- * pipe is plugged: the launcher has put a packet of its own into it. A command that writes to the
- * plugged stream waits until the launcher has read all that was written before.
+ * that is written many times in a row gets a large ordinary pipe for a moment, a burst. Meanwhile the
+ * other pipe is plugged: the launcher has put a packet of its own into it. A command that writes to
+ * the plugged stream waits until the launcher has read all that was written before.
  *
  * gVisor has no packets in pipes. There both pipes are ordinary ones, and order holds between lines
  * that are written some time apart.
@@ -18,17 +18,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { NARROW_BYTES = 1, WIDE_BYTES = 64 * 1024 }; /* the kernel rounds up to a page */
-enum { PATIENCE_MS = 1 };                         /* how long a burst waits for the next write */
+enum { PAUSE_US = 500 };                          /* between two reads of a burst */
 
 static bool resize(const struct stream *stream, int bytes)
 {
     return fcntl(stream->from, F_SETPIPE_SZ, bytes) >= 0;
+}
+
+/* The flag belongs to the description that the command writes to, which the launcher has as well. */
+static void set_packets(const struct stream *stream, bool packets)
+{
+    int flags = fcntl(stream->command, F_GETFL);
+    if (flags < 0 || fcntl(stream->command, F_SETFL, packets ? flags | O_DIRECT : flags & ~O_DIRECT) != 0)
+        die("packets");
 }
 
 /* A second description of the write end, since flags belong to a description: the command's stays blocking. */
@@ -78,28 +85,25 @@ bool begin_burst(struct stream *flowing, struct stream *other)
 {
     if (flowing->plug < 0 || other->plug < 0 || write(other->plug, "", 1) != 1)
         return false;
-    if (resize(flowing, WIDE_BYTES))
-        return true;
-    unplug(other);
-    return false;
+    if (!resize(flowing, WIDE_BYTES)) {
+        unplug(other);
+        return false;
+    }
+    set_packets(flowing, false);
+    return true;
 }
 
-/* As many writes as fit, until none has come for a moment. Negative: none has. */
+/* What a moment has brought: few large reads rather than one for each line. Negative: nothing. */
 ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length)
 {
-    const size_t packet = (size_t)sysconf(_SC_PAGESIZE); /* the largest; what does not fit would be lost */
-    size_t filled = 0;
-    while (length - filled >= packet) {
-        ssize_t count = read_stream(flowing, buffer + filled, length - filled);
-        if (count > 0) {
-            filled += (size_t)count;
-            continue;
-        }
-        struct pollfd next = {.fd = flowing->from, .events = POLLIN};
-        if (filled > 0 || poll(&next, 1, PATIENCE_MS) != 1)
-            break;
-    }
-    return filled > 0 ? (ssize_t)filled : -1;
+    usleep(PAUSE_US);
+    return read_stream(flowing, buffer, length);
+}
+
+/* From now on writes are packets. Those before may still grow: they are to be read before the pipe is narrowed. */
+void end_burst(struct stream *flowing)
+{
+    set_packets(flowing, true);
 }
 
 /* False if more was written meanwhile than a narrow pipe holds. */

@@ -17,7 +17,7 @@ enum event { STDOUT_WRITTEN = OUTPUT_STREAM, STDERR_WRITTEN = ERROR_STREAM, WORK
 
 enum {
     BURST_AFTER = 16, /* writes of one stream in a row */
-    BURST_MS = 20,    /* then the burst ends as soon as it has read everything */
+    BURST_MS = 20,    /* the longest burst; what is there then is still read */
     LAST_EVENTS = 64, /* after the end, more than the pipes can hold; what is written later is not waited for */
     EVENTS = EXEC_ASKED + 1,
 };
@@ -83,23 +83,35 @@ static void forget_edges(const struct state *state)
     epoll_wait(state->command->events, edges, EVENTS, 0);
 }
 
-/* Reads one stream at full speed (streams.c). False if that cannot be done now. */
-static bool read_burst_of(struct state *state, int stream, unsigned char *buffer)
+/* Passes on what one stream holds, by `read`; false at the output limit, where nothing is read any more. */
+static bool pass_on_all(struct state *state, int stream, ssize_t (*read)(struct stream *, unsigned char *, size_t),
+                        int64_t until_ms)
+{
+    static unsigned char buffer[FRAME_BYTES];
+    ssize_t count;
+    while ((count = read(&state->command->streams[stream], buffer, sizeof buffer)) > 0) {
+        pass_on(state, stream, buffer, (size_t)count);
+        if (state->over_output_limit)
+            return false;
+        if (now_ms() >= until_ms)
+            break;
+    }
+    return true;
+}
+
+/* Reads one stream at full speed for a while (streams.c). False if that cannot be done now. */
+static bool read_burst_of(struct state *state, int stream)
 {
     struct stream *flowing = &state->command->streams[stream], *other = &state->command->streams[1 - stream];
     if (!begin_burst(flowing, other))
         return false;
-    int64_t until_ms = now_ms() + BURST_MS;
-    do {
-        ssize_t count;
-        do {
-            count = read_burst(flowing, buffer, FRAME_BYTES);
-            if (count > 0)
-                pass_on(state, stream, buffer, (size_t)count);
-            if (state->over_output_limit)
-                return true; /* nothing will be read any more */
-        } while (count > 0 && now_ms() < until_ms);
-    } while (!narrow(flowing));
+    if (!pass_on_all(state, stream, read_burst, now_ms() + BURST_MS))
+        return true;
+    end_burst(flowing);
+    do
+        if (!pass_on_all(state, stream, read_stream, INT64_MAX))
+            return true;
+    while (!narrow(flowing));
     forget_edges(state);
     expect_more(state, stream);
     unplug(other);
@@ -119,7 +131,7 @@ static void read_written(struct state *state, int stream)
     if (count <= 0)
         return;
     pass_on(state, stream, buffer, (size_t)count);
-    bool read_on = state->in_a_row >= BURST_AFTER && !state->is_last_look && read_burst_of(state, stream, buffer);
+    bool read_on = state->in_a_row >= BURST_AFTER && !state->is_last_look && read_burst_of(state, stream);
     if (!read_on && has_more(written))
         expect_more(state, stream);
 }
