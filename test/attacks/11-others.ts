@@ -83,5 +83,5 @@ export const attacks: Attack[] = [
   c("what a program knows of others", "Looks for other people's programs: names, numbers and times that reach beyond its own container.",
     `#include <dirent.h>
      int main(void) { trying(); DIR *proc = opendir("/proc"); struct dirent *e; while ((e = readdir(proc))) if (atoi(e->d_name) > 1 && atoi(e->d_name) != getpid()) through("another process"); char line[512]; FILE *f = fopen("/proc/mounts", "r"); while (f && fgets(line, sizeof line, f)) if (strstr(line, "docker.sock") || strstr(line, "/var/lib/docker/containers")) through(line);
-       extern char **environ; for (char **v = environ; *v; v++) if (strncmp(*v, "HOME=", 5) && strncmp(*v, "TMPDIR=", 7) && strncmp(*v, "LANG=", 5) && strncmp(*v, "LD_PRELOAD=", 11)) through(*v); }`),
+       extern char **environ; for (char **v = environ; *v; v++) if (strncmp(*v, "PATH=", 5) && strncmp(*v, "HOME=", 5) && strncmp(*v, "TMPDIR=", 7) && strncmp(*v, "LANG=", 5) && strncmp(*v, "LD_PRELOAD=", 11)) through(*v); }`),
 ];

@@ -59,6 +59,7 @@ describe('what a program wrote before its end is shown', () => {
     ['the output limit', c('  puts("before");\n  for (;;) fputs("0123456789012345678901234567890123456789\\n", stderr);'), 153, /output limit/],
     ['system', c('  puts("before");\n  system("true");'), 1, /system not allowed/],
     ['fork', c('  puts("before");\n  fork();'), 1, /fork not allowed/],
+    ['a stream that was opened again, then a crash', c(`  freopen("/dev/stdout", "w", stdout);\n  puts("before");\n${crash}`), 139, /SIGSEGV/],
     ['execve', c('  puts("before");\n  execve(argv[0], argv, 0);'), 1, /execve not allowed/],
     ['std::cout, then std::terminate', cpp('  std::cout << "before\\n";\n  std::terminate();'), 134, /SIGABRT/],
     ['an exception that nothing handles', cpp('  std::cout << "before\\n";\n  throw std::out_of_range("beyond");'), 134, /out_of_range[\s\S]*SIGABRT/],
@@ -73,8 +74,13 @@ describe('what a program wrote before its end is shown', () => {
     expect(linesOf(result).slice(1).filter((line) => line.startsWith('stderr: ')).join('\n')).toMatch(words);
   });
 
-  it('a part of a line before a refused call, behind the whole lines', async () => {
-    expect(linesOf(await run(c('  printf("before");\n  system("true");')))).toEqual(['stderr: system not allowed', 'stdout: before']);
+  it.each([
+    ['a refused call', '  system("true");', ['stdout: before', 'stderr: system not allowed']],
+    ['a failed assertion', '  assert(argc == 7);', ['stdout: before', expect.stringMatching(/^stderr: .*argc == 7/), expect.stringMatching(/SIGABRT/)]],
+    ['abort', '  abort();', ['stdout: before', expect.stringMatching(/SIGABRT/)]],
+    ['a read that crashes', '  int c; if (scanf("%d", &c) != 1) raise(SIGSEGV);', [expect.stringMatching(/SIGSEGV/), 'stdout: before']],
+  ])('a part of a line before %s', async (_, end, lines) => {
+    expect([...linesOf(await run(c(`  printf("before");\n${end}`)))].sort()).toEqual([...lines].sort());
   });
 
   it('in a lab case, as its actual output', async () => {
@@ -106,6 +112,7 @@ describe('stdout and stderr keep the order in which they were written', () => {
     ['C', c(`  for (int i = 0; i < ${LINES}; i++) {\n    printf("out %d\\n", i);\n    fprintf(stderr, "err %d\\n", i);\n  }`)],
     ['C++', cpp(`  for (int i = 0; i < ${LINES}; i++) {\n    std::cout << "out " << i << "\\n";\n    std::cerr << "err " << i << "\\n";\n  }`)],
     ['Ada', ada(`   for I in 0 .. ${LINES - 1} loop\n      Put_Line ("out" & I'Image);\n      Put_Line (Standard_Error, "err" & I'Image);\n   end loop;`)],
+    ['streams that were opened by name', c(`  FILE *o = freopen("/dev/stdout", "w", stdout), *e = fopen("/dev/stderr", "w");\n  for (int i = 0; i < ${LINES}; i++) {\n    fprintf(o, "out %d\\n", i);\n    fprintf(e, "err %d\\n", i);\n  }`)],
   ])('line by line: %s', async (_, files) => {
     expect(linesOf(await run(files))).toEqual(inTurn);
   });
@@ -139,6 +146,7 @@ describe('a program finds what it finds on a small Debian system', () => {
   const zone = (name: string) => `  setenv("TZ", "${name}", 1);\n  tzset();\n  time_t t = 0;\n  char text[99];\n  strftime(text, sizeof text, "%H:%M %Z", localtime(&t));\n  puts(text);`;
   it.each<[string, Files, string]>([
     ['a time zone', c(zone('America/New_York')), '19:00 EST'],
+    ['an old name of a time zone', c(zone('US/Eastern')), '19:00 EST'],
     ['another time zone', c(zone('Asia/Tokyo')), '09:00 JST'],
     ['a conversion from Latin-1', c('  char in[] = "\\xe9\\n", out[9] = "", *from = in, *to = out;\n  size_t a = 2, b = 8;\n  iconv(iconv_open("UTF-8", "ISO-8859-1"), &from, &a, &to, &b);\n  fputs(out, stdout);'), 'é'],
     ['a conversion to Shift JIS', c('  puts(iconv_open("SHIFT_JIS", "UTF-8") == (iconv_t)-1 ? "none" : "found");'), 'found'],
@@ -169,6 +177,13 @@ describe('a source without a final line end', () => {
     const result = await run([{ basename: 'main.adb', contents }], mode);
     expect(text(result, 'stderr')).toMatch(/main\.adb:4/);
     expect(JSON.stringify(result.output)).not.toContain('\\u001a');
+  });
+
+  it('with an open string is told about in its own line', async () => {
+    const contents = 'with Ada.Text_IO;\nprocedure Main is\nbegin\n   Ada.Text_IO.Put_Line ("Hello);\nend Main;\nX : String := "abc';
+    const shown = text(await run([{ basename: 'main.adb', contents }], 'compile'), 'stderr');
+    expect(shown).toMatch(/main\.adb:6:\d+: error: missing string quote/);
+    expect(shown).not.toMatch(/main\.adc|restrictions\.adc|GNAT-TEMP/);
   });
 
   it('leaves alone a SUB character that the program writes', async () => {

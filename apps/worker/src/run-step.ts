@@ -42,9 +42,6 @@ export interface StepResult<End extends StepEnd> {
 const WORKSPACE = '/workspace/sessions';
 const WORKSPACE_PATH = `${WORKSPACE}/`;
 
-/** GNAT marks the end of a source with SUB, and shows it behind a last line that has no line end. */
-const END_OF_SOURCE = '\u001a';
-
 /** Throws what the sandbox throws; whatever the user's program does is in the result. */
 export async function runStep<End extends StepEnd>(context: TaskContext, step: StepRequest<End>): Promise<StepResult<End>> {
   const { reporter, limits, budget, spent, signal } = context;
@@ -55,7 +52,7 @@ export async function runStep<End extends StepEnd>(context: TaskContext, step: S
   const lines = { stdout: lineBuffer(), stderr: lineBuffer() };
   let stdout = '';
   const report = (stream: 'stdout' | 'stderr', text: string) => {
-    const shown = withoutWorkspace(kind === 'run' ? text : text.replaceAll(END_OF_SOURCE, ''));
+    const shown = withoutWorkspace(text);
     if (shown === '' && text !== '') return;
     if (stream === 'stdout') stdout += shown;
     reporter.text(stream, shown, ref);

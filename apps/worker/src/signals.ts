@@ -10,7 +10,7 @@ const SIGNALS: Readonly<Record<number, readonly [name: string, meaning: string]>
   6: ['SIGABRT', 'it called abort, for example after a failed assertion, an exception that nothing handles, or damaged memory'],
   7: ['SIGBUS', 'it used an invalid memory address, for example behind the end of a mapped file'],
   8: ['SIGFPE', 'an integer was divided by zero, or a division overflowed'],
-  9: ['SIGKILL', 'it was killed at once, and not for a limit: it sent itself this signal'],
+  9: ['SIGKILL', 'it sent this signal to itself; no limit was reached'],
   10: ['SIGUSR1', 'it got a signal that it does not handle'],
   11: ['SIGSEGV', 'it used memory that is not its own (a null or invalid pointer, an index out of range), or its stack is full (recursion without end)'],
   12: ['SIGUSR2', 'it got a signal that it does not handle'],

@@ -16,9 +16,9 @@
 
 extern char **environ;
 
-/* A program sees nothing of the image's environment; the guard gives a refusal its words. */
+/* A program sees nothing of the image's environment. There is nothing in PATH, but programs print it. */
 static char *program_environment[] = {
-    "HOME=" SCRATCH, "TMPDIR=" SCRATCH, "LANG=C.UTF-8", "LD_PRELOAD=" GUARD, NULL,
+    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" SCRATCH, "TMPDIR=" SCRATCH, "LANG=C.UTF-8", "LD_PRELOAD=" GUARD, NULL,
 };
 
 /*

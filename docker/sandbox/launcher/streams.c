@@ -96,8 +96,13 @@ bool begin_burst(struct stream *flowing, struct stream *other)
 /* What a moment has brought: few large reads rather than one for each line. Negative: nothing. */
 ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length)
 {
+    const size_t packet = (size_t)sysconf(_SC_PAGESIZE); /* the largest; what does not fit would be lost */
+    size_t filled = 0;
+    ssize_t count;
     usleep(PAUSE_US);
-    return read_stream(flowing, buffer, length);
+    while (length - filled >= packet && (count = read_stream(flowing, buffer + filled, length - filled)) > 0)
+        filled += (size_t)count;
+    return filled > 0 ? (ssize_t)filled : -1;
 }
 
 /* From now on writes are packets. Those before may still grow: they are to be read before the pipe is narrowed. */

@@ -1,6 +1,7 @@
 /** What a reader is told when there is no main program to run. */
+import { unitKeyword } from './ada-unit.js';
 import { definesMain } from './c-main.js';
-import { kindOf, languagesOf } from './languages.js';
+import { kindOf, languagesOf, splitName } from './languages.js';
 import { mainCandidates } from './mains.js';
 import type { SourceFile } from './source-file.js';
 import { listed } from './text.js';
@@ -15,12 +16,11 @@ export function explainMissingMain(sources: readonly SourceFile[]): string {
 
 function chooseOne(candidates: readonly string[]): string {
   const adaFiles = candidates.filter((name) => kindOf(name)?.language === 'Ada').length;
-  const all = `${NO_MAIN}: ${listed(candidates)} can each be it.`;
-  if (adaFiles === candidates.length) {
-    return `${all} Rename the one to run to main.adb, leave out the others, or name it in "main".`;
-  }
-  if (adaFiles === 0) return `${all} Leave the function main in one of them only, or name that file in "main".`;
-  return `${all} Leave out the others, or name the one to run in "main".`;
+  const each = adaFiles === 0 ? 'each define the function main' : 'can each be the main program';
+  const all = `${NO_MAIN} yet, since only one can run: ${listed(candidates)} ${each}.`;
+  if (adaFiles === candidates.length) return `${all} Rename that one to main.adb, or leave out the others.`;
+  if (adaFiles === 0) return `${all} Keep main in one file.`;
+  return `${all} Leave out the others.`;
 }
 
 function addOne(sources: readonly SourceFile[]): string {
@@ -30,6 +30,12 @@ function addOne(sources: readonly SourceFile[]): string {
   if (header) {
     const fault = `"${header.basename}" defines the function main, but nothing is compiled from a header`;
     return `${NO_MAIN}: ${fault}. Move main to a ${ending} file.`;
+  }
+  const specified = sources.find(({ basename, contents }) => basename.endsWith('.adb') && unitKeyword(contents) === 'procedure');
+  if (specified) {
+    const { stem } = splitName(specified.basename);
+    const fault = `"${specified.basename}" is not taken for one, since there is a "${stem}.ads" as well`;
+    return `${NO_MAIN}: ${fault}. Leave out "${stem}.ads", or rename the two to main.adb and main.ads.`;
   }
   const ada = 'a procedure that is not in a package, in an .adb file such as main.adb';
   const c = `a function main, such as int main(void) { ... }, in a ${ending} file`;

@@ -48,6 +48,8 @@ function namedMain(files: readonly SourceFile[], asked: string): Main {
     files.find(({ basename }) => basename === asked) ??
     files.find(({ basename }) => basename === `${unit}.adb`) ??
     files.find(({ basename }) => basename === `${unit}.ads`) ??
+    // Ada's names have no case.
+    files.find(({ basename }) => basename === asked.toLowerCase() && kindOf(basename)?.language === 'Ada') ??
     files.find(({ basename }) => isCompiled(basename) && executableOf(basename) === asked);
   if (file === undefined) {
     const name = JSON.stringify(asked.slice(0, MAX_QUOTED));
@@ -68,6 +70,7 @@ function faultOf(file: SourceFile): string | undefined {
   const kind = kindOf(file.basename);
   if (kind === undefined) return 'it is not a source file';
   if (kind.isHeader) return 'it is a header, from which nothing is compiled';
+  if (splitName(file.basename).ending === '.ads' && unitKeyword(file.contents) === 'package') return 'it is the specification of a package';
   if (isSubunit(file)) return 'it is a part of another unit ("separate")';
   return undefined;
 }

@@ -4,7 +4,7 @@ import type { DownloadRequest, Mode, RunProgramRequest } from '@code-widgets/pro
 import { checkArguments, splitArguments } from './arguments.js';
 import { checkBaseName } from './base-names.js';
 import { LAB_FILE, parseLab, type LabCase } from './labs.js';
-import { languagesOf } from './languages.js';
+import { kindOf, languagesOf } from './languages.js';
 import { REQUEST_LIMITS, type ProjectOptions, type RequestLimits } from './limits.js';
 import { findMain, type Main } from './mains.js';
 import { ProjectError } from './project-error.js';
@@ -48,7 +48,7 @@ export interface Project {
   readonly main?: Main;
   /** As the project file lists them; none if no file is a source. */
   readonly languages: readonly string[];
-  /** The files as they were sent, in their order, without the special and the generated ones. */
+  /** The files as they were sent, in their order, without the special and the generated ones. In a run, Ada sources end in a line end. */
   readonly sources: readonly SourceFile[];
   /** What lies in the folder when a tool starts, and in the zip: the sources, main.gpr and main.adc. */
   readonly files: readonly SourceFile[];
@@ -76,7 +76,7 @@ export function createProject(
 
   const run = 'mode' in request ? request : undefined;
   const special = new Set([ARGUMENTS_FILE, LAB_FILE, PROJECT_FILE, CONFIGURATION_PRAGMAS]);
-  const sources = files.filter(({ basename }) => !special.has(basename)).map(file);
+  const sources = files.filter(({ basename }) => !special.has(basename)).map(run ? withLineEnd : file);
   // No file at all is left to gprbuild, whose words for it are the contract's.
   const misnamed = files.length === 0 ? undefined : sourceMistake(sources);
   // Among names that are wrong no main is looked for; a download has to have what can be had.
@@ -178,6 +178,15 @@ function readLab(
   }
   for (const each of cases) checkArguments(each.in ?? [], path, limits.argumentBytes);
   return Object.freeze(cases);
+}
+
+/**
+ * GNAT marks the end of a source with SUB. Where the last line has no line end, its messages show that
+ * mark, and behind an open string it reads on and tells about files that nobody sent.
+ */
+function withLineEnd({ basename, contents }: SourceFile): SourceFile {
+  const isOpen = kindOf(basename)?.language === 'Ada' && !/[\r\n]$/.test(contents);
+  return file({ basename, contents: isOpen ? `${contents}\n` : contents });
 }
 
 const file = ({ basename, contents }: SourceFile): SourceFile => Object.freeze({ basename, contents });

@@ -22,7 +22,7 @@ export function mainMistake({ file }: Main, sources: readonly SourceFile[]): str
   const { stem, ending } = splitName(file);
   if (!stem.includes('.')) return undefined;
   const names = new Set(sources.map(({ basename }) => basename));
-  const fault = `"${file}" holds the main program, and its name has a dot too many.`;
+  const fault = `The name of the main program's file may have one dot only: "${file}" has more.`;
   return `${fault} ${renaming('the file', stem.replaceAll('.', '_') + ending, names)}`;
 }
 
@@ -46,7 +46,7 @@ function ada(basename: string, stem: string, ending: string, names: ReadonlySet<
   const lower = stem.toLowerCase();
   const word = reservedWordIn(lower);
   if (word !== undefined) {
-    const fault = `"${basename}" cannot be the name of an Ada file: "${word}" is a reserved word, so that no unit is called so.`;
+    const fault = `"${word}" is a reserved word of Ada, so no unit can have this name, nor its file "${basename}".`;
     return `${fault} ${renaming('the unit in it, and the file', adaNameFor(stem) + ending, names)}`;
   }
   if (isLibraryName(lower, names.has(`${lower}.ads`))) {
@@ -54,7 +54,8 @@ function ada(basename: string, stem: string, ending: string, names: ReadonlySet<
     return `${fault} ${renaming('the unit in it, and the file', `my_${lower}${ending}`, names)}`;
   }
   if (basename === stem + ending && isAdaName(stem)) return undefined;
-  const rule = 'an Ada file is named after its unit, in lower case and with "-" for each dot, and ends in .adb or .ads';
+  const rule =
+    'an Ada file is named after its unit, in the letters a to z, digits and "_", with "-" for each dot of the unit, and ends in .adb or .ads';
   const name = adaNameFor(stem);
   const what = name === lower.replaceAll('.', '-') ? 'the file' : 'the unit in it, and the file';
   return `The Ada tools do not take the file name "${basename}": ${rule}. ${renaming(what, name + ending, names)}`;

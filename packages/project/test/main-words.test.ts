@@ -36,16 +36,16 @@ describe('a project without a main is told so', () => {
 describe('a project with several mains is told their names', () => {
   it('in the words of Ada', () => {
     const words = explain({ 'first.adb': '', 'second.adb': '', 'third.adb': '' });
-    expect(words).toMatch(/no main .*"first.adb", "second.adb" and "third.adb" can each be it\. Rename the one to run to main\.adb/);
+    expect(words).toMatch(/no main .*only one can run: "first.adb", "second.adb" and "third.adb" can each be the main program\. Rename that one to main\.adb/);
   });
 
   it('in the words of C', () => {
     const words = explain({ 'a.c': MAIN, 'b.cpp': MAIN, 'c.c': '' });
-    expect(words).toMatch(/no main .*"a.c" and "b.cpp" can each be it\. Leave the function main in one of them only/);
+    expect(words).toMatch(/no main .*only one can run: "a.c" and "b.cpp" each define the function main\. Keep main in one file/);
     expect(words).not.toMatch(/procedure|main\.adb/);
   });
 
   it('in the words of both', () => {
-    expect(explain({ 'a.c': MAIN, 'b.adb': '' })).toMatch(/no main .*"a.c" and "b.adb" can each be it\. Leave out the others/);
+    expect(explain({ 'a.c': MAIN, 'b.adb': '' })).toMatch(/no main .*"a.c" and "b.adb" can each be the main program\. Leave out the others/);
   });
 });

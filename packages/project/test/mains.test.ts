@@ -86,7 +86,7 @@ describe('the main', () => {
 
   it.each([
     ['third.adb', '"third.adb", which names no file'],
-    ['SECOND.ADB', 'names no file'],
+    ['SECOND.ADX', 'names no file'],
     ['Second.Child', 'names no file'],
     ['/second.adb', 'names no file'],
     ['notes', 'names no file'],

@@ -8,11 +8,23 @@ import { filesOf, refusalOf, runRequest } from './requests.js';
 
 describe('a project', () => {
   it('has its sources, and with them the two files that it is built with', () => {
-    const project = createProject(runRequest({ 'hello.adb': 'x', 'notes.txt': 'y' }, { name: 'Demo' }));
+    const project = createProject(runRequest({ 'hello.adb': 'x\n', 'notes.txt': 'y' }, { name: 'Demo' }));
     expect(project).toMatchObject({ name: 'Demo', mode: 'run', main: { file: 'hello.adb', executable: 'hello' } });
-    expect(project.sources).toEqual(filesOf({ 'hello.adb': 'x', 'notes.txt': 'y' }));
+    expect(project.sources).toEqual(filesOf({ 'hello.adb': 'x\n', 'notes.txt': 'y' }));
     expect(project.files.map(({ basename }) => basename)).toEqual(['hello.adb', 'notes.txt', 'main.gpr', 'main.adc']);
     expect(project.files[2]?.contents).toContain('for Main use ("hello");');
+  });
+
+  it.each([
+    ['a.adb', 'x', 'x\n'],
+    ['a.ads', 'x\r\ny', 'x\r\ny\n'],
+    ['a.adb', 'x\r', 'x\r'],
+    ['a.adb', '', '\n'],
+    ['a.c', 'x', 'x'],
+    ['a.txt', 'x', 'x'],
+  ])('gives an Ada source that is run a final line end: %s %j', (basename, contents, wanted) => {
+    expect(createProject(runRequest({ [basename]: contents })).files[0]?.contents).toBe(wanted);
+    expect(createProject({ name: 'x', files: filesOf({ [basename]: contents }) }).files[0]?.contents).toBe(contents);
   });
 
   it('replaces main.gpr and main.adc that a client sends', () => {
@@ -120,10 +132,10 @@ describe('a project', () => {
   });
 
   it('is frozen throughout and shares nothing with the request', () => {
-    const request = runRequest({ 'a.adb': 'x', 'cli.txt': '1', 'lab_io.txt': 'in 1: 1\n' });
+    const request = runRequest({ 'a.adb': 'x\n', 'cli.txt': '1', 'lab_io.txt': 'in 1: 1\n' });
     const project = createProject(request);
     request.files[0] = { basename: 'b.adb', contents: 'y' };
-    expect(project.sources).toEqual(filesOf({ 'a.adb': 'x' }));
+    expect(project.sources).toEqual(filesOf({ 'a.adb': 'x\n' }));
     const isFrozen = (value: unknown): boolean =>
       typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
     expect(isFrozen(project)).toBe(true);
