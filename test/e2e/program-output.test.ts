@@ -51,7 +51,7 @@ describe('what a program wrote before its end is shown', () => {
     ['a division by zero', c('  puts("before");\n  volatile int zero = argc - 1;\n  return 1 / zero;'), 136, /SIGFPE/],
     ['endless recursion', c('  puts("before");\n  return deeper(1);', 'int deeper(int n) { volatile char room[4096]; room[0] = n; return deeper(n + 1) + room[0]; }'), 139, /SIGSEGV.*stack/],
     ['an invalid instruction', c('  puts("before");\n  __builtin_trap();'), 132, /SIGILL/],
-    ['SIGKILL by itself', c('  puts("before");\n  kill(getpid(), SIGKILL);'), 137, /SIGKILL.*not for a limit/],
+    ['SIGKILL by itself', c('  puts("before");\n  kill(getpid(), SIGKILL);'), 137, /SIGKILL.*no limit was reached/],
     ['SIGTERM by itself', c('  puts("before");\n  raise(SIGTERM);'), 143, /SIGTERM/],
     ['a real-time signal', c('  puts("before");\n  raise(SIGRTMIN + 3);'), 165, /SIGRTMIN\+3/],
     ['the time limit', c('  puts("before");\n  for (;;) ;'), 124, /Maximum 3s process limit/],
@@ -78,9 +78,9 @@ describe('what a program wrote before its end is shown', () => {
     ['a refused call', '  system("true");', ['stdout: before', 'stderr: system not allowed']],
     ['a failed assertion', '  assert(argc == 7);', ['stdout: before', expect.stringMatching(/^stderr: .*argc == 7/), expect.stringMatching(/SIGABRT/)]],
     ['abort', '  abort();', ['stdout: before', expect.stringMatching(/SIGABRT/)]],
-    ['a read that crashes', '  int c; if (scanf("%d", &c) != 1) raise(SIGSEGV);', [expect.stringMatching(/SIGSEGV/), 'stdout: before']],
+    ['a read that crashes', '  int c; if (scanf("%d", &c) != 1) raise(SIGSEGV);', ['stdout: before', expect.stringMatching(/SIGSEGV/)]],
   ])('a part of a line before %s', async (_, end, lines) => {
-    expect([...linesOf(await run(c(`  printf("before");\n${end}`)))].sort()).toEqual([...lines].sort());
+    expect(linesOf(await run(c(`  printf("before");\n${end}`)))).toEqual(lines);
   });
 
   it('in a lab case, as its actual output', async () => {
