@@ -1,6 +1,7 @@
 /** What happens while a program is built: other files read, tools led astray, time and memory eaten. */
 import { c, ada, adaMain } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
+import { builtTwice, printsTick } from './lib/kept-builds.js';
 import { post } from '../helpers/client.js';
 
 const including = (path: string, as = 'build' as const): Attack =>
@@ -18,6 +19,10 @@ const shown = (path: string, effect: RegExp): Attack =>
   c(`.incbin "${path}"`, `Has the assembler take ${path} into the program, which prints it.`,
     `${incbin(path)}\nint main(void) { trying(); fwrite(taken, 1, taken_end - taken, stdout); }`,
     { at: 'build', look: ({ stdout }) => held(!effect.test(stdout), `the contents of ${path}`) });
+
+/** The name of a section as C and Ada write it, with which the assembler takes /etc/hostname into another one. */
+const section = (own: string) => String.raw`.data\ntick: .inc\x62in \"/etc/hostname\"\n.byte 0\n.section ${own}`;
+const ADA_SECTION = '".data" & ASCII.LF & ".balign 8" & ASCII.LF & ".inc" & "bin ""/etc/hostname""" & ASCII.LF & ".balign 8" & ASCII.LF & ".section .data"';
 
 const LINKER_SCRIPT = 'given = 0x1234;\n';
 const OUTPUT_LIMIT = 1024 * 1024;
@@ -143,4 +148,31 @@ int main(void) { trying(); }`, { at: 'build' }),
   c('an interpreter of its own', 'Names another dynamic loader, a library in a folder of its own, and an audit library in its headers.',
     `__attribute__((section(".interp"), used)) static const char i[] = "/workspace/sessions/main.c";
 int main(void) { trying(); }`, { at: 'build' }),
+  builtTwice("another's time by __CONCAT", "Pastes __TIME__ by a macro of the system's.",
+    printsTick('main.c', '#include <sys/cdefs.h>', 'puts(__CONCAT(__TI, ME__))')),
+  builtTwice("another's time behind a form feed", 'Writes __TIME__ over two lines, with a form feed behind the backslash.',
+    printsTick('main.c', '', 'puts(__TI\\ \f\nME__)')),
+  builtTwice("another's time behind a vertical tab", 'Writes __TIME__ over two lines of C++, with a vertical tab behind the backslash.',
+    printsTick('main.cpp', '', 'puts(__TI\\\v\nME__)')),
+  builtTwice("another's time by bracket notation", 'Names GNAT.Source_Info with letters in brackets.',
+    [{ basename: 'main.adb', contents: adaMain('   Put_Line (GNAT.Source_["49"]nfo.Compilation_["54"]ime);', '', 'with GNAT.Source_["49"]nfo;') }]),
+  builtTwice("a file at another's build by a comment", 'Includes a file by a directive with a comment in it, and reads it in a message.',
+    [{ basename: 'main.c', contents: '#/**/include "/etc/hostname"\nint main(void) { return 0; }\n' }]),
+  builtTwice("a file at another's build by a line marker", 'Says that a wrong line is that of another file, and reads that one in a message.',
+    [{ basename: 'main.c', contents: '# 1 "/proc/uptime"\nint main(void) { return wrong; }\n' }]),
+  builtTwice("a file at another's build by a section", 'Has the assembler take in a file by the name of a section.',
+    printsTick('main.c', `extern char tick[];\n__attribute__((section("${section('.data')}"))) int x = 1;`)),
+  builtTwice("a file at another's build by a section in C++", 'Has the assembler take in a file by the name of a section, in an attribute of C++.',
+    printsTick('main.cpp', `extern "C" char tick[];\n[[using gnu: section("${section('.data')}"), used]] int x = 1;`)),
+  builtTwice("a file at another's build by an attribute of the system's", 'Redefines a name in an attribute of a system header, so that it names a section too.',
+    printsTick('main.c', `#define fclose fclose, 1), section("${section('.text')}"), malloc (fclose
+#include <wchar.h>
+#undef fclose
+FILE *open_wmemstream(wchar_t **text, size_t *size) { return NULL; }
+extern char tick[];`)),
+  builtTwice("a file at another's build by a section in Ada", 'Has the assembler take in a file by the aspect Linker_Section.', [
+    { basename: 'main.adb', contents: adaMain("   for Each of S loop\n      if Each in '0' .. '9' | 'a' .. 'f' then Put (Each); end if;\n   end loop;",
+      "   S : array (1 .. 16) of Character with Address => Slot.X'Address - 16;", 'with Slot; with System.Storage_Elements; use System.Storage_Elements;') },
+    { basename: 'slot.ads', contents: `package Slot is\n   X : Integer := 1 with Volatile, Linker_Section => ${ADA_SECTION};\nend Slot;\n` },
+  ]),
 ];

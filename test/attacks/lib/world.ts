@@ -59,7 +59,8 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
   writeFileSync(secretPath, `${secret}\n`, { mode: 0o644 });
   const traps = await setTraps(folder, secret.slice(0, 8));
   const watch = new ProcessWatch();
-  const env = { PREPARED_CONTAINERS: '1', RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS), ...settings };
+  const limits = { RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
+  const env = { PREPARED_CONTAINERS: '1', BUILD_CACHE_FOLDER: join(folder, 'builds'), ...limits, ...settings };
   // From before the first: those that wait for an attack are started with their worker.
   const namespace = newNamespace('d');
   const containers = new Set<string>();
@@ -109,8 +110,8 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
       watch.close();
       traps.close();
       events.destroy();
-      rmSync(folder, { recursive: true, force: true });
       await service.end();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
