@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { MAX_CONCURRENCY } from '../apps/worker/src/config.js';
 import { answersAt, keepUp, saysReady } from './lib/app.js';
 import { bringUp, type Settings } from './lib/bring-up.js';
 import { claim } from './lib/claim.js';
@@ -46,7 +47,7 @@ function readOptions(): Options {
     host: process.env.HOST || '127.0.0.1',
     port: wholeNumber('PORT', 8000, 65_535),
     workers: wholeNumber('WORKERS', 1, 64),
-    concurrency: wholeNumber('CONCURRENCY', 2, 64),
+    concurrency: wholeNumber('CONCURRENCY', 2, MAX_CONCURRENCY),
   };
 }
 

@@ -100,7 +100,7 @@ export function ownBrokerUrl(folder: string): string {
 function writeSettings(home: string, amqpPort: number): void {
   writeFileSync(
     join(home, 'rabbitmq.conf'),
-    `listeners.tcp.local = 127.0.0.1:${amqpPort}\nlog.file = false\nlog.console = true\nlog.console.level = warning\n`,
+    `listeners.tcp.local = 127.0.0.1:${amqpPort}\nlog.file = false\nlog.console = true\nlog.console.level = warning\nlog.channel.level = critical\n`,
   );
   writeFileSync(join(home, 'enabled_plugins'), '[].\n');
   const cookie = join(home, '.erlang.cookie');

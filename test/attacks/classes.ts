@@ -13,6 +13,7 @@ import { attacks as others } from './11-others.js';
 import { attacks as incidents } from './12-incidents.js';
 import { attacks as executables } from './13-executables.js';
 import { attacks as sharedKernel } from './14-shared-kernel.js';
+import { attacks as answers } from './15-answers.js';
 import type { AttackClass } from './lib/attack.js';
 
 export const CLASSES: readonly AttackClass[] = [
@@ -30,4 +31,5 @@ export const CLASSES: readonly AttackClass[] = [
   { name: 'incidents', attacks: incidents },
   { name: 'executables', attacks: executables },
   { name: 'shared kernel', attacks: sharedKernel },
+  { name: 'answers', attacks: answers },
 ];

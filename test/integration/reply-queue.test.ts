@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { createReplyReader, ReplyQueueBusy, ReplyQueueGone, type Broker } from '@code-widgets/broker';
+import { createReplyReader, ReplyQueueBusy, ReplyQueueGone, type Broker, type Reply } from '@code-widgets/broker';
 import type { OutputMessage, ReplyMessage } from '@code-widgets/protocol';
 import type { ConfirmChannel } from 'amqplib';
 import { v4 as uuid } from 'uuid';
@@ -18,7 +18,7 @@ const output = (first: number, ...texts: string[]): OutputMessage => ({
   first,
   items: texts.map((data) => ({ msg: { type: 'stdout', data } })),
 });
-const peek = (messages: (ReplyMessage | undefined)[]) => ({ remove: [], isEmpty: messages.length === 0, result: messages });
+const peek = (messages: Reply[]) => ({ remove: [], isEmpty: messages.length === 0, result: messages });
 
 let test: TestBroker;
 let broker: Broker;
@@ -174,7 +174,7 @@ describe('a poll of the reply queue', () => {
     it('waits for what is new to its client, and keeps what that has confirmed no longer', async () => {
       await openQueue();
       for (const first of [1, 2]) await publish(output(first, 'had\n'));
-      const newer = (messages: (ReplyMessage | undefined)[]) => {
+      const newer = (messages: Reply[]) => {
         const firsts = messages.map((message) => (message as OutputMessage).first);
         return { remove: firsts.flatMap((first, i) => (first === 1 ? [i] : [])), isEmpty: !firsts.includes(3), result: firsts };
       };
@@ -189,7 +189,7 @@ describe('a poll of the reply queue', () => {
     it('takes nothing once its client has gone', async () => {
       await openQueue();
       const gone = new AbortController();
-      const drain = (messages: (ReplyMessage | undefined)[]) => ({ remove: messages.map((_, i) => i), isEmpty: messages.length === 0, result: messages.length });
+      const drain = (messages: Reply[]) => ({ remove: messages.map((_, i) => i), isEmpty: messages.length === 0, result: messages.length });
       const polled = createReplyReader(broker).poll(identifier, drain, { ms: 60_000, signal: gone.signal });
       await sleep(200);
       gone.abort();

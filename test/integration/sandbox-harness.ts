@@ -7,7 +7,7 @@ import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js
 import { createEngine, engineOptions } from '../../packages/sandbox/src/engine.js';
 import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
 import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
-import { createSandbox, type Sandbox, type SandboxOptions, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
+import { createSandbox, type BuildEnd, type Executable, type Sandbox, type SandboxOptions, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
 import { recordingProxy, type Call } from '../helpers/recording-proxy.js';
 
@@ -131,7 +131,7 @@ function withProject(main: SourceFile): SourceFile[] {
 }
 
 export interface Program {
-  executable: Buffer;
+  executable: Executable;
   files: SourceFile[];
 }
 
@@ -153,7 +153,7 @@ export async function buildAndRun(basename: string, contents: string, limits: Pa
 }
 
 /** A shell line in the place of the build; programs have no shell. */
-export async function shell(line: string, executable?: string): Promise<Outcome & { executable?: Buffer }> {
+export async function shell(line: string, executable?: string): Promise<Outcome & BuildEnd> {
   const request = { command: ['sh', '-c', line], files: [], ...(executable === undefined ? {} : { executable }) };
   // Under gVisor a shell starts thirty processes a second on a slow machine.
   return collect((options) => sandbox.build(request, options), { timeLimitMs: 50_000 });

@@ -38,7 +38,7 @@ async function asSentUnder(runtime: Runtime): Promise<Body[]> {
     const sandbox = createTestSandbox(engine, runtime);
     const request = { command: ['./main'], files: [] };
     await collect((options) => sandbox.build(request, options)).catch(() => undefined);
-    await collect((options) => sandbox.run({ ...request, executable: Buffer.from('no program') }, options)).catch(() => undefined);
+    await collect((options) => sandbox.run({ ...request, executable: [Buffer.from('no program')] }, options)).catch(() => undefined);
     await collect((options) => sandbox.prove(request, options)).catch(() => undefined);
     await sandbox.close();
   });

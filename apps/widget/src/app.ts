@@ -9,6 +9,7 @@ import fastify, { LogController, type FastifyBaseLogger, type HTTPMethods } from
 
 import type { App } from './app-type.js';
 import { acceptOnlyJson } from './body.js';
+import { BytesUnderWay, UNREAD_BYTES } from './bytes-under-way.js';
 import { trustProxies } from './client-address.js';
 import { errorHandler } from './errors.js';
 import { Pace } from './pace.js';
@@ -19,6 +20,7 @@ import { downloadRoute } from './routes/download.js';
 import { healthRoute } from './routes/health.js';
 import { runProgramRoute } from './routes/run-program.js';
 import { answerClientError, guardServer, SERVER_LIMITS, serverOptions, type ServerLimits } from './server.js';
+import { UnknownTasks } from './unknown-tasks.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
 const IDLE_CHECK_MS = 50;
@@ -48,6 +50,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const pace = new Pace();
   const waiting = new WaitingTasks(waitingTasksOfClient, () => tasks.load());
+  const unknown = new UnknownTasks();
   const answerError = errorHandler(pace, () => tasks.load());
   const app = fastify({
     loggerInstance: log,
@@ -87,8 +90,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   // Fastify takes one that it does not know for an unknown address.
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
-  runProgramRoute(app, tasks, waiting, projectOptions);
-  checkOutputRoute(app, replies, new PollPatience(pollWaitMs), pace, waiting);
+  runProgramRoute(app, { tasks, waiting, unknown, projectOptions });
+  checkOutputRoute(app, { replies, patience: new PollPatience(pollWaitMs), pace, waiting, unknown, unread: new BytesUnderWay(UNREAD_BYTES) });
   downloadRoute(app, projectOptions);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);

@@ -1,40 +1,69 @@
-/** How a body becomes a value: as JSON in UTF-8 and nothing else, and no deeper than a request can be. */
+/** How a body becomes a value: as JSON in UTF-8 and nothing else, no deeper and of no more values than a request can be. */
+import type { IncomingMessage } from 'node:http';
+
+import type { FastifyRequest } from 'fastify';
+
 import type { App } from './app-type.js';
+import { BODY_BYTES, BytesUnderWay, type Lease } from './bytes-under-way.js';
+import { clientKey } from './client-address.js';
 import { makeStrict } from './lenience.js';
+import { readBody } from './read-body.js';
 
 /** Requests need 3; what a client adds of its own may go somewhat deeper. */
 const DEEPEST = 32;
+/** A list or an object counts as two. A request with 100 files and 10,000 switches has 10,900. */
+const MOST_VALUES = 20_000;
+const TOO_DEEP = `The body has lists and objects more than ${DEEPEST} deep in each other.`;
+const TOO_MANY_VALUES = `The body has more than ${MOST_VALUES} values.`;
 /** Of JSON's own characters, none of which is a part of another one in UTF-8. */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
 const OPEN_LIST = 0x5b;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_LIST = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Takes the place of Fastify's parsers, which replace what is no UTF-8. JSON has no other charset
- * (RFC 8259): the one that is declared says nothing.
+ * Takes the place of Fastify's parsers, which replace what is no UTF-8 and keep a list of chunks: a
+ * body of one-byte chunks takes 250 times its size there. JSON has no other charset (RFC 8259): the
+ * one that is declared says nothing.
  */
 export function acceptOnlyJson(app: App): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (isDeeperThan(DEEPEST, body)) return done(refusal(`The body has lists and objects more than ${DEEPEST} deep in each other.`));
-    const text = decode(body);
-    if (text === undefined) return done(refusal('The body is not valid UTF-8.'));
-    return parseJson(request, text, (error, value: unknown) => {
-      makeStrict(value);
-      done(error, value);
-    });
+  const bodies = new BytesUnderWay(BODY_BYTES);
+  const leases = new WeakMap<FastifyRequest, Lease>();
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    leases.set(request, bodies.lease(clientKey(request), reply.raw));
+    done(null, payload);
   });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const body = await readBody(payload, request.routeOptions.bodyLimit ?? 0, leases.get(request) as Lease);
+    const text = checked(body);
+    const value = await new Promise<unknown>((resolve, reject) => {
+      void parseJson(request, text, (error, parsed: unknown) => (error ? reject(error) : resolve(parsed)));
+    });
+    makeStrict(value);
+    return value;
+  });
+}
+
+/** The text of a body that has a bounded number of values, in a bounded depth. */
+function checked(body: Buffer): string {
+  const fault = faultOf(body);
+  if (fault !== undefined) throw refusal(fault);
+  const text = decode(body);
+  if (text === undefined) throw refusal('The body is not valid UTF-8.');
+  return text;
 }
 
 const refusal = (message: string) => Object.assign(new Error(message), { statusCode: 400 });
 
 /** Looks at each byte once and makes nothing of it, where a parser would make a million lists. */
-function isDeeperThan(limit: number, json: Buffer): boolean {
+function faultOf(json: Buffer): string | undefined {
   let depth = 0;
+  let values = 1;
   let inString = false;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i];
@@ -43,13 +72,16 @@ function isDeeperThan(limit: number, json: Buffer): boolean {
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) {
       inString = true;
+    } else if (byte === COMMA) {
+      if (++values > MOST_VALUES) return TOO_MANY_VALUES;
     } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-      if (++depth > limit) return true;
+      if (++depth > DEEPEST) return TOO_DEEP;
+      if (++values > MOST_VALUES) return TOO_MANY_VALUES;
     } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
       depth--;
     }
   }
-  return false;
+  return undefined;
 }
 
 /** Undefined if the bytes are no UTF-8; a byte order mark is taken off. */

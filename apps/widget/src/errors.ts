@@ -10,7 +10,10 @@ import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from
 import { ProjectError } from '@code-widgets/project';
 import type { ErrorAnswer } from '@code-widgets/protocol';
 
+import { TooManyBytes } from './bytes-under-way.js';
 import type { Load, Pace } from './pace.js';
+import { TooManyChunks } from './read-body.js';
+import { TooManyUnknown } from './unknown-tasks.js';
 import { TooManyWaiting } from './waiting-tasks.js';
 
 /** Seconds after which a broker that was out of reach is worth another try. */
@@ -21,6 +24,8 @@ const LONGEST_PATH = 200;
 
 /** Of a body that is too large, so much is read on; who sends still more may find the connection closed. */
 const DISCARDED_BYTES = 64 * 1024 * 1024;
+/** The same where each byte may be a chunk. */
+const DISCARDED_BYTES_IN_CHUNKS = 16 * 1024;
 /** And for so long: a client that only says that it will send much is not waited for. */
 const DISCARD_MS = 2_000;
 
@@ -51,6 +56,10 @@ export function errorHandler(pace: Pace, load: () => Promise<Load>) {
       reply.header('retry-after', pace.retryAfterSeconds(error.load));
       return sendError(reply, 429, error.message);
     }
+    if (error instanceof TooManyUnknown) {
+      reply.header('retry-after', error.retryAfterSeconds);
+      return sendError(reply, 429, error.message);
+    }
     if (error instanceof BrokerUnavailable) {
       request.log.error({ reason: error.message }, 'the broker is out of reach');
       reply.header('retry-after', BROKER_RETRY_S);
@@ -66,8 +75,17 @@ export function errorHandler(pace: Pace, load: () => Promise<Load>) {
     if (error instanceof ProjectError) return sendError(reply, 400, error.message, error.path);
     if (error.validation) return sendError(reply, 400, ...describeValidation(error));
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      await discard(request.raw);
+      await discard(request.raw, reply);
       return sendError(reply, 413, `The request has more than ${request.routeOptions.bodyLimit} bytes; send less.`);
+    }
+    if (error instanceof TooManyChunks) {
+      await discard(request.raw, reply, DISCARDED_BYTES_IN_CHUNKS);
+      return sendError(reply, 413, error.message);
+    }
+    if (error instanceof TooManyBytes) {
+      if (!request.raw.readableEnded) await discard(request.raw, reply);
+      reply.header('retry-after', 1);
+      return sendError(reply, 503, error.message);
     }
     const words = WORDS[error.code];
     if (words) return sendError(reply, ...words);
@@ -82,10 +100,11 @@ export function errorHandler(pace: Pace, load: () => Promise<Load>) {
  * Reads what is left of a body that nobody wants. The connection is closed behind the answer, and
  * with something unread the reset that follows would overtake the answer on its way to the client.
  */
-async function discard(body: Readable): Promise<void> {
+async function discard(body: Readable, reply: FastifyReply, bytes = DISCARDED_BYTES): Promise<void> {
+  reply.header('connection', 'close');
   let timer: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
-    let left = DISCARDED_BYTES;
+    let left = bytes;
     timer = setTimeout(resolve, DISCARD_MS);
     body.on('data', (chunk: Buffer) => {
       left -= chunk.length;

@@ -6,14 +6,16 @@
  * are 1, 2, ...; a later attempt's come after those that the client had received by then (which a
  * restart message keeps) and one notice. A larger count than the task has items cannot be this
  * task's: such a poll shows all items, and changes nothing in the queue.
+ *
+ * An answer has a bound. It shows whole messages up to it, one at least, and the next poll goes on
+ * from there. The task has ended for a client once it has been shown everything before the end.
  */
+import type { Reply } from '@code-widgets/broker';
 import {
   MESSAGE_VERSION,
   type CheckOutputAnswer,
   type FinalMessage,
   type OutputItem,
-  type OutputMessage,
-  type ReplyMessage,
   type RestartMessage,
 } from '@code-widgets/protocol';
 
@@ -24,10 +26,22 @@ const RESTART_NOTICE: OutputItem = {
 /** Where the queue cannot tell how many items there were, every count may be right that a number can hold exactly. */
 const ANY_COUNT = Number.MAX_SAFE_INTEGER - 1;
 
+/** About how many bytes an answer may have. 1 MiB of the worst text, escaped as JSON, takes seven polls. */
+export const ANSWER_BYTES = 1024 * 1024;
+
 export interface PollAnswer {
   answer: CheckOutputAnswer;
-  /** The end of the task, once it has come. */
+  /** About how many bytes the answer has as JSON. */
+  bytes: number;
+  /** The end of the task, once it has come and the client has been shown all that precedes it. */
   final?: FinalMessage;
+}
+
+/** What a poll may show. */
+export interface PollRoom {
+  /** The size of each message, by its index. */
+  readonly bytes: readonly number[];
+  readonly limitBytes: number;
 }
 
 export interface PollDecision {
@@ -45,7 +59,7 @@ export interface PollDecision {
  * of that version to answer); `read` is how many items the client has, or undefined for a client
  * that takes each item once.
  */
-export function decidePoll(messages: (ReplyMessage | undefined)[], read: number | undefined): PollDecision {
+export function decidePoll(messages: Reply[], read: number | undefined, { bytes, limitBytes }: PollRoom): PollDecision {
   const kept = messages.findLast((message): message is RestartMessage => message?.kind === 'restart');
   // The first end is the end, but for one of an attempt that this client was told is lost.
   const final = messages.find(
@@ -64,37 +78,55 @@ export function decidePoll(messages: (ReplyMessage | undefined)[], read: number 
   if (offset > 0 && (has === undefined ? isNew : has < offset)) output.push(RESTART_NOTICE);
 
   const remove: number[] = [];
+  let shownBytes = 0;
+  let isFull = false;
   for (const [index, message] of messages.entries()) {
     // For later polls, here or in a newer widget; and for the worker that has to tell a stopped worker from a lost one.
     if (message === undefined || message.kind === 'final' || message.kind === 'begun' || message.kind === 'returned') continue;
-    if (message.kind === 'output' && message.attempt === attempt) {
+    if (isOutput(message) && message.attempt === attempt) {
       const had = has === undefined ? 0 : Math.max(0, has - offset - message.first + 1);
+      if (had >= countOf(message)) {
+        remove.push(index);
+        continue;
+      }
+      const size = bytes[index] ?? 0;
+      isFull ||= message.kind === 'outline' || (shownBytes > 0 && shownBytes + size > limitBytes);
+      if (isFull || message.kind === 'outline') continue;
+      shownBytes += size;
       // One by one: a spread puts all of them on the stack.
       for (const item of message.items.slice(had)) output.push(item);
-      if (has === undefined || had >= message.items.length) remove.push(index);
+      if (has === undefined) remove.push(index);
     } else if (message !== kept || isNew) {
       // Of a lost attempt, or a mark that another takes the place of.
       remove.push(index);
     }
   }
 
+  // A failure is told at once: its answer has no output.
+  const shownEnd = isFull && final?.state !== 'FAILURE' ? undefined : final;
   return {
     remove: isPossible ? remove : [],
     ...(isNew && isPossible && { append: restart }),
-    isEmpty: output.length === 0 && final === undefined,
+    isEmpty: output.length === 0 && final === undefined && !isFull,
     result: {
       answer: {
         output,
-        completed: final !== undefined,
-        status: final?.status ?? 0,
-        message: final?.state ?? 'PENDING',
+        completed: shownEnd !== undefined,
+        status: shownEnd?.status ?? 0,
+        message: shownEnd?.state ?? 'PENDING',
       },
-      ...(final && { final }),
+      bytes: shownBytes,
+      ...(shownEnd && { final: shownEnd }),
     },
   };
 }
 
-function newestAttempt(messages: (ReplyMessage | undefined)[], kept: RestartMessage | undefined): number {
+type OutputReply = Extract<Reply, { kind: 'output' | 'outline' }>;
+
+const isOutput = (message: Reply): message is OutputReply => message?.kind === 'output' || message?.kind === 'outline';
+const countOf = (message: OutputReply) => (message.kind === 'output' ? message.items.length : message.count);
+
+function newestAttempt(messages: Reply[], kept: RestartMessage | undefined): number {
   return messages.reduce((newest, message) => Math.max(newest, message?.attempt ?? 1), kept?.attempt ?? 1);
 }
 
@@ -110,11 +142,11 @@ const offsetOf = (restart: RestartMessage | undefined) => (restart && restart.re
  * The number of items that polls can have shown. Items are removed in their order, so any message
  * that is left of the attempt that was shown last tells it; with none left, any count may be right.
  */
-function mostReceived(messages: (ReplyMessage | undefined)[], kept: RestartMessage | undefined): number {
+function mostReceived(messages: Reply[], kept: RestartMessage | undefined): number {
   const shown = kept?.attempt ?? 1;
   const counts = messages.map((message) => {
     if (message?.attempt !== shown) return -1;
-    if (message.kind === 'output') return message.first + message.items.length - 1;
+    if (isOutput(message)) return message.first + countOf(message) - 1;
     return message.kind === 'final' ? message.items : -1;
   });
   const last = counts.reduce((most, count) => Math.max(most, count), -1);
@@ -122,11 +154,11 @@ function mostReceived(messages: (ReplyMessage | undefined)[], kept: RestartMessa
 }
 
 /** How many items a client that takes each item once has had of the lost attempts. */
-function drained(messages: (ReplyMessage | undefined)[], kept: RestartMessage | undefined): number {
+function drained(messages: Reply[], kept: RestartMessage | undefined): number {
   const before = kept ? kept.received : 0;
   // Of the attempt that it was shown last; later ones may have come and gone unseen.
   const shown = kept ? kept.attempt : 1;
-  const left = messages.find((message): message is OutputMessage => message?.kind === 'output' && message.attempt === shown);
+  const left = messages.filter(isOutput).find((message) => message.attempt === shown);
   // With nothing left of it, what it had sent was taken.
   return left ? before + left.first - 1 : before + 1;
 }

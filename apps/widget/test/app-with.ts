@@ -1,6 +1,6 @@
 /** The app with a broker that is what a test says: the real one is in test/integration. */
 import type { ReplyReader } from '@code-widgets/broker';
-import type { ReplyMessage, TaskMessage } from '@code-widgets/protocol';
+import { encodeMessage, type ReplyMessage, type TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 
@@ -37,7 +37,8 @@ export async function appWith(dependencies: Partial<AppDependencies> = {}): Prom
   return { app, submitted };
 }
 
-export const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({ poll: (_, read) => Promise.resolve(read(messages).result) });
+export const sizesOf = (messages: ReplyMessage[]) => messages.map((message) => encodeMessage(message).length);
+export const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({ poll: (_, read) => Promise.resolve(read(messages, sizesOf(messages)).result) });
 /** Of a broker that fails, with 30 tasks waiting for 4 workers. */
 export const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
   tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },

@@ -8,6 +8,7 @@ const JSON_TYPE = { headers: { 'content-type': 'application/json' } };
 const TEXT = JSON.stringify(RUN);
 /** A run with one more member, as text: what JSON.stringify would not write. */
 const withMember = (member: string) => `{${member},${TEXT.slice(1)}`;
+const many = (count: number) => Array.from({ length: count }, (_, i) => i);
 const nested = (depth: number, [open, close] = ['[', ']']) => `${open}`.repeat(depth) + `${close}`.repeat(depth);
 
 describe('a body', () => {
@@ -16,6 +17,9 @@ describe('a body', () => {
     ['two million lists in each other', nested(2_000_000), /more than 32 deep/],
     ['100,000 objects in each other', withMember(`"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`), /more than 32 deep/],
     ['lists in each other that never end', '['.repeat(4_000_000), /more than 32 deep/],
+    ['a million objects', withMember(`"x":[${Array(1_000_000).fill('{}').join()}]`), /more than 20000 values/],
+    ['a million numbers', withMember(`"x":[${Array(1_000_000).fill('0').join()}]`), /more than 20000 values/],
+    ['20,000 members', withMember(many(20_000).map((i) => `"x${i}":0`).join()), /more than 20000 values/],
     ['a prototype', withMember('"__proto__":{"polluted":1}'), /__proto__/],
     ['a prototype, written otherwise', withMember('"\\u005f_proto__":{"polluted":1}'), /__proto__/],
     ['a prototype further down', withMember('"x":[{"y":{"__proto__":["-g"]}}]'), /__proto__/],
@@ -36,6 +40,7 @@ describe('a body', () => {
   it.each<[string, string]>([
     ['brackets in a text', withMember(`"x":"${'['.repeat(1000)}\\"${'{'.repeat(1000)}\\\\"`)],
     ['a thousand lists beside each other', withMember(`"x":[${Array(1000).fill('[]').join()}]`)],
+    ['as many switches as there may be, and commas in a text', withMember(`"x":[${Array(10_000).fill('"-g"').join()},"${','.repeat(100_000)}"]`)],
     ['a few lists in each other', withMember(`"x":${nested(20)}`)],
     ['a byte order mark', `\ufeff${TEXT}`],
     ['names that objects have of their own', withMember('"constructor":1,"toString":2,"hasOwnProperty":3')],
@@ -68,11 +73,11 @@ describe('a body', () => {
 });
 
 describe('members of a run', () => {
-  const many = (count: number) => Array.from({ length: count }, (_, i) => `-g${i}`);
+  const names = (count: number) => many(count).map((i) => `-g${i}`);
   it.each<[string, object, RegExp]>([
-    ['packages of switches', { switches: Object.fromEntries(many(101).map((name) => [name, []])) }, /100 properties/],
-    ['switches', { switches: { Compiler: many(101) } }, /100 items/],
-    ['files', { files: many(101).map((basename) => ({ basename, contents: '' })) }, /100 allowed/],
+    ['packages of switches', { switches: Object.fromEntries(names(101).map((name) => [name, []])) }, /100 properties/],
+    ['switches', { switches: { Compiler: names(101) } }, /100 items/],
+    ['files', { files: names(101).map((basename) => ({ basename, contents: '' })) }, /100 allowed/],
   ])('are no more than a hundred: %s', async (_, more, message) => {
     const { app } = await appWith();
     const answer = await post(app, '/run_program/', { ...RUN, ...more });

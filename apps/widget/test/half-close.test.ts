@@ -92,7 +92,7 @@ describe('a long poll', () => {
       const { signal } = patience ?? {};
       if (signal && !signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
       count--;
-      return read([]).result;
+      return read([], []).result;
     };
     return { replies: { poll }, count: () => count };
   }

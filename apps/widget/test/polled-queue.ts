@@ -1,6 +1,7 @@
 /** A task's reply queue without a broker, and what workers put into it. */
 import { expect } from '@jest/globals';
-import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
+import type { Reply } from '@code-widgets/broker';
+import type { FinalMessage, OutputMessage } from '@code-widgets/protocol';
 
 import { decidePoll } from '../src/poll.js';
 
@@ -23,13 +24,18 @@ export const end = (attempt: number, items: number, status = 0): FinalMessage =>
 
 /** A reply queue as the broker keeps it, polled by one client. */
 export class Queue {
-  messages: (ReplyMessage | undefined)[] = [];
-  push(...messages: (ReplyMessage | undefined)[]): this {
+  messages: Reply[] = [];
+
+  /** @param limitBytes of an answer, a message counted as a byte for each of its items */
+  constructor(private readonly limitBytes = Infinity) {}
+
+  push(...messages: Reply[]): this {
     this.messages.push(...messages);
     return this;
   }
   poll(read?: number) {
-    const { remove, append, result } = decidePoll(this.messages, read);
+    const bytes = this.messages.map((message) => (message?.kind === 'output' ? message.items.length : 1));
+    const { remove, append, result } = decidePoll(this.messages, read, { bytes, limitBytes: this.limitBytes });
     this.messages = this.messages.filter((_, index) => !remove.includes(index)).concat(append ?? []);
     return { ...result.answer, output: result.answer.output.map(({ msg }) => msg.data as string) };
   }

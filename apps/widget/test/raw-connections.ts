@@ -78,8 +78,8 @@ export const POLL = `POST /check_output/ HTTP/1.1\r\nHost: x\r\nContent-Type: ap
 const connectionsOf = (app: App) =>
   new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
 
-export async function until(isSo: () => boolean): Promise<void> {
-  for (const end = performance.now() + SOON_MS; !isSo(); await sleep(1)) {
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + SOON_MS; !(await isSo()); await sleep(1)) {
     if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms`);
   }
 }

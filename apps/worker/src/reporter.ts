@@ -5,11 +5,16 @@
 import { MESSAGE_VERSION, type FinalMessage, type LabVerdict, type OutputItem } from '@code-widgets/protocol';
 import type { ReplyPublisher } from '@code-widgets/broker';
 
-/** About how many UTF-16 units one item, and one message, may hold. */
+import { shortened } from './shortened.js';
+
+/** About how many UTF-16 units one item may hold. */
 const ITEM_SIZE = 64 * 1024;
-const MESSAGE_SIZE = 256 * 1024;
-/** What an item takes beside its text. */
-const ITEM_OVERHEAD = 64;
+/** About how many bytes of JSON one message may hold: a poll answers whole messages, within a bound. */
+const MESSAGE_BYTES = 256 * 1024;
+/** Bytes of JSON that the `actual` texts of a verdict's failed cases may have together. The reader has the whole output in the items before. */
+const ACTUAL_BYTES = 384 * 1024;
+/** Bytes of JSON that one UTF-16 unit takes at most: a control character is written as \u0001. */
+const ESCAPE_BYTES = 6;
 /**
  * Maximum number of items that keep the order of stdout and stderr. A task that alternates between
  * them more often has its further lines joined by stream, or they would fill the reply queue.
@@ -57,7 +62,7 @@ export class Reporter {
   }
 
   lab(verdict: LabVerdict): void {
-    this.waiting.push({ msg: { type: 'lab', data: verdict } });
+    this.waiting.push({ msg: { type: 'lab', data: bounded(verdict) } });
     this.gather();
   }
 
@@ -110,10 +115,22 @@ export class Reporter {
 
   private nextBatch(): OutputItem[] {
     let end = 0;
-    for (let size = 0; end < this.waiting.length && size < MESSAGE_SIZE; end++) {
-      const { msg, ref } = this.waiting[end] as OutputItem;
-      size += ITEM_OVERHEAD + (ref?.length ?? 0) + (msg.type === 'lab' ? 0 : msg.data.length);
-    }
+    for (let bytes = 0; end < this.waiting.length && bytes < MESSAGE_BYTES; end++) bytes += jsonBytes(this.waiting[end]);
     return this.waiting.splice(0, end);
   }
+}
+
+const jsonBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+
+/** A passed case's `actual` is its `out`, which the request's limits bound; a failed one's may be all of the output. */
+function bounded({ success, cases }: LabVerdict): LabVerdict {
+  let left = ACTUAL_BYTES;
+  const entries = Object.entries(cases).map(([key, each]) => {
+    if (each.status === 'Success') return [key, each] as const;
+    const bytes = jsonBytes(each.actual);
+    const actual = bytes <= left ? each.actual : shortened(each.actual, Math.floor(left / ESCAPE_BYTES));
+    left = Math.max(0, left - bytes);
+    return [key, { ...each, actual }] as const;
+  });
+  return { success, cases: Object.fromEntries(entries) };
 }

@@ -3,6 +3,7 @@ import type { LimitName, Sandbox, StepEnd, StepOptions } from '@code-widgets/san
 
 import { LineBuffer } from './line-buffer.js';
 import type { Reporter } from './reporter.js';
+import { shortened } from './shortened.js';
 import { signalWords } from './signals.js';
 import { limitWords, stepTimeMs, type StepKind, type TaskBudget, type TaskLimits } from './task-limits.js';
 
@@ -42,11 +43,16 @@ export interface StepResult<End extends StepEnd> {
 const WORKSPACE = '/workspace/sessions';
 const WORKSPACE_PATH = `${WORKSPACE}/`;
 
+/** In UTF-16 units. A lab can have 50 cases with 64 KiB of arguments each; the program gets all of them. */
+const ANNOUNCEMENT_LENGTH = 4096;
+
 /** Throws what the sandbox throws; whatever the user's program does is in the result. */
 export async function runStep<End extends StepEnd>(context: TaskContext, step: StepRequest<End>): Promise<StepResult<End>> {
   const { reporter, limits, budget, spent, signal } = context;
   const { kind, ref } = step;
-  reporter.text('console', step.announcement, ref);
+  const announcement = shortened(step.announcement, ANNOUNCEMENT_LENGTH);
+  budget.spendAnnouncement(Buffer.byteLength(announcement));
+  reporter.text('console', announcement, ref);
 
   const lineBuffer = () => new LineBuffer(limits.lineBytes, WORKSPACE_PATH);
   const lines = { stdout: lineBuffer(), stderr: lineBuffer() };

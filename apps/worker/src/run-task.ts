@@ -11,6 +11,7 @@ import {
   type Mode,
   type Project,
 } from '@code-widgets/project';
+import { limits, type Executable } from '@code-widgets/sandbox';
 
 import { runStep, type TaskContext } from './run-step.js';
 
@@ -29,7 +30,7 @@ export async function runTask(
 ): Promise<number> {
   if (project.mistake !== undefined) return mistake(context, project.mistake);
   let status = 0;
-  let executable: Buffer | undefined;
+  let executable: Executable | undefined;
 
   for (const step of stepsOf(project.mode)) {
     switch (step.kind) {
@@ -71,7 +72,7 @@ async function build({ files, languages, main }: Project, context: TaskContext) 
   return end;
 }
 
-async function run(project: Project, executable: Buffer | undefined, context: TaskContext) {
+async function run(project: Project, executable: Executable | undefined, context: TaskContext) {
   const { main } = project;
   if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : explainMissingMain(project.sources));
   const command = runCommand(main.executable, project.arguments);
@@ -83,7 +84,7 @@ async function run(project: Project, executable: Buffer | undefined, context: Ta
   return end.status;
 }
 
-async function judgeCases(project: Project, executable: Buffer | undefined, context: TaskContext) {
+async function judgeCases(project: Project, executable: Executable | undefined, context: TaskContext) {
   const { main, labCases } = project;
   if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : explainMissingMain(project.sources));
   if (!labCases?.length) return mistake(context, explainMissingCases(labCases !== undefined));
@@ -119,7 +120,9 @@ async function prove({ files }: Project, switches: readonly string[], context: T
   return end.status;
 }
 
-const NO_EXECUTABLE = 'The build left no program of at most 64 MiB to run.';
+const NO_EXECUTABLE =
+  `The build left no program of at most ${limits.EXECUTABLE_BYTES / 2 ** 20} MiB to run. ` +
+  'A large array with initial values is a part of the program: give it its values when the program runs.';
 
 function mistake({ reporter }: TaskContext, words: string): number {
   reporter.text('stderr', words);

@@ -17,9 +17,13 @@ export interface TaskLimits {
   proveMemoryBytes: number;
 }
 
+/** Announcements of a task that are not charged to its output: more than 50 lab cases with usual arguments need. */
+const FREE_ANNOUNCEMENT_BYTES = 64 * KIB;
+
 export class TaskBudget {
   private readonly deadline: number;
   private bytesLeft: number;
+  private announcementBytesLeft = FREE_ANNOUNCEMENT_BYTES;
 
   constructor(limits: Pick<TaskLimits, 'taskMs' | 'outputBytes'>) {
     this.deadline = performance.now() + limits.taskMs;
@@ -37,6 +41,12 @@ export class TaskBudget {
 
   spendOutput(bytes: number): void {
     this.bytesLeft = Math.max(0, this.bytesLeft - bytes);
+  }
+
+  /** Announcements beyond the free ones take room from the program's output. */
+  spendAnnouncement(bytes: number): void {
+    this.spendOutput(Math.max(0, bytes - this.announcementBytesLeft));
+    this.announcementBytesLeft = Math.max(0, this.announcementBytesLeft - bytes);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { FinalMessage, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
+import type { FinalMessage, LabVerdict, OutputMessage, ReplyMessage } from '@code-widgets/protocol';
 
 import { ORDERED_ITEMS, Reporter } from '../src/reporter.js';
 
@@ -166,5 +166,48 @@ describe('a reporter', () => {
     expect(outputs.flatMap(texts).join('')).toBe(line.repeat(1000));
     expect(Math.max(...outputs.flatMap(texts).map((data) => data.length))).toBeLessThanOrEqual(64 * 1024);
     expect(Math.max(...outputs.map((message) => JSON.stringify(message).length))).toBeLessThan(400 * 1024);
+  });
+
+  it('keeps messages of a bounded size where each character is six in JSON', async () => {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    for (let i = 0; i < 16; i++) reporter.text('stdout', '\u0001'.repeat(64 * 1024));
+    const finished = reporter.finish(END);
+    for (let i = 0; i < 40; i++) {
+      await queue.settle();
+      queue.confirms[i]?.resolve();
+    }
+    await finished;
+    const outputs = queue.published.filter((message) => message.kind === 'output');
+    expect(outputs.flatMap(texts).join('')).toHaveLength(1024 * 1024);
+    expect(Math.max(...outputs.map((message) => JSON.stringify(message).length))).toBeLessThan(700 * 1024);
+  });
+});
+
+describe('a verdict', () => {
+  const failed = (actual: string) => ({ in: null, out: 'x', actual, status: 'Failed' as const });
+  async function reported(cases: LabVerdict['cases']): Promise<LabVerdict> {
+    const queue = slowQueue();
+    const reporter = new Reporter(queue, 1, () => undefined);
+    reporter.lab({ success: false, cases });
+    await queue.settle();
+    return (queue.published[0] as OutputMessage).items[0]?.msg.data as LabVerdict;
+  }
+
+  it('comes as it is, with outputs as they usually are', async () => {
+    const cases = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [String(i), failed(`${'y'.repeat(5000)} ${i}`)]));
+    expect((await reported(cases)).cases).toEqual(cases);
+  });
+
+  it('does not repeat all of a long output: each failed case has what is left of 384 KiB of JSON', async () => {
+    const { cases } = await reported({ 1: failed('first'), 2: failed('\u0001'.repeat(1024 * 1024)), 3: failed('last') });
+    expect(cases[1]).toEqual(failed('first'));
+    expect(cases[2]?.actual).toMatch(/^\u0001{65000,65536}\u2026$/);
+    expect(cases[3]?.actual).toBe('\u2026');
+  });
+
+  it('has all of what a passed case has put out, which its `out` bounds', async () => {
+    const passed = { in: null, out: 'y'.repeat(50_000), actual: 'y'.repeat(50_000), status: 'Success' as const };
+    expect((await reported({ 1: failed('x'.repeat(400_000)), 2: passed })).cases[2]).toEqual(passed);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createProject, type Mode } from '@code-widgets/project';
-import type { BuildRequest, Sandbox } from '@code-widgets/sandbox';
+import { limits as sandboxLimits, type BuildEnd, type BuildRequest, type Sandbox } from '@code-widgets/sandbox';
 
 import { readConfig, taskLimits } from '../src/config.js';
 import { Reporter } from '../src/reporter.js';
@@ -9,12 +9,12 @@ import type { TaskContext } from '../src/run-step.js';
 import { TaskBudget } from '../src/task-limits.js';
 
 /** What a task reports, with a sandbox whose builds succeed and that can do nothing else. */
-async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>) {
+async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>, built: Partial<BuildEnd> = { executable: [Buffer.from('program')] }) {
   const builds: BuildRequest[] = [];
   const items: string[] = [];
   const build: Sandbox['build'] = (request) => {
     builds.push(request);
-    return Promise.resolve({ status: 0, ms: 1, executable: Buffer.from('program') });
+    return Promise.resolve({ status: 0, ms: 1, ...built });
   };
   const limits = taskLimits(readConfig({}));
   const reporter = new Reporter({ publish: () => Promise.resolve() }, 1, () => undefined);
@@ -48,6 +48,12 @@ describe('a mistake of the reader', () => {
     const { status, items } = await outcomeOf(mode, { 'lib.c': 'int f(void) { return 1; }' });
     expect(status).toBe(1);
     expect(items).toEqual([...BUILT, expect.stringMatching(/^stderr: There is no main program to run\. Add a function main/)]);
+  });
+
+  it.each<Mode>(['run', 'submit'])('that makes the program too large is told with the limit: %s', async (mode) => {
+    const { status, items } = await outcomeOf(mode, { 'lab.adb': 'procedure Lab is' }, {});
+    expect(status).toBe(1);
+    expect(items).toEqual([...BUILT, expect.stringContaining(`at most ${sandboxLimits.EXECUTABLE_BYTES >> 20} MiB`)]);
   });
 
   it.each([

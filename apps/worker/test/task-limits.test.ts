@@ -44,3 +44,19 @@ describe('the time of a step', () => {
     expect(stepTimeMs('run', limits, new TaskBudget({ ...limits, taskMs: 0 }))).toBe(0);
   });
 });
+
+describe('announcements', () => {
+  it('cost a task no output where they are usual: fifty of a thousand characters', () => {
+    const budget = new TaskBudget(limits);
+    for (let i = 0; i < 50; i++) budget.spendAnnouncement(1000);
+    expect(budget.outputBytesLeft).toBe(limits.outputBytes);
+  });
+
+  it('are charged to its output beyond 64 KiB', () => {
+    const budget = new TaskBudget(limits);
+    for (let i = 0; i < 50; i++) budget.spendAnnouncement(4096);
+    expect(budget.outputBytesLeft).toBe(limits.outputBytes - (50 * 4096 - 64 * 1024));
+    budget.spendAnnouncement(10 * 1024 * 1024);
+    expect(budget.outputBytesLeft).toBe(0);
+  });
+});

@@ -4,6 +4,7 @@ export type { Broker, BrokerSettings, Log } from './connection.js';
 export { DeadLettersBusy, NotReplayable, replayTask, visitDeadLetters } from './dead-letters.js';
 export type { DeadLetter } from './dead-letters.js';
 export { ReplyQueueGone } from './reach.js';
+export type { Reply } from './reply-outline.js';
 export type { ReplyPublisher } from './reply-publisher.js';
 export { createReplyReader, ReplyQueueBusy } from './reply-reader.js';
 export type { Patience, Reading, ReplyReader } from './reply-reader.js';

@@ -7,7 +7,7 @@ import { untilInReach } from './reach.js';
 
 /** Below what a broker takes a consumer for hung after, 15 minutes here. */
 const HELD_MS = 10 * 60_000;
-/** So many are held beside those that are worked on, of up to 4 MiB each. */
+/** Maximum number of tasks held beside those that are worked on. */
 const HELD_TASKS = 32;
 
 export class HeldTasks {

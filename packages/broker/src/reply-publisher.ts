@@ -4,6 +4,7 @@ import { encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
 import { BrokerError, BrokerUnavailable, type Broker } from './connection.js';
 import { faultOf } from './reach.js';
+import { outlineHeaders } from './reply-outline.js';
 
 /** Below what every broker takes: RabbitMQ 4 has a limit of 16 MiB by default. */
 const LARGEST_MESSAGE_BYTES = 12 * 1024 * 1024;
@@ -38,7 +39,7 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
             return Promise.reject(new BrokerError(`a reply of ${body.length} bytes is too large`));
           }
           const messageId = String(++published);
-          const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json' };
+          const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json', headers: outlineHeaders(message) };
           return new Promise((resolve, reject) => {
             channel.publish(replyExchange, identifier, body, options, (error: unknown) => {
               if (returned.delete(messageId) || isRefusal(error)) void whyRefused(broker, identifier).then(reject);

@@ -6,11 +6,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { decodeReplyMessage, type ReplyMessage } from '@code-widgets/protocol';
+import type { ReplyMessage } from '@code-widgets/protocol';
 
 import { brokerCall, BrokerError, type Broker } from './connection.js';
 import { EmptinessCheck } from './emptiness.js';
 import { absence } from './reach.js';
+import { Backlog, type Reply } from './reply-outline.js';
 import { replyPublishers } from './reply-publisher.js';
 import { Turns } from './turns.js';
 
@@ -46,7 +47,8 @@ export interface Reading<Result> {
   result: Result;
 }
 
-export type Read<Result> = (messages: (ReplyMessage | undefined)[]) => Reading<Result>;
+/** `bytes`: of the content of each message. */
+export type Read<Result> = (messages: Reply[], bytes: number[]) => Reading<Result>;
 
 /** How long a poll that finds nothing waits for something to come. */
 export interface Patience {
@@ -58,7 +60,8 @@ export interface Patience {
 export interface ReplyReader {
   /**
    * Shows `read` everything that is in the queue, oldest first (undefined for what is no message
-   * of this version), while no other poll can see it, and does what it decides.
+   * of this version, an outline for output beyond the first few MiB), while no other poll can see
+   * it, and does what it decides.
    * Throws ReplyQueueGone, ReplyQueueBusy or BrokerUnavailable.
    */
   poll<Result>(identifier: string, read: Read<Result>, patience?: Patience): Promise<Result>;
@@ -72,7 +75,7 @@ export function createReplyReader(broker: Broker): ReplyReader {
     async poll(identifier, read, patience) {
       // Most polls come before there is anything to see.
       if (patience === undefined && (await emptiness.isSure(broker.topology.replyQueue(identifier)))) {
-        const { append, result } = read([]);
+        const { append, result } = read([], []);
         if (append === undefined) return result;
       }
       return turns.take(identifier, () => readReplies(broker, identifier, read, patience), () => new ReplyQueueBusy(identifier));
@@ -83,17 +86,17 @@ export function createReplyReader(broker: Broker): ReplyReader {
 /** What a poll does, without regard to other polls of this process. */
 export async function readReplies<Result>(broker: Broker, identifier: string, read: Read<Result>, patience?: Patience): Promise<Result> {
   const held = await holdQueue(broker, broker.topology.replyQueue(identifier));
-  const readAll = () => read(held.deliveries.map(({ content }) => decodeReplyMessage(content)));
+  const readAll = () => read(held.backlog.replies(), held.backlog.bytes);
   const settle = ({ append, remove }: Reading<Result>) => brokerCall(async () => {
     if (append !== undefined) await appendReply(broker, identifier, append);
     const removed = new Set(remove);
-    for (const index of removed) held.channel.ack(held.deliveries[index] as ConsumeMessage);
-    held.deliveries = held.deliveries.filter((_, index) => !removed.has(index));
+    for (const index of removed) held.channel.ack(held.backlog.messageAt(index) as ConsumeMessage);
+    held.backlog.remove(removed);
   });
   try {
     let reading = readAll();
     if (patience !== undefined && reading.isEmpty) {
-      const known = held.deliveries.length - new Set(reading.remove).size;
+      const known = held.backlog.length - new Set(reading.remove).size;
       await settle(reading);
       await somethingNew(held, known, patience);
       if (patience.signal.aborted) return reading.result;
@@ -104,9 +107,9 @@ export async function readReplies<Result>(broker: Broker, identifier: string, re
   } finally {
     // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
     // in one step: between a cancel and a requeue another poll would see half of it.
-    const closed = brokerCall(() => held.channel.close()).catch(() => undefined);
+    const closed = brokerCall(() => held.channel.close()).catch(() => undefined).finally(() => held.backlog.dispose());
     // Who has seen the end asks no more: only another poll would have to wait for this.
-    if (!hasEnded(held)) await closed;
+    if (!held.backlog.hasEnded) await closed;
   }
 }
 
@@ -114,8 +117,8 @@ export async function readReplies<Result>(broker: Broker, identifier: string, re
 interface HeldQueue {
   readonly queue: string;
   readonly channel: Channel;
-  /** All that was in it, oldest first, and what has come since. */
-  deliveries: ConsumeMessage[];
+  /** All that was in it, and what has come since. */
+  readonly backlog: Backlog;
   /** The queue was deleted, or moved, while it was held. */
   isLost: boolean;
   /** Called when one more has come, or the queue is lost. */
@@ -137,16 +140,13 @@ async function somethingNew(held: HeldQueue, known: number, { ms, signal }: Pati
     held.onNews = () => holds() && end();
     if (holds() || signal.aborted) end();
   });
-  const hasCome = () => held.deliveries.length > known;
+  const hasCome = () => held.backlog.length > known;
   await within(ms, () => hasCome() || held.isLost);
   if (signal.aborted) return;
-  if (hasCome()) await within(GATHER_MS, () => hasEnded(held));
+  if (hasCome()) await within(GATHER_MS, () => held.backlog.hasEnded);
   // Which also tells what became of a queue that is lost.
-  if ((hasCome() && !hasEnded(held)) || held.isLost) await brokerCall(() => untilNoneLeft(held));
+  if ((hasCome() && !held.backlog.hasEnded) || held.isLost) await brokerCall(() => untilNoneLeft(held));
 }
-
-/** Whether the task's end is there, behind which nothing comes. */
-const hasEnded = ({ deliveries }: HeldQueue) => decodeReplyMessage(deliveries.at(-1)?.content ?? Buffer.alloc(0))?.kind === 'final';
 
 /**
  * Takes all messages of a queue as its exclusive consumer. The exclusiveness is the lock between
@@ -156,13 +156,14 @@ async function holdQueue(broker: Broker, queue: string): Promise<HeldQueue> {
   const deadline = Date.now() + HOLD_TIMEOUT_MS;
   let retryMs = HOLD_RETRY_MS;
   for (;;) {
-    const held: HeldQueue = { queue, channel: await broker.openChannel(), deliveries: [], isLost: false, onNews: () => undefined };
+    const held: HeldQueue = { queue, channel: await broker.openChannel(), backlog: new Backlog(), isLost: false, onNews: () => undefined };
     try {
       if (await brokerCall(() => takeAll(held))) return held;
       if (Date.now() > deadline) throw new ReplyQueueBusy(queue);
     } catch (error) {
       // Not waited for: a broker that was silent is silent about this as well.
       held.channel.close().catch(() => undefined);
+      held.backlog.dispose();
       throw error;
     }
     await sleep(retryMs * (0.5 + Math.random()));
@@ -170,12 +171,12 @@ async function holdQueue(broker: Broker, queue: string): Promise<HeldQueue> {
   }
 }
 
-/** Fills the deliveries, or resolves to false if another consumer has the queue; the channel is closed then. */
+/** Fills the backlog, or resolves to false if another consumer has the queue; the channel is closed then. */
 async function takeAll(held: HeldQueue): Promise<boolean> {
   const { queue, channel } = held;
   const onMessage = (message: ConsumeMessage | null) => {
     if (message === null) held.isLost = true;
-    else held.deliveries.push(message);
+    else held.backlog.add(message);
     held.onNews();
   };
   try {

@@ -222,6 +222,7 @@ class Consumer {
       broker.log.error({ bytes: message.content.length }, 'a message that no worker understands was set aside');
       return (await endUnread(mine, attempt)) || attempt > DELIVERY_LIMIT ? 'dead' : 'retry';
     }
+    message.content = Buffer.alloc(0); // Up to 4 MiB that nobody reads any more; a task may be held for ten minutes.
     try {
       const { lost, ended } = await attemptHistory(broker, task.identifier, attempt, signal);
       if (ended !== undefined) {

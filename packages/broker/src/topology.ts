@@ -31,7 +31,7 @@ export const DELIVERY_LIMIT = 100;
 const MIB = 1024 * 1024;
 /** Tasks are up to 4 MiB each; a queue full of the largest must not fill the broker's disk. */
 const TASK_QUEUE_BYTES = 256 * MIB;
-/** A task's 1 MiB of output, written as JSON escapes, judged, and begun again twice, fits in it. */
+/** Three attempts of the largest answer fit in it: docs/operations.md has the sum. */
 const REPLY_QUEUE_BYTES = 48 * MIB;
 const REPLY_QUEUE_MESSAGES = 100_000;
 const DEAD_LETTERS = 1000;

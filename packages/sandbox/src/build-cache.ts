@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { byteLength, type Executable } from './executable.js';
 import { CACHE_SHARE, CACHE_SLACK, UNFINISHED_MS } from './limits.js';
 import type { Log } from './log.js';
 import type { OutputStream } from './frames.js';
@@ -16,7 +17,7 @@ export interface Build {
   readonly status: number;
   /** Of the command, when it was built. */
   readonly ms: number;
-  readonly executable?: Buffer;
+  readonly executable?: Executable;
 }
 
 export interface BuildCacheOptions {
@@ -27,12 +28,23 @@ export interface BuildCacheOptions {
 }
 
 /** Raise when the files look different, or the same key should give another build. */
-const VERSION = 2;
+const VERSION = 3;
 const DIGEST_CHARACTERS = 64;
+
+/** Successive bytes of one stream, and their number. */
+export type OutputRun = [stream: OutputStream, bytes: number];
+
+/** The output whose bytes are `bytes`, without a copy. */
+export function toOutput(bytes: Buffer, runs: readonly OutputRun[]): Build['output'] {
+  let end = 0;
+  return runs.map(([stream, length]) => [stream, bytes.subarray(end, (end += length))]);
+}
 
 /** Everything that a build depends on: whatever else is equal, it is the same build. */
 export function buildKey(...parts: readonly unknown[]): string {
-  return digest(Buffer.from(JSON.stringify([VERSION, ...parts])));
+  const hash = createHash('sha256');
+  for (const part of [VERSION, ...parts]) hash.update(`${JSON.stringify(part)}\n`);
+  return hash.digest('hex');
 }
 
 export class BuildCache {
@@ -108,14 +120,15 @@ export class BuildCache {
     const { folder, maxBytes, log } = this.options;
     // After whoever has built it has gone on.
     await setImmediate();
-    const bytes = encode(key, build);
-    if (bytes.length > maxBytes / CACHE_SHARE) return;
+    const pieces = encode(key, build);
+    const bytes = byteLength(pieces);
+    if (bytes > maxBytes / CACHE_SHARE) return;
     const unfinished = this.#path(`${key}.${randomUUID()}`);
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await writeFile(unfinished, bytes, { flag: 'wx', mode: 0o600 });
+      await writeFile(unfinished, pieces, { flag: 'wx', mode: 0o600 });
       await rename(unfinished, this.#path(key));
-      this.#newBytes += bytes.length;
+      this.#newBytes += bytes;
       // Others write as well: each looks again before it alone could fill what was left free.
       if (this.#newBytes > maxBytes * (1 - CACHE_SLACK)) await this.#evict();
     } catch (error) {
@@ -153,31 +166,35 @@ interface Header {
   key: string;
   status: number;
   ms: number;
-  output: [OutputStream, string][];
+  runs: OutputRun[];
   /** The rest of the file is it; otherwise there was none. */
   hasExecutable: boolean;
 }
 
-/** A digest of all that follows, a line of JSON, the executable. */
-function encode(key: string, { output, status, ms, executable }: Build): Buffer {
-  const header: Header = { key, status, ms, output: output.map(([stream, bytes]) => [stream, bytes.toString('latin1')]), hasExecutable: executable !== undefined };
-  const content = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), executable ?? Buffer.alloc(0)]);
-  return Buffer.concat([Buffer.from(digest(content)), content]);
+/** A digest of all that follows, a line of JSON, the output, the executable. */
+function encode(key: string, { output, status, ms, executable }: Build): Buffer[] {
+  const runs = output.map(([stream, { length }]): OutputRun => [stream, length]);
+  const header: Header = { key, status, ms, runs, hasExecutable: executable !== undefined };
+  const content = [Buffer.from(`${JSON.stringify(header)}\n`), ...output.map(([, bytes]) => bytes), ...(executable ?? [])];
+  return [Buffer.from(digest(content)), ...content];
 }
 
 function decode(key: string, bytes: Buffer): Build | undefined {
   const content = bytes.subarray(DIGEST_CHARACTERS);
-  if (digest(content) !== bytes.toString('latin1', 0, DIGEST_CHARACTERS)) return undefined;
+  if (digest([content]) !== bytes.toString('latin1', 0, DIGEST_CHARACTERS)) return undefined;
   const end = content.indexOf('\n');
   const header = JSON.parse(content.toString('utf8', 0, end)) as Header;
   if (header.key !== key) return undefined;
-  const { status, ms, hasExecutable } = header;
-  const output = header.output.map(([stream, text]) => [stream, Buffer.from(text, 'latin1')] as const);
-  return { status, ms, output, ...(hasExecutable && { executable: content.subarray(end + 1) }) };
+  const { status, ms, runs, hasExecutable } = header;
+  const rest = content.subarray(end + 1);
+  const outputBytes = runs.reduce((sum, [, length]) => sum + length, 0);
+  return { status, ms, output: toOutput(rest, runs), ...(hasExecutable && { executable: [rest.subarray(outputBytes)] }) };
 }
 
-function digest(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+function digest(pieces: readonly Buffer[]): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
 }
 
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

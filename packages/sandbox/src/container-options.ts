@@ -1,5 +1,6 @@
 /** The container of a step: everything that keeps a hostile program in it, in one place. */
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import { byteLength } from './executable.js';
 import { forGvisor, isGvisor } from './gvisor.js';
 import type { LauncherRequest, StepKind } from './launcher-request.js';
 import { filesToSend } from './launcher-request.js';
@@ -59,7 +60,7 @@ export function waitingShape(kind: StepKind, stepMs: number, limits: ContainerLi
 export function workspaceBytes(request: Pick<LauncherRequest, 'kind' | 'files' | 'executable'>, { programFilesBytes }: ContainerLimits): number {
   if (request.kind !== 'run') return TOOL_FILES_BYTES;
   const sent = filesToSend(request).map(({ contents }) => Buffer.byteLength(contents));
-  if (request.executable !== undefined) sent.push(request.executable.bytes.length);
+  if (request.executable !== undefined) sent.push(byteLength(request.executable.pieces));
   return programFilesBytes + LAUNCHER_FILES_BYTES + Math.max(USUAL_PROGRAM_BYTES, sent.reduce((sum, bytes) => sum + pageRounded(bytes), 0));
 }
 

@@ -1,6 +1,7 @@
 /** What a step's launcher says, from the bytes of an attached container to how it ended. */
 import type { Duplex } from 'node:stream';
 import { ContainerLost } from './engine.js';
+import { ByteCollector, type Executable } from './executable.js';
 import { createDockerReader, createLauncherReader, InvalidFrame, type LauncherFrame, type OutputStream } from './frames.js';
 import { PROTOCOL_VERSION } from './launcher-request.js';
 import { DIAGNOSTICS_BYTES, EXECUTABLE_BYTES } from './limits.js';
@@ -14,7 +15,7 @@ export interface Heard {
   /** Undefined: the stream ended, or patience did, before the launcher said how the command ended. */
   status?: StatusFrame;
   /** What a build handed back; undefined when there was no such file, or an empty one. */
-  executable?: Buffer;
+  executable?: Executable;
   /** The beginning of what the launcher (or the engine, starting it) wrote to stderr. */
   diagnostics: string;
 }
@@ -29,13 +30,13 @@ export interface ListenOptions {
 class Ear {
   ready = false;
   status: StatusFrame | undefined;
-  readonly #executable: Buffer[] = [];
-  #executableLeft: number;
+  readonly #executable = new ByteCollector();
+  readonly #executableLimit: number;
   #outputLeft: number;
   #diagnostics = Buffer.alloc(0);
 
   constructor(private readonly options: ListenOptions) {
-    this.#executableLeft = options.handsBack ? EXECUTABLE_BYTES : 0;
+    this.#executableLimit = options.handsBack ? EXECUTABLE_BYTES : 0;
     this.#outputLeft = options.outputLimitBytes;
   }
 
@@ -57,9 +58,8 @@ class Ear {
         this.options.onOutput(frame.type, frame.bytes);
         return;
       case 'executable':
-        this.#executableLeft -= frame.bytes.length;
-        if (this.#executableLeft < 0) throw new InvalidFrame('more of an executable than was asked for');
-        this.#executable.push(frame.bytes);
+        this.#executable.add(frame.bytes);
+        if (this.#executable.length > this.#executableLimit) throw new InvalidFrame('more of an executable than was asked for');
         return;
       case 'status':
         this.status = frame;
@@ -71,7 +71,7 @@ class Ear {
       ready: this.ready,
       diagnostics: this.#diagnostics.toString(),
       ...(this.status === undefined ? {} : { status: this.status }),
-      ...(this.#executable.length === 0 ? {} : { executable: Buffer.concat(this.#executable) }),
+      ...(this.#executable.length === 0 ? {} : { executable: this.#executable.pieces() }),
     };
   }
 }

@@ -122,7 +122,8 @@ function parseStatus(payload: Buffer): LauncherFrame {
 
 /** Reads the launcher's frames; `onFrame` gets each one whole. */
 export function createLauncherReader(onFrame: (frame: LauncherFrame) => void): ChunkReader {
-  let pieces: Buffer[] = [];
+  let payload: Buffer | undefined;
+  let fill = 0;
   return createReader(
     LAUNCHER_HEADER_BYTES,
     (header) => {
@@ -132,12 +133,17 @@ export function createLauncherReader(onFrame: (frame: LauncherFrame) => void): C
       return { type, length };
     },
     (type, piece, left) => {
-      pieces.push(piece);
+      if (left > 0 || payload !== undefined) {
+        // One that came in many pieces takes no more memory than its length.
+        payload ??= Buffer.allocUnsafe(piece.length + left);
+        fill += piece.copy(payload, fill);
+      }
       if (left > 0) return;
-      const payload = pieces.length === 1 ? piece : Buffer.concat(pieces);
-      pieces = [];
+      const whole = payload ?? piece;
+      payload = undefined;
+      fill = 0;
       const parse = PARSERS.get(type);
-      if (parse !== undefined) onFrame(parse(payload));
+      if (parse !== undefined) onFrame(parse(whole));
     },
   );
 }

@@ -1,4 +1,5 @@
 /** What the launcher is asked for, as frames: type byte, u32 big-endian length, payload. */
+import { byteLength, type Executable } from './executable.js';
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES } from './limits.js';
 
 /** The frames' version, which an image's launcher says when it is ready; the two must be equal. */
@@ -21,7 +22,7 @@ export interface LauncherRequest {
   command: readonly string[];
   files: readonly SourceFile[];
   /** The program to run; of a file of the same name only this one is sent. */
-  executable?: { basename: string; bytes: Buffer };
+  executable?: { basename: string; pieces: Executable };
   /** gprbuild finds its configuration anew, with all that it knows; it takes the image's prepared one otherwise. */
   findConfiguration?: boolean;
   /** No command is executed; in its place the launcher's child says what a command would find. */
@@ -35,6 +36,8 @@ const FIND_CONFIGURATION = 1;
 const INSPECT = 2;
 const NAME_BYTES = 255;
 const U32_MAX = 0xffff_ffff;
+/** Largest part of a request that is written at once. */
+const CHUNK_BYTES = 64 * 1024;
 
 function header(type: string, length: number): Buffer {
   const bytes = Buffer.alloc(5);
@@ -44,8 +47,7 @@ function header(type: string, length: number): Buffer {
 }
 
 function frame(type: string, ...payload: Buffer[]): Buffer[] {
-  const length = payload.reduce((sum, part) => sum + part.length, 0);
-  return [header(type, length), ...payload];
+  return [header(type, byteLength(payload)), ...payload];
 }
 
 function encodeName(name: string): Buffer {
@@ -55,9 +57,9 @@ function encodeName(name: string): Buffer {
   return bytes;
 }
 
-function encodeFile(type: string, basename: string, contents: Buffer): Buffer[] {
+function encodeFile(type: string, basename: string, ...contents: readonly Buffer[]): Buffer[] {
   const name = encodeName(basename);
-  return frame(type, Buffer.of(name.length), name, contents);
+  return frame(type, Buffer.of(name.length), name, ...contents);
 }
 
 function encodeStart(request: LauncherRequest): Buffer[] {
@@ -70,14 +72,12 @@ function encodeStart(request: LauncherRequest): Buffer[] {
   return frame('S', payload);
 }
 
-function encodeCommand(command: readonly string[]): Buffer[] {
-  const words = command.map((word) => Buffer.from(word));
-  const bytes = words.reduce((sum, word) => sum + word.length + 1, 0);
-  if (words.length === 0 || words.length > COMMAND_WORDS || bytes > COMMAND_BYTES) {
-    throw new RangeError(`a command of ${words.length} words and ${bytes} bytes`);
+function checkCommand(command: readonly string[]): void {
+  const bytes = command.reduce((sum, word) => sum + Buffer.byteLength(word) + 1, 0);
+  if (command.length === 0 || command.length > COMMAND_WORDS || bytes > COMMAND_BYTES) {
+    throw new RangeError(`a command of ${command.length} words and ${bytes} bytes`);
   }
-  if (words.some((word) => word.includes(0))) throw new RangeError('a word of the command has a NUL');
-  return words.flatMap((word) => frame('A', word));
+  if (command.some((word) => word.includes('\0'))) throw new RangeError('a word of the command has a NUL');
 }
 
 /** The files that are sent: what the executable takes the place of is not. */
@@ -86,25 +86,44 @@ export function filesToSend({ files, executable }: Pick<LauncherRequest, 'files'
 }
 
 /**
- * Encodes a request whole, so that nothing of it is sent when a part cannot be.
+ * A request in chunks of at most 64 KiB, each encoded when it is asked for. All of the request is
+ * checked first, so that nothing of it is sent when a part cannot be.
  * @throws {RangeError} a name that is no plain file name or given twice, an executable or a command
  *   above the limits: what the caller should not have let pass.
  */
-export function encodeRequest(request: LauncherRequest): Buffer {
-  const { executable, handBack } = request;
-  const files = filesToSend(request);
-  if (new Set(files.map(({ basename }) => basename)).size < files.length) {
-    throw new RangeError('two files of one name');
+export function encodeRequest(request: LauncherRequest): Iterable<Buffer> {
+  const { command, executable, handBack } = request;
+  const names = filesToSend(request).map(({ basename }) => basename);
+  if (new Set(names).size < names.length) throw new RangeError('two files of one name');
+  for (const name of [...names, executable?.basename, handBack]) if (name !== undefined) encodeName(name);
+  const executableBytes = byteLength(executable?.pieces ?? []);
+  if (executableBytes > EXECUTABLE_BYTES) throw new RangeError(`an executable of ${executableBytes} bytes`);
+  checkCommand(command);
+  return inChunks(encodeParts(request));
+}
+
+function* encodeParts(request: LauncherRequest): Generator<Buffer> {
+  const { command, executable, handBack } = request;
+  yield* encodeStart(request);
+  for (const { basename, contents } of filesToSend(request)) yield* encodeFile('F', basename, Buffer.from(contents));
+  if (executable !== undefined) yield* encodeFile('X', executable.basename, ...executable.pieces);
+  for (const word of command) yield* frame('A', Buffer.from(word));
+  if (handBack !== undefined) yield* frame('B', encodeName(handBack));
+  yield* frame('G');
+}
+
+/** Small parts are copied into one chunk, since each write costs a call of the kernel; large ones are cut. */
+function* inChunks(parts: Iterable<Buffer>): Generator<Buffer> {
+  let small = Buffer.allocUnsafe(CHUNK_BYTES);
+  let fill = 0;
+  for (const part of parts) {
+    if (fill + part.length > CHUNK_BYTES && fill > 0) {
+      yield small.subarray(0, fill);
+      small = Buffer.allocUnsafe(CHUNK_BYTES);
+      fill = 0;
+    }
+    if (part.length < CHUNK_BYTES) fill += part.copy(small, fill);
+    else for (let at = 0; at < part.length; at += CHUNK_BYTES) yield part.subarray(at, at + CHUNK_BYTES);
   }
-  if (executable !== undefined && executable.bytes.length > EXECUTABLE_BYTES) {
-    throw new RangeError(`an executable of ${executable.bytes.length} bytes`);
-  }
-  return Buffer.concat([
-    ...encodeStart(request),
-    ...files.flatMap(({ basename, contents }) => encodeFile('F', basename, Buffer.from(contents))),
-    ...(executable === undefined ? [] : encodeFile('X', executable.basename, executable.bytes)),
-    ...encodeCommand(request.command),
-    ...(handBack === undefined ? [] : frame('B', encodeName(handBack))),
-    ...frame('G'),
-  ]);
+  yield small.subarray(0, fill);
 }

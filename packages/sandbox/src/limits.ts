@@ -40,8 +40,12 @@ export const CPUS = 1;
 /** gnatprove keeps one small named semaphore in /dev/shm. */
 export const SHARED_MEMORY_BYTES = MIB;
 
-/** What a build may hand back, and so what may be sent to run. */
-export const EXECUTABLE_BYTES = 64 * MIB;
+/**
+ * What a build may hand back, and so what may be sent to run; launcher.h has the same number. Each
+ * task of a worker holds one in memory. Examples need 16 to 60 KiB, an Ada program with twenty
+ * packages of the library 245 KiB, C++ with <regex>, threads and debug information 2 MiB.
+ */
+export const EXECUTABLE_BYTES = 8 * MIB;
 /** All words of a command together, each with its end; the kernel takes 2 MiB with the environment. */
 export const COMMAND_BYTES = MIB;
 export const COMMAND_WORDS = 256 * KIB;

@@ -5,6 +5,7 @@ import { Calm } from './calm.js';
 import { waitingShape, workspaceBytes, type ContainerContext, type ContainerShape } from './container-options.js';
 import type { Engine } from './container.js';
 import { createEngine, engineCall } from './engine.js';
+import type { Executable } from './executable.js';
 import { isGvisor, withPtrace } from './gvisor.js';
 import { Images } from './images.js';
 import { faultsOf, parseReport, type EngineAbilities } from './inspection.js';
@@ -14,14 +15,15 @@ import { BUILD_TIME_MS, CONTAINER_LIMITS, INODES, INSPECTION_BYTES, INSPECTION_M
 import type { Log } from './log.js';
 import { Pool } from './pool.js';
 import { Removals } from './removals.js';
-import { runStep, type StepEnd, type StepOptions, type Workshop } from './step.js';
+import { runStep, type BuildEnd, type StepEnd, type StepOptions, type Workshop } from './step.js';
 
 export * as limits from './limits.js';
 export { CONTAINER_LIMITS, type ContainerLimits } from './limits.js';
 export { ContainerLost, SandboxUnavailable } from './engine.js';
 export type { OutputListener } from './conversation.js';
+export type { Executable } from './executable.js';
 export type { SourceFile } from './launcher-request.js';
-export type { LimitName, StepEnd, StepOptions } from './step.js';
+export type { BuildEnd, LimitName, StepEnd, StepOptions } from './step.js';
 
 export interface SandboxOptions {
   /** As DOCKER_HOST; unix:///var/run/docker.sock without it. */
@@ -64,7 +66,7 @@ export interface BuildRequest {
 }
 
 export interface RunRequest {
-  executable: Buffer;
+  executable: Executable;
   /** `./` and the executable's name, then the arguments, each as it is one word of argv. */
   command: string[];
   files: SourceFile[];
@@ -92,8 +94,7 @@ export interface Sandbox {
    * @throws as `check`.
    */
   imageId(kind: StepKind): Promise<string>;
-  /** `executable` is missing after a build that failed or left no regular file of that name. */
-  build(request: BuildRequest, options: StepOptions): Promise<StepEnd & { executable?: Buffer }>;
+  build(request: BuildRequest, options: StepOptions): Promise<BuildEnd>;
   run(request: RunRequest, options: StepOptions): Promise<StepEnd>;
   prove(request: ProveRequest, options: StepOptions): Promise<StepEnd>;
   /** Removes the containers of dead workers, and says how many; safe beside live ones. */
@@ -135,8 +136,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       const handBack = executable === undefined ? {} : { handBack: executable };
       return build({ kind: 'build', ...limitsOf(step), command, files, findConfiguration, ...handBack }, step);
     },
-    async run({ executable: bytes, command, files }, step) {
-      const executable = { basename: executableName(command), bytes };
+    async run({ executable: pieces, command, files }, step) {
+      const executable = { basename: executableName(command), pieces };
       return runStep(workshop, { kind: 'run', ...limitsOf(step), roomBytes: limits.programFilesBytes, command, files, executable }, step);
     },
     async prove({ command, files }, step) {

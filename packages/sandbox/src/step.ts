@@ -1,9 +1,11 @@
 /** One step: one container, made for it or waiting for it, sent its request, listened to, and removed. */
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outerTimeLimitMs, shapeOf } from './container-options.js';
 import { makeContainer, type Engine, type StepContainer } from './container.js';
 import { listen, type Heard, type OutputListener } from './conversation.js';
 import { ContainerLost } from './engine.js';
+import type { Executable } from './executable.js';
 import type { EndReason } from './frames.js';
 import { isGvisor } from './gvisor.js';
 import { encodeRequest, type LauncherRequest } from './launcher-request.js';
@@ -23,6 +25,11 @@ export interface StepEnd {
   ms: number;
   /** There is no such command in the image. */
   commandMissing?: true;
+}
+
+export interface BuildEnd extends StepEnd {
+  /** Missing after a build that failed or left no regular file of that name. */
+  executable?: Executable;
 }
 
 export interface StepOptions {
@@ -75,7 +82,7 @@ export async function runStep(
   request: LauncherRequest,
   options: StepOptions,
   { imageId, onContainer }: ImageWish = {},
-): Promise<StepEnd & { executable?: Buffer }> {
+): Promise<BuildEnd> {
   const { calm, context, images, pool } = workshop;
   const { signal } = options;
   const encoded = encodeRequest(request);
@@ -96,10 +103,10 @@ export async function runStep(
 async function converse(
   { context, log }: Workshop,
   container: StepContainer,
-  encoded: Buffer,
+  encoded: Iterable<Buffer>,
   request: LauncherRequest,
   { onOutput, outputLimitBytes, signal }: StepOptions,
-): Promise<StepEnd & { executable?: Buffer }> {
+): Promise<BuildEnd> {
   const { stream } = container;
   const outer = new AbortController();
   const patience = signal === undefined ? outer.signal : AbortSignal.any([outer.signal, signal]);
@@ -108,7 +115,7 @@ async function converse(
   try {
     // Read once there is somebody to read it. Left open to the end: the launcher takes the end of
     // its stdin for the end of the worker.
-    stream.write(encoded);
+    void send(stream, encoded);
     // Whoever fails first, the start or the conversation, ends both.
     const starting = container.start(signal);
     await Promise.race([starting, hearing]);
@@ -136,6 +143,15 @@ async function converse(
   } finally {
     clearTimeout(timer);
     outer.abort();
+  }
+}
+
+/** Chunk by chunk, as the launcher reads. */
+async function send(stream: Duplex, chunks: Iterable<Buffer>): Promise<void> {
+  for (const chunk of chunks) {
+    const error = await new Promise((resolve) => stream.write(chunk, resolve));
+    // A connection that is gone is noticed by the one that listens to it.
+    if (error) return;
   }
 }
 

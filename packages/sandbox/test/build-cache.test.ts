@@ -10,7 +10,7 @@ const build = (text: string, size = 10): Build => ({
   output: [['stdout', Buffer.from(text)], ['stderr', Buffer.from([0, 255, 10])]],
   status: 0,
   ms: 400,
-  executable: Buffer.alloc(size, text),
+  executable: [Buffer.alloc(size, text)],
 });
 const failed: Build = { output: [['stderr', Buffer.from('main.adb:1:01: error')]], status: 4, ms: 90 };
 
@@ -37,6 +37,19 @@ describe('a build cache', () => {
     expect(await cacheOf().get(key, making(result))).toEqual({ build: result, made: true });
     expect(await cacheOf().get(key, never)).toEqual({ build: result, made: false });
     expect(warnings).toEqual([]);
+  });
+
+  it('takes an executable in pieces, and gives it again as one', async () => {
+    const pieces = [Buffer.alloc(100 * KIB, 'a'), Buffer.alloc(100 * KIB, 'b')];
+    await cacheOf(8192 * KIB).get('k', making({ ...build('x'), executable: pieces }));
+    const kept = await cacheOf(8192 * KIB).get('k', never);
+    expect(kept?.build.executable).toHaveLength(1);
+    expect(Buffer.concat(kept?.build.executable ?? []).equals(Buffer.concat(pieces))).toBe(true);
+  });
+
+  it('keeps output of control characters without escapes, which would take six times the room', async () => {
+    await cacheOf().get('k', making({ ...failed, output: [['stderr', Buffer.alloc(50 * KIB, 1)]] }));
+    expect(statSync(join(folder, 'k')).size).toBeLessThan(51 * KIB);
   });
 
   it('keeps what differs in anything apart', () => {
@@ -94,7 +107,7 @@ describe('a build cache', () => {
 describe('a file of the cache', () => {
   const poisoned: [string, (path: string) => void][] = [
     ['changed in its executable', (path) => change(path, (bytes) => bytes.writeUInt8(0x21, bytes.length - 1))],
-    ['changed in its output', (path) => change(path, (bytes) => bytes.write('y', bytes.indexOf('"stdout","x') + 10))],
+    ['changed in its output', (path) => change(path, (bytes) => bytes.write('y', bytes.indexOf('\nx') + 1))],
     ['cut off', (path) => writeFileSync(path, readFileSync(path).subarray(0, -1))],
     ['empty', (path) => writeFileSync(path, '')],
     ['longer', (path) => writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.from('x')]))],

@@ -58,7 +58,7 @@ describe('the space of a program', () => {
   const programFilesBytes = CONTAINER_LIMITS.programFilesBytes + LAUNCHER_FILES_BYTES;
   const bytesOf = (size: number) => {
     const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
-    return workspaceBytes({ ...request('run'), files, executable: { basename: 'main', bytes: Buffer.alloc(size) } }, CONTAINER_LIMITS);
+    return workspaceBytes({ ...request('run'), files, executable: { basename: 'main', pieces: [Buffer.alloc(1), Buffer.alloc(size - 1)] } }, CONTAINER_LIMITS);
   };
 
   it('is what it may write on top of what is sent to it, in whole pages', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { listen, type ListenOptions } from '../src/conversation.js';
 import { SandboxUnavailable } from '../src/engine.js';
 import { PROTOCOL_VERSION } from '../src/launcher-request.js';
+import { EXECUTABLE_BYTES } from '../src/limits.js';
 
 function frame(type: string, payload: Buffer): Buffer {
   const header = Buffer.alloc(5);
@@ -49,7 +50,14 @@ describe('a conversation with a launcher', () => {
   it('collects the executable that was asked for', async () => {
     const { stream, hearing } = start({ handsBack: true });
     stream.write(Buffer.concat([READY, say('x', 'EL'), say('x', 'F'), EXITED]));
-    expect((await hearing).executable).toEqual(Buffer.from('ELF'));
+    expect((await hearing).executable).toEqual([Buffer.from('ELF')]);
+  });
+
+  it('takes no more of an executable than the limit', async () => {
+    const { stream, hearing } = start({ handsBack: true });
+    const piece = say('x', Buffer.alloc(64 * 1024));
+    for (let bytes = 0; bytes <= EXECUTABLE_BYTES; bytes += 64 * 1024) stream.write(piece);
+    await expect(hearing).rejects.toThrow(SandboxUnavailable);
   });
 
   it('ends without a status where the stream does, with what was said on stderr', async () => {

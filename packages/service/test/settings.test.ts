@@ -7,16 +7,17 @@ const Schema = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
   NAME: Type.String({ pattern: '^[a-z]+$', default: 'widget' }),
   FILE: Type.Optional(Type.String()),
+  TASKS: Type.Integer({ maximum: 8, default: 2, description: 'for more, run more workers' }),
 });
 
 describe('settings', () => {
   it('are the defaults where the environment has nothing, or an empty variable', () => {
-    expect(readSettings(Schema, { PORT: '', OTHER: 'x' })).toEqual({ PORT: 8000, NAME: 'widget' });
+    expect(readSettings(Schema, { PORT: '', OTHER: 'x' })).toEqual({ PORT: 8000, NAME: 'widget', TASKS: 2 });
   });
 
   it('are what the environment says, as the type that it should be, and cannot be changed', () => {
     const settings = readSettings(Schema, { PORT: '80', NAME: 'a', FILE: '/x' });
-    expect(settings).toEqual({ PORT: 80, NAME: 'a', FILE: '/x' });
+    expect(settings).toEqual({ PORT: 80, NAME: 'a', FILE: '/x', TASKS: 2 });
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
@@ -25,6 +26,7 @@ describe('settings', () => {
     ['PORT', 'eighty', 'PORT must be integer'],
     ['PORT', '1.5', 'PORT must be integer'],
     ['NAME', 'a b', 'NAME must match'],
+    ['TASKS', '9', 'TASKS must be <= 8 (it is "9"): for more, run more workers'],
   ])('that are wrong are named, with what they should be: %s=%s', (name, value, words) => {
     expect(() => readSettings(Schema, { [name]: value })).toThrow(words);
   });

@@ -24,7 +24,7 @@ export type Route = 'run' | 'poll' | 'download' | 'other';
 /** What each may be refused with. A client cannot make 500, 501 or 408 with a whole request in HTTP. */
 const REFUSALS_OF: Readonly<Record<Route, readonly number[]>> = {
   run: [...REFUSALS, 503],
-  poll: [...REFUSALS, 404, 503],
+  poll: [...REFUSALS, 404, 429, 503],
   download: REFUSALS,
   other: [...REFUSALS, 404, 405, 503],
 };

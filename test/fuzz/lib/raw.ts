@@ -12,7 +12,7 @@ const STILL_MS = 40;
 /** It then has so long to let go of a connection that the client has ended. */
 const CLOSE_MS = 15_000;
 /** What can be told of a request in whatever shape; a server's own fault is none of them. */
-const STATUSES = new Set([200, 400, 404, 405, 408, 413, 415, 417, 431, 501, 503]);
+const STATUSES = new Set([200, 400, 404, 405, 408, 413, 415, 417, 429, 431, 501, 503]);
 
 const requestLine = fc
   .tuple(

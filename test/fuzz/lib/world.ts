@@ -2,6 +2,7 @@
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { createReplyReader, type Broker, type ReplyReader } from '@code-widgets/broker';
 
+import { MAX_CONCURRENCY } from '../../../apps/worker/src/config.js';
 import type { FuzzedProcess } from '../../../scripts/lib/fuzz-table.js';
 import { connectTo } from '../../helpers/broker.js';
 import { deploy, type Deployment } from '../../helpers/deployment.js';
@@ -55,8 +56,8 @@ export async function openWorld(): Promise<World> {
     workers: 0,
     env: { AMQP_URL: frontWatch.url, WAITING_TASKS: '20', REPLY_EXPIRY_MS: String(EXPIRY_MS) },
   });
-  // Many slots, for messages that a worker keeps for a while.
-  const back = await deploy({ widgets: 1, workers: 1, env: { AMQP_URL: backWatch.url, CONCURRENCY: '64', REPLY_EXPIRY_MS: '60000' } });
+  // As many slots as there can be, since a worker holds a message of a later version for seconds, and up to ten times.
+  const back = await deploy({ widgets: 1, workers: 1, env: { AMQP_URL: backWatch.url, CONCURRENCY: String(MAX_CONCURRENCY), REPLY_EXPIRY_MS: '60000' } });
   const broker = await connectTo(back.namespace, { REPLY_EXPIRY_MS: 60_000 });
   const channel = await broker.openConfirmChannel();
   const direct: ChannelModel = await connect(environment('AMQP_URL'));

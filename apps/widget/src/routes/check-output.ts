@@ -1,36 +1,65 @@
-import { CheckOutputAnswer, CheckOutputRequest, ErrorAnswer, type ReplyMessage } from '@code-widgets/protocol';
-import { ReplyQueueGone, type ReplyReader } from '@code-widgets/broker';
+import { CheckOutputAnswer, CheckOutputRequest, ErrorAnswer } from '@code-widgets/protocol';
+import { ReplyQueueGone, type Reply, type ReplyReader } from '@code-widgets/broker';
 import { validate as isUuid } from 'uuid';
 
 import type { App } from '../app-type.js';
+import { TooManyBytes, type BytesUnderWay } from '../bytes-under-way.js';
+import { clientKey } from '../client-address.js';
 import { TaskFailed } from '../errors.js';
 import type { Pace } from '../pace.js';
-import { decidePoll } from '../poll.js';
+import { ANSWER_BYTES, decidePoll } from '../poll.js';
 import type { PollPatience } from '../poll-patience.js';
 import { presenceOf } from '../presence.js';
+import type { UnknownTasks } from '../unknown-tasks.js';
 import type { WaitingTasks } from '../waiting-tasks.js';
 
+/** A request has an identifier and a number, and perhaps members that a later client adds. */
+const BODY_LIMIT_BYTES = 4 * 1024;
+
+const UNREAD_WORDS = 'Too many bytes of answers wait to be read. Read them, then poll again.';
+
+export interface PollDependencies {
+  replies: ReplyReader;
+  patience: PollPatience;
+  pace: Pace;
+  waiting: WaitingTasks;
+  unknown: UnknownTasks;
+  /** Answers that clients have not taken yet. */
+  unread: BytesUnderWay;
+}
+
 /** Answers what a task has put out since the client's last poll, and whether it has ended. */
-export function checkOutputRoute(app: App, replies: ReplyReader, patience: PollPatience, pace: Pace, waiting: WaitingTasks): void {
+export function checkOutputRoute(app: App, { replies, patience, pace, waiting, unknown, unread }: PollDependencies): void {
   app.post(
     '/check_output/',
     {
+      bodyLimit: BODY_LIMIT_BYTES,
       schema: {
         body: CheckOutputRequest,
-        response: { 200: CheckOutputAnswer, 400: ErrorAnswer, 404: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer },
+        response: { 200: CheckOutputAnswer, 400: ErrorAnswer, 404: ErrorAnswer, 429: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer },
       },
     },
-    async ({ body, log }, reply): Promise<CheckOutputAnswer> => {
+    async (request, reply): Promise<CheckOutputAnswer> => {
+      const { body, log } = request;
       const { read } = body;
+      const client = clientKey(request);
       const identifier = body.identifier.toLowerCase();
       // Only what was given out can name a queue; anything else is as unknown as an expired one.
       if (!isUuid(identifier)) throw new ReplyQueueGone(identifier);
-      const look = (messages: (ReplyMessage | undefined)[]) => {
+      const lease = unread.lease(client, reply.raw);
+      const look = (messages: Reply[], bytes: number[]) => {
         const unreadable = messages.filter((message) => message === undefined).length;
         if (unreadable > 0) log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
-        return decidePoll(messages, read);
+        const room = lease.room();
+        const decision = decidePoll(messages, read, { bytes, limitBytes: Math.min(ANSWER_BYTES, room) });
+        // Before anything is removed from the queue: the items are there for a later poll.
+        if (room <= 0 && decision.result.bytes > 0) throw new TooManyBytes(UNREAD_WORDS);
+        lease.hold(decision.result.bytes);
+        return decision;
       };
-      const { answer, final } = await patience.take(identifier, presenceOf(reply), (given) => replies.poll(identifier, look, given));
+      const { answer, final } = await unknown.poll(identifier, client, () =>
+        patience.take(identifier, presenceOf(reply), (given) => replies.poll(identifier, look, given)),
+      );
       if (answer.output.length > 0 || final) waiting.remove(identifier);
       if (final) pace.record(identifier, final.workMs);
       if (final?.state === 'FAILURE') throw new TaskFailed(identifier);

@@ -5,10 +5,18 @@ import { v4 as uuid } from 'uuid';
 
 import type { App } from '../app-type.js';
 import { clientKey } from '../client-address.js';
+import type { UnknownTasks } from '../unknown-tasks.js';
 import type { WaitingTasks } from '../waiting-tasks.js';
 
+export interface RunDependencies {
+  tasks: TaskPublisher;
+  waiting: WaitingTasks;
+  unknown: UnknownTasks;
+  projectOptions: ProjectOptions;
+}
+
 /** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
-export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: WaitingTasks, options: ProjectOptions): void {
+export function runProgramRoute(app: App, { tasks, waiting, unknown, projectOptions }: RunDependencies): void {
   app.post(
     '/run_program/',
     {
@@ -21,7 +29,7 @@ export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: Waiting
     async (request) => {
       const { body, log } = request;
       const { files, mode, main, switches, name, lab } = body;
-      const { droppedSwitches } = createProject(body, options);
+      const { droppedSwitches } = createProject(body, projectOptions);
       const identifier = uuid();
       if (droppedSwitches.length > 0) log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
 
@@ -40,6 +48,7 @@ export function runProgramRoute(app: App, tasks: TaskPublisher, waiting: Waiting
         },
       };
       await waiting.admit(identifier, clientKey(request), () => tasks.submit(task));
+      unknown.add(identifier);
       log.info({ identifier, mode }, 'task accepted');
       return { identifier, message: 'Pending' as const };
     },

@@ -1,0 +1,108 @@
+/**
+ * Polls of identifiers that no task has. The broker closes a channel over each, and logs it. So one
+ * that is gone is remembered, and a client can ask for few of them.
+ */
+import { ReplyQueueGone } from '@code-widgets/broker';
+
+/** Of one client, in a minute. A tab that polls an expired task for ever counts once. */
+const UNKNOWN_PER_MINUTE = 100;
+const MINUTE_MS = 60_000;
+/** Identifiers that are remembered of each kind, and clients that are counted. */
+const REMEMBERED = 10_000;
+
+export class TooManyUnknown extends Error {
+  override name = 'TooManyUnknown';
+  constructor(readonly retryAfterSeconds: number) {
+    super(`Your address has asked for ${UNKNOWN_PER_MINUTE} unknown identifiers within a minute. Ask for this one in ${retryAfterSeconds} s.`);
+  }
+}
+
+interface Client {
+  since: number;
+  /** Unknown identifiers since then. */
+  unknown: number;
+  /** Polls under way that may turn out to be of unknown identifiers. */
+  asking: number;
+  /** Called when one of those has been answered. */
+  waiting: (() => void)[];
+}
+
+export class UnknownTasks {
+  private readonly known = new Set<string>();
+  /** A reply queue that has expired never comes back. */
+  private readonly gone = new Set<string>();
+  private readonly clients = new Map<string, Client>();
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** To be called with each identifier that this process gives out. */
+  add(identifier: string): void {
+    remember(this.known, identifier);
+  }
+
+  /**
+   * Has `poll` done, and counts it if this process has not seen the task before and there is none.
+   * Throws ReplyQueueGone or TooManyUnknown without asking the broker where that is possible.
+   */
+  async poll<T>(identifier: string, key: string, poll: () => Promise<T>): Promise<T> {
+    if (this.gone.has(identifier)) throw new ReplyQueueGone(identifier);
+    if (this.known.has(identifier)) return this.ask(identifier, poll);
+    const client = await this.admit(key);
+    try {
+      // Another poll may have found out meanwhile.
+      if (this.gone.has(identifier)) throw new ReplyQueueGone(identifier);
+      return await this.ask(identifier, poll, () => client.unknown++);
+    } finally {
+      client.asking--;
+      for (const retry of client.waiting.splice(0)) retry();
+    }
+  }
+
+  private async ask<T>(identifier: string, poll: () => Promise<T>, onUnknown?: () => void): Promise<T> {
+    try {
+      const result = await poll();
+      this.add(identifier);
+      return result;
+    } catch (error) {
+      if (error instanceof ReplyQueueGone) {
+        this.known.delete(identifier);
+        if (!this.gone.has(identifier)) onUnknown?.();
+        remember(this.gone, identifier);
+      }
+      throw error;
+    }
+  }
+
+  /** Waits while as many polls are under way as may turn out to be of unknown identifiers. */
+  private async admit(key: string): Promise<Client> {
+    for (;;) {
+      const client = this.clientOf(key);
+      if (client.unknown >= UNKNOWN_PER_MINUTE) throw new TooManyUnknown(Math.ceil((client.since + MINUTE_MS - this.now()) / 1000));
+      if (client.unknown + client.asking < UNKNOWN_PER_MINUTE) {
+        client.asking++;
+        return client;
+      }
+      await new Promise<void>((resolve) => client.waiting.push(resolve));
+    }
+  }
+
+  private clientOf(key: string): Client {
+    let client = this.clients.get(key);
+    if (!client) {
+      client = { since: this.now(), unknown: 0, asking: 0, waiting: [] };
+      remember(this.clients, key, client);
+    }
+    if (this.now() - client.since >= MINUTE_MS) Object.assign(client, { since: this.now(), unknown: 0 });
+    return client;
+  }
+}
+
+/** Forgets the oldest beyond REMEMBERED, so that memory has a bound. */
+function remember(kept: Set<string>, key: string): void;
+function remember<T>(kept: Map<string, T>, key: string, value: T): void;
+function remember(kept: Set<string> | Map<string, unknown>, key: string, value?: unknown): void {
+  kept.delete(key);
+  if (kept instanceof Map) kept.set(key, value);
+  else kept.add(key);
+  if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value as string);
+}

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import type { ReplyMessage } from '@code-widgets/protocol';
+
+import { appWith, post, repliesOf, RUN } from './app-with.js';
+import { closeConnections, HEAD, JSON_RUN, listening, open, parse, POLL, send, until } from './raw-connections.js';
+
+jest.setTimeout(60_000);
+afterEach(closeConnections);
+
+const MIB = 1024 * 1024;
+const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
+const heldBytes = () => process.memoryUsage().external + process.memoryUsage().heapUsed;
+
+describe('a body', () => {
+  it('in chunks of one byte is read, whole', async () => {
+    const { app, submitted } = await listening();
+    const chunks = [...JSON_RUN].map((byte) => `1\r\n${byte}\r\n`).join('');
+    await until(async () => parse(await send(app, `${CHUNKED.replace('Host', 'Connection: close\r\nHost')}${chunks}0\r\n\r\n`)).status === 200);
+    expect(submitted[0]?.request).toEqual(RUN);
+  });
+
+  it('in too many small chunks is refused, and costs no more than they are worth', async () => {
+    const { app } = await listening();
+    const { socket, closed } = await open(app);
+    socket.write(CHUNKED);
+    const before = heldBytes();
+    const chunks = Buffer.from('1\r\n \r\n'.repeat(10_000));
+    for (let i = 0; i < 3; i++) socket.write(chunks);
+    expect(parse((await closed).text)).toMatchObject({ status: 413, body: { message: 'The body comes in more than 20000 chunks; send larger ones.' } });
+    expect(heldBytes() - before).toBeLessThan(16 * MIB);
+  });
+
+  it('that breaks off is nobody\'s fault here', async () => {
+    const { app, submitted } = await listening();
+    const { socket } = await open(app);
+    socket.write(`${HEAD}Content-Length: 1000\r\n\r\n${JSON_RUN.slice(0, 20)}`);
+    await sleep(100);
+    socket.destroy();
+    await sleep(100);
+    expect(submitted).toEqual([]);
+    expect((await post(app, '/run_program/', RUN)).statusCode).toBe(200);
+  });
+
+  it('waits for its turn where a client has as many on their way as it may, and no other client does', async () => {
+    const { app } = await listening({ trustedProxies: 1 });
+    const part = Buffer.alloc(4 * MIB - 2, ' ');
+    const begin = async (address: string) => {
+      const connection = await open(app);
+      connection.socket.write(`${HEAD}X-Forwarded-For: ${address}\r\nContent-Length: ${4 * MIB}\r\n\r\n`);
+      connection.socket.write(part);
+      return connection;
+    };
+    const first = await Promise.all([1, 2, 3].map(() => begin('192.0.2.1')));
+    await sleep(1000);
+    const refused = await begin('192.0.2.1');
+    await until(() => refused.text() !== '');
+    expect(parse((refused.socket.destroy(), refused.text()))).toMatchObject({ status: 503 });
+    expect(refused.text()).toMatch(/retry-after: 1\r\n/i);
+    const other = await post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': '192.0.2.2' } });
+    expect(other.statusCode).toBe(200);
+    for (const { socket } of first) socket.destroy();
+    await until(async () => (await post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': '192.0.2.1' } })).statusCode === 200);
+  });
+});
+
+describe('a body for check_output', () => {
+  it('has 4 KiB at most', async () => {
+    const { app } = await appWith();
+    const body = (bytes: number) => ({ identifier: '11111111-2222-4333-8444-555555555555', more: 'x'.repeat(bytes) });
+    expect((await post(app, '/check_output/', body(3000))).statusCode).toBe(200);
+    const refused = await post(app, '/check_output/', body(5000));
+    expect([refused.statusCode, refused.json<{ message: string }>().message]).toEqual([413, 'The request has more than 4096 bytes; send less.']);
+  });
+});
+
+describe('answers that nobody reads', () => {
+  const MESSAGE: ReplyMessage = {
+    ...{ version: 1, kind: 'output', attempt: 1, first: 1 },
+    items: Array.from({ length: 15 }, () => ({ msg: { type: 'stdout', data: 'x'.repeat(64 * 1024) } })),
+  };
+
+  it('are no more than a client may have: then it is told to come back, and nothing is taken from the queue', async () => {
+    const { app } = await listening({ replies: repliesOf([MESSAGE]), trustedProxies: 1 });
+    const { socket } = await open(app);
+    socket.pause();
+    // Pipelined: all on one connection, whose buffers in the system take some of them.
+    for (let i = 0; i < 30; i++) socket.write(POLL);
+    const ask = (address: string) => post(app, '/check_output/', { identifier: '11111111-2222-4333-8444-555555555555', read: 0 }, { headers: { 'x-forwarded-for': address } });
+    await until(async () => (await ask('127.0.0.1')).statusCode === 503);
+    expect((await ask('127.0.0.1')).headers['retry-after']).toBe('1');
+    expect((await ask('192.0.2.2')).statusCode).toBe(200);
+    socket.destroy();
+    await until(async () => (await ask('127.0.0.1')).statusCode === 200);
+  });
+});
