@@ -129,7 +129,7 @@ describe('what a program does is seen', () => {
   it('in an environment that has nothing of the image or the worker', async () => {
     const { stdout } = await run(program, ['env']);
     const names = stdout.trim().split('\n').map((line) => line.split('=')[0]);
-    expect(names.sort()).toEqual(['HOME', 'LANG', 'LD_PRELOAD', 'TMPDIR']);
+    expect(names.sort()).toEqual(['HOME', 'LANG', 'LD_PRELOAD', 'PATH', 'TMPDIR']);
   });
 
   it('until its task is aborted', async () => {

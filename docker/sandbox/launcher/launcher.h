@@ -117,6 +117,7 @@ bool has_more(const struct stream *stream);
 bool begin_burst(struct stream *flowing, struct stream *other);
 ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length);
 void end_burst(struct stream *flowing);
+void give_up_order(const struct stream streams[STREAMS]);
 bool narrow(struct stream *flowing);
 void unplug(struct stream *other);
 

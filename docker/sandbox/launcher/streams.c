@@ -11,6 +11,9 @@
  * other pipe is plugged: the launcher has put a packet of its own into it. A command that writes to
  * the plugged stream waits until the launcher has read all that was written before.
  *
+ * A command that changes streams very often loses the order in the end, or it would spend all of its
+ * time in context switches: both pipes become large and ordinary.
+ *
  * gVisor has no packets in pipes. There both pipes are ordinary ones, and order holds between lines
  * that are written some time apart.
  */
@@ -80,17 +83,30 @@ bool has_more(const struct stream *stream)
     return ioctl(stream->from, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
+static bool widen(const struct stream *stream)
+{
+    if (!resize(stream, WIDE_BYTES))
+        return false;
+    set_packets(stream, false);
+    return true;
+}
+
 /* False if the other stream has just been written, or the kernel gives no larger pipe. */
 bool begin_burst(struct stream *flowing, struct stream *other)
 {
     if (flowing->plug < 0 || other->plug < 0 || write(other->plug, "", 1) != 1)
         return false;
-    if (!resize(flowing, WIDE_BYTES)) {
-        unplug(other);
-        return false;
-    }
-    set_packets(flowing, false);
-    return true;
+    if (widen(flowing))
+        return true;
+    unplug(other);
+    return false;
+}
+
+void give_up_order(const struct stream streams[STREAMS])
+{
+    for (int stream = 0; stream < STREAMS; stream++)
+        if (streams[stream].plug >= 0)
+            widen(&streams[stream]);
 }
 
 /* What a moment has brought: few large reads rather than one for each line. Negative: nothing. */

@@ -16,9 +16,10 @@
 enum event { STDOUT_WRITTEN = OUTPUT_STREAM, STDERR_WRITTEN = ERROR_STREAM, WORKER_GONE, CHILD_ENDED, EXEC_ASKED };
 
 enum {
-    BURST_AFTER = 16, /* writes of one stream in a row */
-    BURST_MS = 20,    /* the longest burst; what is there then is still read */
-    LAST_EVENTS = 64, /* after the end, more than the pipes can hold; what is written later is not waited for */
+    BURST_AFTER = 16,   /* writes of one stream in a row */
+    BURST_MS = 20,      /* the longest burst; what is there then is still read */
+    MOST_TURNS = 40000, /* changes between the streams in order; the worker keeps 20,000 items apart (reporter.ts) */
+    LAST_EVENTS = 64,   /* after the end, more than the pipes can hold; what is written later is not waited for */
     EVENTS = EXEC_ASKED + 1,
 };
 
@@ -27,6 +28,7 @@ struct state {
     uint32_t output_left; /* bytes */
     int last_stream;
     unsigned in_a_row; /* writes of the last stream */
+    unsigned turns;    /* changes between the streams */
     int64_t deadline_ms;
     bool over_output_limit;
     bool ended;
@@ -125,13 +127,16 @@ static void read_written(struct state *state, int stream)
     struct stream *written = &state->command->streams[stream];
     if (state->over_output_limit)
         return;
+    if (stream != state->last_stream && ++state->turns == MOST_TURNS)
+        give_up_order(state->command->streams);
     state->in_a_row = stream == state->last_stream ? state->in_a_row + 1 : 1;
     state->last_stream = stream;
     ssize_t count = read_stream(written, buffer, sizeof buffer);
     if (count <= 0)
         return;
     pass_on(state, stream, buffer, (size_t)count);
-    bool read_on = state->in_a_row >= BURST_AFTER && !state->is_last_look && read_burst_of(state, stream);
+    bool can_burst = state->in_a_row >= BURST_AFTER && state->turns < MOST_TURNS && !state->is_last_look;
+    bool read_on = can_burst && read_burst_of(state, stream);
     if (!read_on && has_more(written))
         expect_more(state, stream);
 }
