@@ -16,6 +16,7 @@ const LETTER = String.raw`[\w$\x80-\uffff]`;
 const word = (words: string): string => `(?<!${LETTER})(?:${words})(?!${LETTER})`;
 /** Directly behind another literal, the prefix is a suffix of that one to C++. */
 const RAW_STRING = String.raw`(?<!${LETTER})(?:u8|[uUL])?R"`;
+const ANY_RAW_STRING = new RegExp(RAW_STRING);
 
 /**
  * Comments and literals. Kept are: numbers; the name in an #include; the start of a raw string that is
@@ -69,7 +70,7 @@ export function isReproducibleC(text: string, own: OwnFiles): boolean {
   const lines = text.replace(/^\ufeff/, '').replaceAll('\r', '');
   const joined = lines.replace(SPLICE, '');
   // The compiler undoes the joining within a raw string.
-  if (joined.length < lines.length && joined.includes('R"')) return false;
+  if (joined.length < lines.length && ANY_RAW_STRING.test(joined)) return false;
   if (TRIGRAPH.test(joined)) return false;
   const code = joined.replace(LITERALS_AND_COMMENTS, ' $<kept> ').replaceAll('%:', '#').replace(GUARD, '');
   if (REFUSED.some((pattern) => pattern.test(code))) return false;

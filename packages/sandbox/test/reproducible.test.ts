@@ -19,7 +19,7 @@ describe('keeps the build of', () => {
     'int main(void) {\r\n  puts("asm, import and __DATE__ are words");\r\n}\r\n',
     '#ifndef QUEUE_H\n#define QUEUE_H\n#endif\n',
     '#ifndef __QUEUE__\n#define __QUEUE__\n#endif // __QUEUE__\n',
-    '#define _GNU_SOURCE\n#define MAX(a, b) \\\n  ((a) > (b) ? (a) : (b))\n#define TEXT(x) #x\n',
+    '#define _GNU_SOURCE\n#define MAX(a, b) \\\n  ((a) > (b) ? (a) : (b))\nchar *word = "ERROR";\n#define TEXT(x) #x\n',
     "char quote = '\\'', other = '\"'; int n = 0x7f; double d = 1.5e-3; // it's\n",
     '\uFEFF#include <stdio.h>\nint target, section;\n',
     'printf("%s %d\\n", __func__, __LINE__);\n',
