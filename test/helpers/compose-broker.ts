@@ -25,6 +25,8 @@ export interface ComposeBroker {
   connect(user: BrokerUser): Promise<ChannelModel>;
   /** What a command in the container prints. */
   exec(...command: string[]): Promise<string>;
+  /** All that it has logged. */
+  log(): Promise<string>;
   end(): Promise<void>;
 }
 
@@ -74,7 +76,11 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
     throw new Error(`the broker does not answer:\n${stdout}${stderr}`);
   }
   const exec = async (...command: string[]) => (await dockerCommand(['exec', id, ...command])).stdout;
-  return { namespace, settings, connect: connectAs, exec, end };
+  const log = async () => {
+    const { stdout, stderr } = await dockerCommand(['logs', id]);
+    return stdout + stderr;
+  };
+  return { namespace, settings, connect: connectAs, exec, log, end };
 }
 
 const options = (env: Record<string, string>) => Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);

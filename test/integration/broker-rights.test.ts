@@ -163,6 +163,13 @@ describe('with these rights', () => {
     await expect(broker.connect('guest')).rejects.toThrow(/ACCESS_REFUSED/);
   }, 30_000);
 
+  it('who asks for a queue that is not there writes nothing into the log', async () => {
+    const before = await broker.log();
+    for (let i = 0; i < 10; i++) expect(await outcomeOf('widget', (channel, name) => channel.checkQueue(name(`reply.unknown-${i}`)))).toMatch(/NOT_FOUND/);
+    await sleep(500);
+    expect((await broker.log()).slice(before.length)).not.toMatch(/unknown-|NOT_FOUND|not_found/);
+  }, 30_000);
+
   it('a widget and a worker do all that they have to', async () => {
     const env = { REPLY_EXPIRY_MS: '600000' };
     const service = await deploy({ widgets: 1, workers: 1, namespace: broker.namespace, env, envOf: broker.settings });

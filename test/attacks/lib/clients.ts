@@ -40,8 +40,13 @@ export async function writeAll(socket: Socket, parts: Iterable<string | Buffer>,
 
 function drained(socket: Socket, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(), ms);
-    for (const event of ['drain', 'close']) socket.once(event, () => (clearTimeout(timer), resolve()));
+    const end = () => {
+      clearTimeout(timer);
+      socket.off('drain', end).off('close', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    socket.on('drain', end).on('close', end);
   });
 }
 
