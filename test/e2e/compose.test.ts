@@ -158,6 +158,17 @@ describe('docker compose, with three workers and two widgets', () => {
     expect(answer).toMatch(/"message":"Pending"/);
   });
 
+  it.each([
+    ['what is not HTTP', 'hello\r\n\r\n', '', 400],
+    ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(30_000)}\r\n\r\n`, '', 400],
+    ['headers that do not end', 'GET / HTTP/1.1\r\nHost: x\r\n', 'X: ', 400],
+  ])('answers as JSON that every page can read, before it knows a request: %s', async (_, first, later, status) => {
+    const answer = await exchange(first, later);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer).toMatch(/^access-control-allow-origin: \*\r$/im);
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({ error: expect.any(String), message: expect.any(String) });
+  });
+
   it('answers as JSON that every page can read what the proxy refuses itself', async () => {
     const head = 'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
     const answer = await exchange(head, 'no length\r\n');
