@@ -116,6 +116,6 @@ export const attacks: Attack[] = [
     (world) => `int main(void) { trying(); for (int fd = 3; fd < 1024; fd++) { char path[64], target[256] = ""; struct stat s; snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
          if (fstat(fd, &s) == 0) { readlink(path, target, 255); through(target); }
          snprintf(path, sizeof path, "/proc/self/fd/%d/../../../../../..", fd); if (chdir(path) == 0) through("a folder");
-         snprintf(path, sizeof path, "/proc/1/fd/%d", fd); if (chdir(path) == 0 || open(path, O_RDONLY) >= 0) through(path); }
+         snprintf(path, sizeof path, "/proc/1/fd/%d", fd); if (chdir(path) == 0) through(path); int f = open(path, O_RDONLY | O_NONBLOCK); if (f >= 0 && !is_own(f)) through(path); close(f); }
        char cwd[256]; getcwd(cwd, 255); if (strncmp(cwd, "/workspace/sessions", 19)) through(cwd); int f = open("../../..${world.secretPath}", O_RDONLY); char text[64]; if (f >= 0) write(1, text, read(f, text, 64)); }`),
 ];

@@ -40,7 +40,7 @@ export const attacks: Attack[] = [
     } }),
   c('descriptors of others', "Writes frames that end the run well into every descriptor, and into the launcher's.",
     `int main(void) { trying(); static const char frame[] = "s\\0\\0\\0\\11e\\0\\0\\0\\0\\0\\0\\0\\1"; for (int fd = 3; fd < 1024; fd++) if (write(fd, frame, sizeof frame - 1) > 0) through("a descriptor");
-       for (int pid = 1; pid < 5; pid++) for (int fd = 0; fd < 32; fd++) { if (pid == getpid()) continue; char path[64]; snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd); int f = open(path, O_WRONLY); if (f >= 0 && write(f, frame, sizeof frame - 1) > 0) through(path); }
+       for (int pid = 1; pid < 5; pid++) for (int fd = 0; fd < 32; fd++) { if (pid == getpid()) continue; char path[64]; snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd); int f = open(path, O_WRONLY); if (f >= 0 && !is_own(f) && write(f, frame, sizeof frame - 1) > 0) through(path); }
        if (write(0, frame, 5) > 0) through("stdin"); _exit(9); }`, { look: (seen) => held(seen.status === 9, `an end with ${seen.status}`) }),
   c('its own pipe made another', 'Changes its output: to packets, to non-blocking, to a size of one page, to be read by itself.',
     `int main(void) { trying(); for (int fd = 1; fd < 3; fd++) { fcntl(fd, F_SETFL, O_DIRECT | O_NONBLOCK | O_APPEND); fcntl(fd, 1031, 4096); fcntl(fd, F_SETOWN, 1); fcntl(fd, F_SETSIG, SIGKILL); fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK); }

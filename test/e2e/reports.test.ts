@@ -6,7 +6,8 @@ import { faultsOf, faultsOfReport, loadReports, type Report } from '../helpers/r
 
 let service: Deployment;
 beforeAll(async () => {
-  service = await deploy({ widgets: 1, workers: 1 });
+  // The contract's, whatever the run has: a report names it.
+  service = await deploy({ widgets: 1, workers: 1, env: { RUN_LIMIT_MS: '10000' } });
 }, 60_000);
 afterAll(() => service.end(), 60_000);
 
