@@ -39,7 +39,7 @@ export interface PollAnswer {
 
 /** What a poll may show. */
 export interface PollRoom {
-  /** The size of each message, by its index. */
+  /** The size of each message in bytes, in the order of the messages. */
   readonly bytes: readonly number[];
   readonly limitBytes: number;
 }

@@ -7,7 +7,7 @@ import { ReplyQueueGone } from '@code-widgets/broker';
 /** Of one client, in a minute. A tab that polls an expired task for ever counts once. */
 const UNKNOWN_PER_MINUTE = 100;
 const MINUTE_MS = 60_000;
-/** Identifiers that are remembered of each kind, and clients that are counted. */
+/** Maximum number of known identifiers, of expired identifiers, and of clients that are remembered. */
 const REMEMBERED = 10_000;
 
 export class TooManyUnknown extends Error {
@@ -23,7 +23,7 @@ interface Client {
   unknown: number;
   /** Polls under way that may turn out to be of unknown identifiers. */
   asking: number;
-  /** Called when one of those has been answered. */
+  /** Called when a poll under way has been answered. */
   waiting: (() => void)[];
 }
 

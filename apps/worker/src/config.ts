@@ -11,7 +11,7 @@ import type { TaskLimits } from './task-limits.js';
 const SECOND_MS = 1000;
 const MIB = 1024 * 1024;
 
-/** The worst of so many tasks fits into 512 MiB, the limit in compose.yaml: docs/operations.md has the budget. */
+/** The largest value for which the worst tasks fit into 512 MiB, the limit in compose.yaml. docs/operations.md has the budget. */
 export const MAX_CONCURRENCY = 8;
 
 const Settings = Type.Object({
