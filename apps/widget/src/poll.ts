@@ -26,8 +26,8 @@ const RESTART_NOTICE: OutputItem = {
 /** Where the queue cannot tell how many items there were, every count may be right that a number can hold exactly. */
 const ANY_COUNT = Number.MAX_SAFE_INTEGER - 1;
 
-/** About how many bytes an answer may have. 1 MiB of the worst text, escaped as JSON, takes seven polls. */
-export const ANSWER_BYTES = 1024 * 1024;
+/** About how many bytes an answer may have: 1 MiB of ordinary text fits in one, the worst text takes five. */
+export const ANSWER_BYTES = 1.5 * 1024 * 1024;
 
 export interface PollAnswer {
   answer: CheckOutputAnswer;

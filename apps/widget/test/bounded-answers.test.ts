@@ -81,8 +81,8 @@ describe('an answer with a bound', () => {
   });
 });
 
-it('an answer of check_output has about 1 MiB, and the next one goes on from there', async () => {
-  const line = `${'x'.repeat(300_000)}\n`;
+it('an answer of check_output has at most about 1.5 MiB, and the next one goes on from there', async () => {
+  const line = `${'x'.repeat(500_000)}\n`;
   const messages = [1, 2, 3, 4, 5].map((first) => output(1, first, line));
   const { app } = await appWith({ replies: repliesOf([...messages, end(1, 5)]) });
   const answers = [];
