@@ -38,6 +38,10 @@ export const attacks: Attack[] = [
     `#include <linux/filter.h>
      #include <linux/seccomp.h>
      int main(void) { trying(); struct sock_filter f[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}; struct sock_fprog p = {1, f}; if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) == 0) through("a filter"); if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0) through("the strict mode"); }`),
+  c('notices in a pipe', 'Makes pipes for notices of the kernel, whose memory no container is charged for.',
+    'int main(void) { trying(); int p[2]; if (syscall(SYS_pipe2, p, O_EXCL) == 0 || errno != EPERM) through("a pipe for notices, where the kernel has them"); }'),
+  c('huge pages', 'Maps huge pages, which are reserved for the whole machine.',
+    'int main(void) { trying(); if (mmap(0, 1 << 21, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) != MAP_FAILED || errno != EPERM) through("huge pages, where the machine has them"); }'),
   c('terminals', 'Takes pseudo terminals, of which a machine has a fixed number.',
     'int main(void) { trying(); const char *names[] = {"/dev/ptmx", "/dev/pts/ptmx"}; for (int i = 0; i < 2; i++) if (open(names[i], O_RDWR | O_NOCTTY) >= 0 || open(names[i], O_RDONLY | O_NOCTTY) >= 0) through(names[i]); }'),
   {

@@ -216,7 +216,7 @@ describe('a poll of the reply queue', () => {
 
   it('refuses a message that would cost the channel', async () => {
     await openQueue();
-    await expect(publish(output(1, 'x'.repeat(13 * 1024 * 1024)))).rejects.toThrow('too large');
+    await expect(publish(output(1, 'x'.repeat(3 * 1024 * 1024)))).rejects.toThrow('too large');
     await publish(output(1, 'the channel is still there\n'));
     await removeQueue();
   });

@@ -12,7 +12,8 @@ const Settings = Type.Object({
   HOST: Type.String({ default: '0.0.0.0' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
   LOG_LEVEL: Type.String({ default: 'info' }),
-  BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 4 * MIB }),
+  // A body is collected in a buffer of up to twice its size, of which a client may have BODY_BYTES.
+  BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 6 * MIB, default: 4 * MIB }),
   /** Of one client: a class room shares an address. 0 for any number. */
   RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
   /** Of one client, in this widget: a class that presses Run at once has room. 0 for any number. */

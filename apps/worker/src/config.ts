@@ -55,7 +55,7 @@ const Settings = Type.Object({
   /** stdout and stderr of a task together; written as JSON escapes, a reply queue has room for this much. */
   OUTPUT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: limits.TASK_OUTPUT_BYTES, default: limits.TASK_OUTPUT_BYTES }),
   /** A line without an end is sent in parts of so many. */
-  LINE_LIMIT_BYTES: Type.Integer({ minimum: 16, maximum: MIB, default: LONGEST_LINE_BYTES }),
+  LINE_LIMIT_BYTES: Type.Integer({ minimum: 16, maximum: MIB / 4, default: LONGEST_LINE_BYTES }),
   /** Of a container, its files included. */
   MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: CONTAINER_LIMITS.memoryBytes }),
   PROVE_MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: CONTAINER_LIMITS.proveMemoryBytes }),

@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -94,22 +95,6 @@ void answer_exec(int door)
     close(door);
 }
 
-/*
- * For every command. clone3 has its flags behind a pointer, where no filter sees a wish for a
- * namespace; the C library takes ENOSYS as a wish for clone. The container's profile could say so
- * as well, but gVisor answers EPERM for all that a profile refuses, and then no thread starts.
- */
-void confine_command(void)
-{
-    struct sock_filter filter[] = {
-        NATIVE_CALLS_ONLY,
-        ON(SYS_clone3, REFUSAL(ENOSYS)),
-        REFUSE(SYS_ptrace), /* under gVisor the profile has it for the launcher's sake (trace.c) */
-        ANSWER(SECCOMP_RET_ALLOW),
-    };
-    install(filter, LENGTH(filter));
-}
-
 enum { FILTER_LENGTH = 128 };
 
 struct filter {
@@ -139,6 +124,29 @@ static void append_for(struct filter *filter, unsigned call, const struct sock_f
     append_for(filter, call, (const struct sock_filter[]){__VA_ARGS__}, LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
 /* Of an int argument the kernel looks at the lower half, which is what is loaded. */
 #define IF_SET(bits, action) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), ANSWER(action)
+
+#ifndef O_NOTIFICATION_PIPE
+#define O_NOTIFICATION_PIPE O_EXCL
+#endif
+
+/*
+ * For every command. clone3 has its flags behind a pointer, where no filter sees a wish for a
+ * namespace; the C library takes ENOSYS as a wish for clone. The container's profile could say so
+ * as well, but gVisor answers EPERM for all that a profile refuses, and then no thread starts.
+ */
+void confine_command(void)
+{
+    struct filter filter = {.length = 0};
+    APPEND(&filter, NATIVE_CALLS_ONLY);
+    APPEND(&filter, ON(SYS_clone3, REFUSAL(ENOSYS)));
+    APPEND(&filter, REFUSE(SYS_ptrace)); /* under gVisor the profile has it for the launcher's sake (trace.c) */
+    /* Huge pages are reserved for the whole machine. The kernel's notices to a pipe are memory that is not
+       charged to the container. */
+    APPEND_FOR(&filter, SYS_mmap, LOAD(args[3]), IF_SET(MAP_HUGETLB, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
+    APPEND_FOR(&filter, SYS_pipe2, LOAD(args[1]), IF_SET(O_NOTIFICATION_PIPE, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
+    APPEND(&filter, ANSWER(SECCOMP_RET_ALLOW));
+    install(filter.instructions, filter.length);
+}
 
 /* A thread shares all of this with its program. One that does not gets limits of its own. */
 enum { SHARED_BY_THREADS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD };

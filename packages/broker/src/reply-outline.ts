@@ -37,8 +37,12 @@ function outlineOf({ properties }: ConsumeMessage): OutputOutline | undefined {
 const MIB = 1024 * 1024;
 /** Content that one poll keeps: what the client has confirmed, and the answer that follows. */
 const KEPT_BYTES = 3 * MIB;
+/** Of one message at most. Workers send up to 2 MiB. */
+export const REPLY_MESSAGE_BYTES = KEPT_BYTES;
 /** Content that all polls of this process keep together. Beyond it a poll keeps its first message, and answers no more than that. */
 const KEPT_IN_ALL_BYTES = 32 * MIB;
+/** More than a message needs that is no output, such as the task's end. */
+const SMALL_BYTES = 16 * 1024;
 let keptInAll = 0;
 
 /** All messages that a poll has in its hands, oldest first, with the contents of the first few MiB of output. */
@@ -62,8 +66,10 @@ export class Backlog {
     const bytes = message.content.length;
     const fits = this.kept === 0 || (this.kept + bytes <= KEPT_BYTES && keptInAll + bytes <= KEPT_IN_ALL_BYTES);
     const outline = fits ? undefined : outlineOf(message);
-    if (outline) message.content = NOTHING;
-    else this.keep(bytes);
+    // A worker that was taken over may send any size, and no outline: such a message is not understood.
+    const isFit = (fits && bytes <= REPLY_MESSAGE_BYTES) || (!outline && bytes <= SMALL_BYTES);
+    if (isFit) this.keep(bytes);
+    else message.content = NOTHING;
     this.entries.push({ message, bytes, outline });
   }
 

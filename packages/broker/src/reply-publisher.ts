@@ -4,10 +4,8 @@ import { encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
 import { BrokerError, BrokerUnavailable, type Broker } from './connection.js';
 import { faultOf } from './reach.js';
-import { outlineHeaders } from './reply-outline.js';
+import { outlineHeaders, REPLY_MESSAGE_BYTES } from './reply-outline.js';
 
-/** Below what every broker takes: RabbitMQ 4 has a limit of 16 MiB by default. */
-const LARGEST_MESSAGE_BYTES = 12 * 1024 * 1024;
 
 export interface ReplyPublisher {
   /**
@@ -34,8 +32,8 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
       return {
         publish(message) {
           const body = encodeMessage(message);
-          // A broker closes the channel over a message that is too large, and with it all tasks of a worker.
-          if (body.length > LARGEST_MESSAGE_BYTES) {
+          // No poll would show it.
+          if (body.length > REPLY_MESSAGE_BYTES) {
             return Promise.reject(new BrokerError(`a reply of ${body.length} bytes is too large`));
           }
           const messageId = String(++published);

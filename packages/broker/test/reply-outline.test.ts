@@ -33,18 +33,23 @@ describe('a backlog', () => {
     });
   });
 
-  it('keeps a first message of any size', () => {
-    backlogOf([delivery(output(1, 5 * MIB)), delivery(output(2, 1))], (backlog) => expect(kinds(backlog)).toEqual(['output', 'outline']));
+  it('keeps no message that is larger than any of ours', () => {
+    backlogOf([delivery(output(1, 3 * MIB), {}), delivery(END)], (backlog) => {
+      expect(kinds(backlog)).toEqual([undefined, 'final']);
+      expect(backlog.messageAt(0)?.content).toHaveLength(0);
+    });
   });
 
-  it('keeps what older workers send, without an outline, and what is no output', () => {
-    const [first, second] = [delivery(output(1, 4 * MIB)), delivery(output(2, MIB), {})];
-    backlogOf([first, second, delivery(END, outlineHeaders(output(2, 1)))].slice(0, 2), (backlog) => expect(kinds(backlog)).toEqual(['output', 'output']));
+  it('keeps no large message beyond its bound, whatever its headers are', () => {
+    backlogOf(Array.from({ length: 100 }, (_, i) => delivery(output(i + 1, MIB), {})), (backlog) => {
+      const kept = Array.from({ length: 100 }, (_, i) => backlog.messageAt(i)?.content.length ?? 0);
+      expect(kept.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(3 * MIB);
+    });
   });
 
   it.each([['of a later version', '[2,1,2,1]'], ['that is none', '{}'], ['of no items', '[1,1,2,0]'], ['that is a list', ['[1,1,2,1]', 'x']]])(
     'does not go by an outline %s', (_, outline) => {
-      backlogOf([delivery(output(1, 4 * MIB)), delivery(output(2, 1), { outline })], (backlog) => expect(kinds(backlog)).toEqual(['output', 'output']));
+      backlogOf([delivery(output(1, 2.9 * MIB)), delivery(output(2, 0.01 * MIB), { outline })], (backlog) => expect(kinds(backlog)).toEqual(['output', 'output']));
     });
 
   it('has room again for what was removed', () => {

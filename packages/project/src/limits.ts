@@ -33,6 +33,9 @@ export const REQUEST_LIMITS: RequestLimits = Object.freeze({
 /** A file's name may have 255 bytes, and the tools add prefixes and suffixes of their own. */
 const LONGEST_FILE_NAME_BYTES = 240;
 
+/** At four bytes each, what the launcher takes of a file: FILE_BYTES of launcher.h. */
+const MOST_FILE_CODE_POINTS = 2_000_000;
+
 const limit = (standard: number, maximum?: number) =>
   Type.Integer({ minimum: 1, default: standard, ...(maximum !== undefined && { maximum }) });
 
@@ -40,7 +43,7 @@ const limit = (standard: number, maximum?: number) =>
 export const REQUEST_SETTINGS = {
   REQUEST_LIMIT_FILES: limit(REQUEST_LIMITS.files),
   FILE_NAME_LIMIT_BYTES: limit(REQUEST_LIMITS.fileNameBytes, LONGEST_FILE_NAME_BYTES),
-  FILE_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.fileCodePoints),
+  FILE_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.fileCodePoints, MOST_FILE_CODE_POINTS),
   PROJECT_NAME_LIMIT_CODE_POINTS: limit(REQUEST_LIMITS.projectNameCodePoints),
   LAB_LIMIT_CASES: limit(REQUEST_LIMITS.labCases),
   ADA_RESTRICTIONS: Type.Enum(['original', 'none'], { default: 'original' }),
