@@ -19,9 +19,10 @@ const config: Config = {
   testTimeout: 20_000,
   globalTeardown: '<rootDir>/test/teardown.ts',
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,packages}/*/test/**/*.test.ts', '<rootDir>/test/{pages,chaos}/**/*.test.ts'] },
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,packages}/*/test/**/*.test.ts', '<rootDir>/test/{pages,chaos,scripts}/**/*.test.ts'] },
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    { ...shared, displayName: 'deployment', testMatch: ['<rootDir>/test/deployment/**/*.test.ts'] },
     { ...shared, displayName: 'attacks', testMatch: ['<rootDir>/test/attacks/**/*.test.ts'] },
     { ...shared, displayName: 'fuzz', testMatch: ['<rootDir>/test/fuzz/**/*.test.ts'] },
     { ...shared, displayName: 'leftovers', testMatch: ['<rootDir>/test/leftovers/**/*.test.ts'] },

@@ -1,15 +1,13 @@
 /** `npm run bench [-- NAME ...]`: measures the rows, all or those named, prints a table, writes results.json. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
 import { bringUp } from '../scripts/lib/bring-up.js';
-import { claim } from '../scripts/lib/claim.js';
 import { Engine } from '../scripts/lib/engine.js';
-import { BROKER_STAGES, PROGRAM_STAGES } from '../scripts/lib/instance.js';
+import { Instance } from '../scripts/lib/instance.js';
 import { Problem, runToExit, say, surviveLostOutput } from '../scripts/lib/report.js';
-import { TestRun } from '../scripts/lib/test-run.js';
 import { untilStopped } from '../scripts/lib/until-stopped.js';
 import { openBench, type Figures } from './bench.js';
 import { ROWS, type Row } from './rows.js';
@@ -17,27 +15,25 @@ import { ROWS, type Row } from './rows.js';
 async function main(): Promise<number> {
   surviveLostOutput();
   const rows = readRows(process.argv.slice(2));
-  const run = new TestRun(randomBytes(4).toString('hex'));
   const engine = new Engine();
-  const { instance, abandoned } = await claim(run.name, run.name, run.mark);
-  mkdirSync(run.resultsFolder);
+  const name = `bench-${randomBytes(4).toString('hex')}`;
+  const instance = await Instance.open(name, name);
   const stop = async () => {
     instance.refuse();
-    await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
-    instance.close('remove folder');
-    await run.remove();
-    await engine.removeTraces(run.id);
+    await instance.end();
+    await engine.removeTraces(name);
+    instance.close(false);
     await engine.close();
   };
   return untilStopped(
     async () => {
-      const { settings, ownBroker } = await bringUp(instance, engine, { abandoned });
-      Object.assign(process.env, settings, run.mark);
+      const brokerEnv = { WAITING_TASKS: '100000', REPLY_EXPIRY_MS: '86400000' };
+      const { settings, amqpUrls, ownBroker } = await bringUp(instance, engine, { brokerEnv });
+      Object.assign(process.env, settings, { AMQP_URL: amqpUrls.operator, NAMESPACES_FILE: join(instance.folder, 'namespaces') });
       const results: Result[] = [];
       const bench = await openBench(async () => {
-        const log = `channels-${randomBytes(4).toString('hex')}.log`;
-        await ownBroker?.control(log, 'list_channels', '--quiet', '--no-table-headers', 'pid');
-        return ownBroker ? readFileSync(join(instance.folder, log), 'utf8').trim().split('\n').length : NaN;
+        const channels = await ownBroker?.control('--no-table-headers', 'list_channels', 'pid');
+        return channels === undefined ? NaN : channels.trim().split('\n').length;
       });
       try {
         for (const row of rows) {
@@ -52,7 +48,7 @@ async function main(): Promise<number> {
       for (const line of tableOf(results)) console.log(line);
       return 0;
     },
-    { stop, stopAtOnce: async () => { await instance.kill(); await stop(); } },
+    { stop, stopAtOnce: async () => { instance.kill(); await stop(); } },
     1,
   );
 }

@@ -42,7 +42,17 @@ widget=$(password WIDGET_BROKER_PASSWORD)
 worker=$(password WORKER_BROKER_PASSWORD)
 [ "$widget" != "$worker" ] || die "WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ"
 
+# A third user, who may do anything in the virtual host: for the dead letters, and for tests.
+user= permission=
+if [ -n "${OPERATOR_BROKER_PASSWORD:-}${OPERATOR_BROKER_PASSWORD_FILE:-}" ]; then
+  operator=$(password OPERATOR_BROKER_PASSWORD)
+  user='{ "name": "operator", "password_hash": "'$(hash "$operator")'", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [] },'
+  permission='{ "user": "operator", "vhost": "widgets", "configure": ".*", "write": ".*", "read": ".*" },'
+fi
+
 sed -f - /etc/rabbitmq/definitions.json > /run/rabbitmq/definitions.json <<SCRIPT
+s|"users": \[|&$user|
+s|"permissions": \[|&$permission|
 s|@WIDGET_PASSWORD_HASH@|$(hash "$widget")|
 s|@WORKER_PASSWORD_HASH@|$(hash "$worker")|
 s|@NAMESPACE@|$NAMESPACE|g
@@ -55,5 +65,5 @@ if [ -n "${ERLANG_COOKIE_FILE:-}" ]; then
   cat "$ERLANG_COOKIE_FILE" > "$HOME/.erlang.cookie" || die "ERLANG_COOKIE_FILE cannot be read"
   chmod 400 "$HOME/.erlang.cookie"
 fi
-unset WIDGET_BROKER_PASSWORD WORKER_BROKER_PASSWORD widget worker
+unset WIDGET_BROKER_PASSWORD WORKER_BROKER_PASSWORD OPERATOR_BROKER_PASSWORD widget worker operator
 exec /usr/lib/rabbitmq/bin/rabbitmq-server

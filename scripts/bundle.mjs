@@ -1,8 +1,7 @@
-// Makes one file of each app and all that it needs, out of what tsc has compiled: Node takes a second
-// to find and read some two thousand small ones. Run in the root of the repository, after `tsc -b`.
-import { readdirSync } from 'node:fs';
-
-import { build } from 'esbuild';
+// Makes one file of each app and all that it needs, from the sources: Node takes a second to find
+// and read some two thousand small files. Run in the root of the repository.
+import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { LEFT_OUT } from './left-out.mjs';
 
@@ -21,20 +20,48 @@ const leaveOut = {
   },
 };
 
-for (const app of readdirSync('apps')) {
-  await build({
+const outputOf = (app) => join('apps', app, 'dist', 'bundle', 'main.js');
+const apps = readdirSync('apps').filter((app) => changedAt(outputOf(app)) <= newestSource());
+// Loaded only if there is something to do: a start shall not wait for it.
+const { build } = apps.length > 0 ? await import('esbuild') : {};
+
+for (const app of apps) {
+  const { outputFiles } = await build({
     // The thread is started by the name of its file.
-    entryPoints: [`apps/${app}/dist/main.js`, 'packages/service/dist/watchdog-thread.js'],
+    entryPoints: [`apps/${app}/src/main.ts`, 'packages/service/src/watchdog-thread.ts'],
     entryNames: '[name]',
-    outdir: `apps/${app}/dist/bundle`,
+    outdir: dirname(outputOf(app)),
     bundle: true,
+    write: false,
     platform: 'node',
     target: 'node20',
     format: 'esm',
+    conditions: ['source'],
     banner: { js: COMMONJS },
     // Compiled parts of packages, each of which does without.
     external: ['*.node'],
     plugins: [leaveOut],
     logLevel: 'warning',
   });
+  // main.js last: by its time the bundle counts as up to date.
+  for (const { path, text } of outputFiles.sort(({ path }) => (path.endsWith('main.js') ? 1 : -1))) replace(path, text);
+}
+
+/** In one step, since another command of this checkout may be starting an app at this moment. */
+function replace(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.${process.pid}`, text);
+  renameSync(`${path}.${process.pid}`, path);
+}
+
+/** Of all sources, of the packages that are installed, and of this folder. A folder tells of files that were removed. */
+function newestSource() {
+  const folders = ['apps', 'packages'].flatMap((part) => readdirSync(part).map((name) => join(part, name, 'src')));
+  const inside = [...folders, 'scripts'].flatMap((folder) => [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name))]);
+  return Math.max(...['package-lock.json', ...inside].map(changedAt));
+}
+
+/** In ms; never, if it is not there. */
+function changedAt(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -Infinity;
 }

@@ -10,10 +10,7 @@ import {
 import { readSettings } from '@code-widgets/service';
 import { Type } from 'typebox';
 
-import { USUAL_URL } from './lib/broker.js';
-import { instanceFolder, readRecord } from './lib/instance.js';
-import { isAlive } from './lib/processes.js';
-import { ownBrokerUrl } from './lib/rabbitmq.js';
+import { readRecord } from './lib/instance.js';
 import { Problem, runToExit, surviveLostOutput } from './lib/report.js';
 
 const USAGE = `npm run dead-letters -- list
@@ -65,13 +62,9 @@ function settings(): BrokerSettings {
 }
 
 function runningStart(): NodeJS.ProcessEnv {
-  const folder = instanceFolder('start');
-  const record = readRecord(folder);
-  if (!record || !isAlive(record.supervisor)) {
-    throw new Problem('npm start does not run in this checkout: set AMQP_URL and NAMESPACE to those of the apps.');
-  }
-  const own = record.processes.some(({ role }) => role === 'broker');
-  return { AMQP_URL: own ? ownBrokerUrl(folder) : USUAL_URL, NAMESPACE: record.namespace };
+  const { amqpUrl, namespace } = readRecord('start') ?? {};
+  if (amqpUrl === undefined) throw new Problem('npm start does not run in this checkout: set AMQP_URL and NAMESPACE to those of the apps.');
+  return { AMQP_URL: amqpUrl, NAMESPACE: namespace };
 }
 
 /** An app waits for its broker; whoever sits at a terminal is told at once. */

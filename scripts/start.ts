@@ -2,10 +2,10 @@ import { join } from 'node:path';
 
 import { MAX_CONCURRENCY } from '../apps/worker/src/config.js';
 import { answersAt, keepUp, saysReady } from './lib/app.js';
-import { bringUp, type Settings } from './lib/bring-up.js';
-import { claim } from './lib/claim.js';
+import type { OwnBroker } from './lib/broker.js';
+import { bringUp, type Parts } from './lib/bring-up.js';
 import { Engine } from './lib/engine.js';
-import { BROKER_STAGES, type Instance, PROGRAM_STAGES, WORKER_GRACE_MS } from './lib/instance.js';
+import { Instance, WORKER_GRACE_MS } from './lib/instance.js';
 import { checkoutId, stateRoot } from './lib/paths.js';
 import { isFree } from './lib/ports.js';
 import { Problem, runToExit, say, seconds, surviveLostOutput, timed } from './lib/report.js';
@@ -23,20 +23,26 @@ async function main(): Promise<number> {
   surviveLostOutput();
   const options = readOptions();
   const engine = new Engine();
-  // Of its own in each checkout, so that two of them can share a broker and an engine.
-  const { instance, abandoned } = await claim('start', `widget-${checkoutId}`);
+  // A namespace of its own for each checkout, so that two of them can share a broker and an engine.
+  const instance = await Instance.open('start', `widget-${checkoutId}`);
+  let broker: OwnBroker | undefined;
   return untilStopped(
     async () => {
       const begin = performance.now();
       await demandPort(options);
-      const { settings } = await bringUp(instance, engine, { abandoned });
-      await startApps(instance, settings, options);
+      const parts = await bringUp(instance, engine, { volume: `${instance.namespace}-broker` });
+      broker = parts.ownBroker;
+      await startApps(instance, parts, options);
       sayReady(options, performance.now() - begin);
       return new Promise<never>(() => {}); // Until a signal comes.
     },
     {
-      stop: () => timed('stop', () => stop(instance, engine), () => 'everything is stopped'),
-      stopAtOnce: () => stopAtOnce(instance, engine),
+      stop: () => timed('stop', () => stop(instance, engine, broker), () => 'everything is stopped'),
+      stopAtOnce: async () => {
+        instance.kill();
+        await leaveEngine(instance, engine);
+        instance.close(true);
+      },
     },
     0,
   );
@@ -64,11 +70,11 @@ async function demandPort({ host, port }: Options): Promise<void> {
   throw new Problem(`Port ${port} is in use: stop what listens there, or choose another, as in: PORT=${port + 1} npm start`);
 }
 
-async function startApps(instance: Instance, settings: Settings, options: Options): Promise<void> {
-  const { AMQP_URL, NAMESPACE } = settings;
-  const widgetEnv = { AMQP_URL, NAMESPACE, HOST: options.host, PORT: String(options.port) };
+async function startApps(instance: Instance, { settings, amqpUrls }: Parts, options: Options): Promise<void> {
+  const widgetEnv = { AMQP_URL: amqpUrls.widget, NAMESPACE: settings.NAMESPACE, HOST: options.host, PORT: String(options.port) };
   const workerEnv = {
     ...settings,
+    AMQP_URL: amqpUrls.worker,
     // Kept from one start to the next.
     BUILD_CACHE_FOLDER: process.env.BUILD_CACHE_FOLDER || join(stateRoot, 'builds'),
     CONCURRENCY: String(options.concurrency),
@@ -104,22 +110,17 @@ function addressOf({ host, port }: Options): string {
   return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
 }
 
-async function stop(instance: Instance, engine: Engine): Promise<void> {
+async function stop(instance: Instance, engine: Engine, broker: OwnBroker | undefined): Promise<void> {
   instance.refuse();
-  await instance.end(PROGRAM_STAGES);
-  await Promise.all([instance.end(BROKER_STAGES), leaveEngine(instance, engine)]);
-  instance.close('keep folder');
-}
-
-async function stopAtOnce(instance: Instance, engine: Engine): Promise<void> {
-  await instance.kill();
+  await instance.end();
+  await broker?.stop('SIGTERM');
   await leaveEngine(instance, engine);
-  instance.close('keep folder');
+  instance.close(true);
 }
 
-/** Workers remove their containers; those of one that had to be killed are still there. */
+/** Removes the broker's container, and those of a worker that had to be killed. */
 async function leaveEngine(instance: Instance, engine: Engine): Promise<void> {
-  await engine.removeTraces(instance.namespace);
+  await engine.removeTraces(instance.namespace, ['container']);
   if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
 }
 

@@ -1,127 +1,192 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { attackTable } from './lib/attack-table.js';
-import { removeBrokerImage } from './lib/broker-image.js';
 import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
-import { runChaos } from './lib/chaos.js';
-import { claim } from './lib/claim.js';
-import { composeNeed } from './lib/compose.js';
 import { Engine } from './lib/engine.js';
 import { fuzzTable } from './lib/fuzz-table.js';
-import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from './lib/instance.js';
-import { add, type Counts, runJest, runJestTwice } from './lib/jest.js';
+import { openGvisor } from './lib/gvisor.js';
+import { ensureImages } from './lib/images.js';
+import { exitOf, Instance } from './lib/instance.js';
+import { add, type Counts, runJest } from './lib/jest.js';
 import { withLock } from './lib/lock.js';
-import { machineFolder } from './lib/paths.js';
+import { canInstall, hasCommand, install, type Need } from './lib/packages.js';
+import { checkout } from './lib/paths.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
-import { GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
-import { attacksFolder, onRabbitmq4, rabbitmq4Paths, runPartOnRabbitmq4, runPartUnderGvisor, runtimeSettings } from './lib/test-parts.js';
-import { TestRun } from './lib/test-run.js';
+import { FEWER_AT_A_TIME, GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
 import { untilStopped } from './lib/until-stopped.js';
 
-/** Half of the time of a run of everything, its tests wait: for limits, faults, restarts. */
+/** Half of the time of a run, its tests wait: for limits, faults, restarts. */
 const FILES_AT_A_TIME = 2;
+/** What a runtime has to keep in, and of tests that are alike every third: builds take three to four times as long under gVisor. */
+const UNDER_GVISOR = ['test/e2e/(golden|reports)', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
+/** A short one of what `npm run test:chaos` does with thousands of tasks; it counts as one test. */
+const CHAOS = ['--tasks', '200', '--seed', '1', '--sabotage'];
 
 /**
- * `npm test [-- [--broker 4] arguments for jest]`, `npm run test:attacks [-- --runtime <name>]`, and
- * `npm run test:fuzz [-- --inputs <number> --seed <number>]`: brings up what the tests need under a
- * name of this run, runs them, takes it all down, and has the last tests look for what is left.
+ * `npm test [-- arguments for jest]` and its kin in package.json: starts what the tests need under a
+ * name of this run, runs them, ends it all, and has the last tests look for what is left.
  */
 async function main(): Promise<number> {
   surviveLostOutput();
   const options = readTestOptions(process.argv.slice(2));
-  const run = new TestRun(randomBytes(4).toString('hex'));
-  const engine = new Engine();
-  const { instance, abandoned } = await claim(run.name, run.name, run.mark);
-  mkdirSync(run.resultsFolder);
-  const begin = performance.now();
-  return untilStopped(
-    async () => {
-      const parts = await bringUp(instance, engine, { abandoned, tools: [composeNeed] });
-      const runtime = options.runtime ?? (await engine.defaultRuntime());
-      const settings = { ...parts.settings, ...(await runtimeSettings(instance, engine, parts, options.runtime)) };
-      const results = run.resultsFolder;
-      const runOn = (broker: Settings) => runTests(instance, { ...settings, ...broker }, results, options, runtime);
-      const turn = options.isWhole ? takeTurn : <T>(part: () => Promise<T>) => part();
-      const tests = await turn(() => (options.isOnRabbitmq4 ? onRabbitmq4(instance, engine, results, runOn) : runOn({})));
-      const others = options.isWhole
-        ? [
-            // The chaos run has a broker and an engine of its own, and is no less right for being slow.
-            ...(await turn(() => Promise.all([runPartOnRabbitmq4(instance, engine, parts, results), runChaos(instance)]))),
-            await turn(() => runPartUnderGvisor(instance, engine, parts, results)),
-          ]
-        : [];
-      await parts.ownBroker?.exportDefinitions(definitionsPath(results));
-      await removeBrokerImage(engine.docker, instance.namespace);
-      const leftovers = await lookForLeftovers(instance, parts, results);
-      const status = conclude([tests, ...others, leftovers].reduce(add), performance.now() - begin);
-      for (const each of new Set([runtime, GVISOR])) {
-        for (const line of attackTable(each, attacksFolder(results, each))) console.log(line);
-      }
-      for (const line of fuzzTable(fuzzPath(results))) console.log(line);
-      return status;
-    },
-    {
-      stop: () => stop(instance, engine, run),
-      stopAtOnce: async () => {
-        await instance.kill();
-        await stop(instance, engine, run);
-      },
-    },
-    1,
-  );
+  const run = new TestRun(options);
+  return untilStopped(() => run.run(), { stop: () => run.stop(), stopAtOnce: () => run.stopAtOnce() }, 1);
 }
 
-/** Runs of everything in several checkouts take turns, part by part: each of them is as much as two processors can bear in time. */
-function takeTurn<T>(part: () => Promise<T>): Promise<T> {
-  return withLock(join(machineFolder, 'tests.lock'), part, () => say('tests', 'waiting for those of another checkout ...'));
+class TestRun {
+  /** In the names of all that this run makes. */
+  private readonly id = randomBytes(4).toString('hex');
+  private readonly engine = new Engine();
+  private readonly skipped: string[] = [];
+  private instance: Instance | undefined;
+  private parts: Parts | undefined;
+
+  constructor(private readonly options: TestOptions) {}
+
+  async run(): Promise<number> {
+    const begin = performance.now();
+    const instance = (this.instance = await Instance.open(`test-${this.id}`, `test-${this.id}`));
+    mkdirSync(this.results, { recursive: true });
+    process.env.RUN_ID = this.id;
+    process.env.NAMESPACES_FILE = join(this.results, 'namespaces');
+    await install(instance, [dockerClient, ...(this.options.runsLongParts ? [compose] : [])].filter(() => canInstall()));
+    // The tests have namespaces of their own, for which the policies' limits must not be the lower ones.
+    const brokerEnv = { WAITING_TASKS: '100000', REPLY_EXPIRY_MS: '86400000' };
+    const parts = (this.parts = await bringUp(instance, this.engine, { brokerEnv }));
+    const { broker } = await ensureImages(instance, this.engine.docker, ['broker']);
+    const runtime = this.options.runtime ?? (await this.engine.defaultRuntime());
+    const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator, ...(await this.runtimeSettings(parts)) };
+    const counts = [await this.takeTurn(() => this.jest(env, runtime))];
+    if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
+    counts.push(await this.leftovers(env));
+    return this.conclude(counts.reduce(add), performance.now() - begin, runtime);
+  }
+
+  /** Ends and removes all that can be of this run, whether its tests have ended or not. */
+  async stop(): Promise<void> {
+    this.instance?.refuse();
+    await this.instance?.end();
+    await this.engine.removeTraces(this.id);
+    this.instance?.close(false);
+    if ((await this.engine.close()) === 'stopped') say('engine', 'dockerd stopped');
+  }
+
+  async stopAtOnce(): Promise<void> {
+    this.instance?.kill();
+    await this.stop();
+  }
+
+  private get results(): string {
+    return join(this.own.folder, 'results');
+  }
+
+  private get own(): Instance {
+    if (!this.instance) throw new Error('the run has not begun');
+    return this.instance;
+  }
+
+  /** Whole runs of several checkouts take turns: one of them is as much as two processors can bear in time. */
+  private takeTurn<T>(part: () => Promise<T>): Promise<T> {
+    if (!this.options.runsAll && !this.options.runsLongParts) return part();
+    return withLock('tests', part, () => say('tests', 'waiting for those of another checkout ...'));
+  }
+
+  private async runtimeSettings({ settings }: Parts): Promise<Settings> {
+    const { runtime } = this.options;
+    if (runtime !== GVISOR) return runtime === undefined ? {} : { SANDBOX_RUNTIME: runtime };
+    const gvisor = await openGvisor(this.own, this.engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
+    return { ...gvisor, IMAGES_DOCKER_HOST: this.engine.host };
+  }
+
+  private jest(settings: Settings, runtime: string): Promise<Counts> {
+    const { jest, inputs, seed, runsAll, runsLongParts } = this.options;
+    const env = {
+      ...settings,
+      ATTACKS_FOLDER: this.attacksFolder(runtime),
+      FUZZ_FILE: join(this.results, 'fuzz.json'),
+      ...(inputs !== undefined && { FUZZ_INPUTS: inputs }),
+      ...(seed !== undefined && { FUZZ_SEED: seed }),
+    };
+    return runJest(this.own, jest, env, join(this.results, 'tests.json'), runsAll || runsLongParts ? FILES_AT_A_TIME : 1);
+  }
+
+  private async longParts(settings: Settings): Promise<Counts[]> {
+    if (!isRoot) {
+      this.skipped.push('chaos and gVisor: only root can start an engine of their own');
+      return [];
+    }
+    const counts = [await this.takeTurn(() => this.chaos())];
+    if (canInstall()) counts.push(await this.takeTurn(() => this.underGvisor(settings)));
+    else this.skipped.push('gVisor: runsc is taken from Debian, with apt-get');
+    return counts;
+  }
+
+  /** Faults in a deployment under load, and builds that it has to find fault with; with a broker and an engine of its own. */
+  private async chaos(): Promise<Counts> {
+    const args = ['--import', 'tsx', '--conditions=source', join(checkout, 'test', 'chaos', 'main.ts'), ...CHAOS];
+    const status = await exitOf(this.own.start('tool', process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }));
+    return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  }
+
+  private async underGvisor(settings: Settings): Promise<Counts> {
+    const { SANDBOX_IMAGE = '', RUN_IMAGE = '' } = settings;
+    const gvisor = await openGvisor(this.own, this.engine.docker, [SANDBOX_IMAGE, RUN_IMAGE]);
+    const env = { ...settings, ...gvisor, IMAGES_DOCKER_HOST: this.engine.host, ATTACKS_FOLDER: this.attacksFolder(GVISOR), TEST_EVERY: '3' };
+    const args = [...UNDER_GVISOR, ...FEWER_AT_A_TIME, '--selectProjects', 'integration', 'e2e', 'attacks'];
+    return runJest(this.own, args, env, join(this.results, 'gvisor.json'), FILES_AT_A_TIME);
+  }
+
+  /** With everything of this run ended but our use of the engine, which is asked for containers. */
+  private async leftovers(settings: Settings): Promise<Counts> {
+    const broker = this.parts?.ownBroker;
+    const own: Record<string, string> = {};
+    if (broker) {
+      own.BROKER_DEFINITIONS = join(this.results, 'definitions.json');
+      own.BROKER_DEPRECATED = join(this.results, 'deprecated');
+      writeFileSync(own.BROKER_DEFINITIONS, await broker.control('export_definitions', '-'));
+      const warnings = (await broker.log()).split('\n').filter((line) => /deprecated/i.test(line));
+      writeFileSync(own.BROKER_DEPRECATED, warnings.join('\n'));
+      await broker.remove();
+    }
+    await this.own.end();
+    return runJest(this.own, ['--selectProjects', 'leftovers'], { ...settings, ...own }, join(this.results, 'leftovers.json'));
+  }
+
+  private conclude({ passed, failed }: Counts, milliseconds: number, runtime: string): number {
+    say('tests', `${passed} have passed and ${failed} have failed, in ${seconds(milliseconds)}`);
+    for (const reason of this.skipped) say('tests', `not run: ${reason}`);
+    // For .ci/run, which has more to count.
+    if (process.env.COUNTS_FILE) writeFileSync(process.env.COUNTS_FILE, `${passed} ${failed}\n`);
+    for (const each of new Set([runtime, GVISOR])) {
+      for (const line of attackTable(each, this.attacksFolder(each))) console.log(line);
+    }
+    for (const line of fuzzTable(join(this.results, 'fuzz.json'))) console.log(line);
+    return failed === 0 ? 0 : 1;
+  }
+
+  private attacksFolder(runtime: string): string {
+    return join(this.results, `attacks-${runtime}`);
+  }
 }
 
-function runTests(instance: Instance, settings: Settings, results: string, { jest, inputs, seed, isWhole }: TestOptions, runtime: string): Promise<Counts> {
-  const files = { ATTACKS_FOLDER: attacksFolder(results, runtime), FUZZ_FILE: fuzzPath(results) };
-  const fuzz = { ...(inputs !== undefined && { FUZZ_INPUTS: inputs }), ...(seed !== undefined && { FUZZ_SEED: seed }) };
-  const env = { ...settings, ...files, ...fuzz };
-  const path = join(results, 'tests.json');
-  return isWhole ? runJestTwice(instance, jest, env, path, FILES_AT_A_TIME) : runJest(instance, jest, env, path);
-}
+const isRoot = process.getuid?.() === 0;
 
-/** With everything of this run ended but our use of the engine, which is asked for containers. */
-async function lookForLeftovers(instance: Instance, { settings, ownBroker }: Parts, results: string): Promise<Counts> {
-  await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
-  instance.close('remove folder');
-  const own = ownBroker ? { BROKER_DEFINITIONS: definitionsPath(results) } : {};
-  const { definitions, deprecated } = rabbitmq4Paths(results);
-  const four = existsSync(deprecated) ? { BROKER4_DEFINITIONS: definitions, BROKER4_DEPRECATED: deprecated } : {};
-  const args = ['--selectProjects', 'leftovers'];
-  return runJest(instance, args, { ...settings, ...own, ...four }, join(results, 'leftovers.json'));
-}
+/** The command `docker`, a package of its own since Debian 13. */
+const dockerClient: Need = {
+  debianPackage: existsSync('/etc/debian_version') && hasDebianPackage('docker-cli') ? 'docker-cli' : 'docker.io',
+  isMissing: () => !hasCommand('docker'),
+};
 
-function fuzzPath(results: string): string {
-  return join(results, 'fuzz.json');
-}
+const compose: Need = {
+  debianPackage: 'docker-compose',
+  isMissing: () => !hasCommand('docker-compose') && spawnSync('docker', ['compose', 'version']).status !== 0,
+};
 
-function definitionsPath(results: string): string {
-  return join(results, 'definitions.json');
-}
-
-function conclude({ passed, failed, atSecondTry = [] }: Counts, milliseconds: number): number {
-  for (const file of atSecondTry) say('tests', `${file} failed at first, and not when it was run once more: see why above`);
-  say('tests', `${passed} have passed and ${failed} have failed, in ${seconds(milliseconds)}`);
-  // For .ci/run, which has more to count.
-  if (process.env.COUNTS_FILE) writeFileSync(process.env.COUNTS_FILE, `${passed} ${failed}\n`);
-  return failed === 0 ? 0 : 1;
-}
-
-/** Ends and removes all that can be of this run, whether its tests were allowed to end or not. */
-async function stop(instance: Instance, engine: Engine, run: TestRun): Promise<void> {
-  instance.refuse();
-  await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
-  instance.close('remove folder');
-  // What tests had started that were interrupted, or that forgot about it and have failed for it.
-  await run.remove();
-  await engine.removeTraces(run.id);
-  if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
+function hasDebianPackage(name: string): boolean {
+  return spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0;
 }
 
 runToExit(main);

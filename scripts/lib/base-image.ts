@@ -6,18 +6,14 @@ import type Docker from 'dockerode';
 
 import { follow } from './image-stream.js';
 import { exitOf, type Instance, tail } from './instance.js';
-import { hasCommand, install, type Need } from './packages.js';
+import { canInstall, hasCommand, install, type Need } from './packages.js';
 import { checkout } from './paths.js';
 import { Problem, say, seconds, timed } from './report.js';
 
-/** How long a registry may take to begin an answer; from then on a pull takes as long as it takes. */
+/** How long a registry may take to begin an answer. What comes after that has no limit. */
 const PULL_BEGINS_MS = 15_000;
 
-export const mmdebstrapNeed: Need = {
-  debianPackage: 'mmdebstrap',
-  purpose: 'makes the base of the sandbox image where no image registry answers (or set SANDBOX_IMAGE and RUN_IMAGE)',
-  isMissing: () => !hasCommand('mmdebstrap'),
-};
+const mmdebstrapNeed: Need = { debianPackage: 'mmdebstrap', isMissing: () => !hasCommand('mmdebstrap') };
 
 export async function hasImage(docker: Docker, name: string): Promise<boolean> {
   try {
@@ -29,7 +25,7 @@ export async function hasImage(docker: Docker, name: string): Promise<boolean> {
   }
 }
 
-/** Pulls an image; false when that cannot be done, for whatever reason. */
+/** Pulls an image; false when that cannot be done. */
 export async function pull(docker: Docker, name: string): Promise<boolean> {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PULL_BEGINS_MS);
@@ -54,8 +50,8 @@ function pinnedBase(): string {
 }
 
 /**
- * What can be built on in this engine: the pinned image, as it is there or from a registry, else one
- * that is there under the same tag, be it made here or pulled some time ago; undefined without any.
+ * An image to build on: the pinned one, from the engine or a registry, else one that the engine has
+ * under the same tag. Undefined if there is none.
  */
 export async function findBaseImage(docker: Docker): Promise<string | undefined> {
   const pinned = pinnedBase();
@@ -70,15 +66,18 @@ export async function findBaseImage(docker: Docker): Promise<string | undefined>
 }
 
 /**
- * Makes sure that there is an image to build on, and says which: one that is found, else one made
- * of Debian's own packages under the tag that the Dockerfiles name. So there is one recipe.
+ * Makes sure that there is an image to build on, and resolves to its name. Where no registry
+ * answers, it is made of Debian's packages, under the tag that the Dockerfiles name.
  */
 export async function ensureBaseImage(instance: Instance, docker: Docker): Promise<string> {
   const found = await findBaseImage(docker);
   if (found !== undefined) return found;
   const tag = tagOf(pinnedBase());
+  if (mmdebstrapNeed.isMissing() && !canInstall()) {
+    throw new Problem(`${tag} cannot be pulled: no image registry answers. Connect this machine to one, load the image (docker load), or install mmdebstrap.`);
+  }
   await install(instance, [mmdebstrapNeed]);
-  say('base', `no registry has answered: making ${tag} from Debian's packages with mmdebstrap ...`);
+  say('base', `no registry answers: making ${tag} from Debian's packages with mmdebstrap ...`);
   await timed('base', () => bootstrap(instance, docker, tag), () => `${tag} made`);
   return tag;
 }

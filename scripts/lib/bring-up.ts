@@ -1,86 +1,72 @@
 import { join } from 'node:path';
 
-import { findBroker, withoutPassword } from './broker.js';
-import { build } from './build.js';
-import { type Engine, engineNeeds } from './engine.js';
-import { ensureImages, imageNeeds, type Images } from './images.js';
-import type { Instance } from './instance.js';
-import { install, type Need } from './packages.js';
+import { findBroker, type OwnBroker, startBroker, withoutPassword } from './broker.js';
+import type { Engine } from './engine.js';
+import { ensureImages } from './images.js';
+import { forgetKilled, type Instance } from './instance.js';
 import { checkout } from './paths.js';
-import { type OwnBroker, rabbitmqNeed, startRabbitmq } from './rabbitmq.js';
 import { say, timed } from './report.js';
 
-/** What the apps, or the tests, need in their environment. */
+/** Settings of the apps, or of the tests. */
 export type Settings = Readonly<Record<string, string>>;
 
-/** Those that are there once everything is up. */
-export interface BroughtUp extends Settings {
-  readonly AMQP_URL: string;
-  readonly SANDBOX_IMAGE: string;
-  readonly RUN_IMAGE: string;
-}
-
 export interface Parts {
-  readonly settings: BroughtUp;
-  /** Where the broker was not there already. */
+  readonly settings: Settings & Readonly<Record<'NAMESPACE' | 'SANDBOX_IMAGE' | 'RUN_IMAGE', string>>;
+  /** Addresses of the broker for its users; the same one for all, if AMQP_URL names it. */
+  readonly amqpUrls: OwnBroker['urls'];
+  /** Undefined if AMQP_URL names a broker. */
   readonly ownBroker: OwnBroker | undefined;
 }
 
 export interface BringUpOptions {
-  /** Namespaces of killed commands, whose containers may still be in the engine. */
-  readonly abandoned?: readonly string[];
-  /** What has to be installed besides. */
-  readonly tools?: readonly Need[];
-  /** A broker of the instance's own even where there is one already. */
+  /** Keeps the data of a broker that is started here. */
+  readonly volume?: string;
+  /** Settings of a broker that is started here. */
+  readonly brokerEnv?: Settings;
+  /** A broker is started even if AMQP_URL names one. */
   readonly newBroker?: boolean;
 }
 
-/**
- * Finds or makes everything that the apps stand on: packages, broker, engine, images, the build.
- * What does not need each other happens at once, the slowest first.
- */
-export async function bringUp(
-  instance: Instance,
-  engine: Engine,
-  { abandoned = [], tools = [], newBroker = false }: BringUpOptions = {},
-): Promise<Parts> {
-  const foundBroker = newBroker ? undefined : await findBroker();
-  await installMissing(instance, engine, [...tools, ...(foundBroker === undefined ? [rabbitmqNeed] : [])]);
-  const [ownBroker, images] = await Promise.all([
-    openBroker(instance, foundBroker),
-    openEngine(instance, engine, abandoned),
-    build(instance),
-  ]);
-  const settings = {
-    AMQP_URL: ownBroker?.url ?? String(foundBroker),
-    DOCKER_HOST: engine.host,
-    SANDBOX_IMAGE: images.sandbox,
-    RUN_IMAGE: images.runner,
-    SECCOMP_PROFILE: join(checkout, 'docker', 'sandbox', 'seccomp.json'),
-    NAMESPACE: instance.namespace,
+/** Finds or makes all that the apps stand on: engine, images, broker, and the apps' bundles. */
+export async function bringUp(instance: Instance, engine: Engine, options: BringUpOptions = {}): Promise<Parts> {
+  const killed = await forgetKilled(['start']);
+  const bundled = timed('build', () => bundle(instance), () => 'each app is one file');
+  bundled.catch(() => {}); // Heard below.
+  const given = options.newBroker ? undefined : process.env.AMQP_URL || undefined;
+  const [, { images, ownBroker }] = await Promise.all([bundled, onEngine(instance, engine, killed, given, options)]);
+  return {
+    settings: {
+      NAMESPACE: instance.namespace,
+      SANDBOX_IMAGE: images.sandbox,
+      RUN_IMAGE: images.runner,
+      SECCOMP_PROFILE: join(checkout, 'docker', 'sandbox', 'seccomp.json'),
+    },
+    amqpUrls: ownBroker?.urls ?? { widget: String(given), worker: String(given), operator: String(given) },
+    ownBroker,
   };
-  return { settings, ownBroker };
 }
 
-/** All at once: one apt-get, or one complete answer to what has to be installed by hand. */
-async function installMissing(instance: Instance, engine: Engine, others: readonly Need[]): Promise<void> {
-  const needs = [...others];
-  if (await engine.answers()) needs.push(...(await imageNeeds(engine.docker)));
-  else if (engineNeeds.some((need) => need.isMissing())) needs.push(...engineNeeds, ...(await imageNeeds(undefined)));
-  // Else the engine is only stopped: what images it has is known when it answers.
-  await install(instance, needs);
+/** With esbuild, which takes half a second; types are checked by `npm run types`. */
+function bundle(instance: Instance): Promise<void> {
+  return instance.run('bundle.log', process.execPath, [join(checkout, 'scripts', 'bundle.mjs')]);
 }
 
-async function openBroker(instance: Instance, found: string | undefined): Promise<OwnBroker | undefined> {
-  if (found === undefined) {
-    return timed('broker', () => startRabbitmq(instance), ({ url }) => `RabbitMQ started at ${withoutPassword(url)}`);
+async function onEngine(instance: Instance, engine: Engine, killed: readonly string[], given: string | undefined, { volume, brokerEnv }: BringUpOptions) {
+  await timed('engine', () => engine.open(instance), (text) => text);
+  // Containers alone: of `npm start`, the volume of the broker has accepted tasks.
+  await Promise.all([...killed, instance.namespace].map((namespace) => engine.removeTraces(namespace, ['container'])));
+  if (given !== undefined) {
+    const [images] = await Promise.all([ensureImages(instance, engine.docker, ['sandbox', 'runner']), findBroker(given)]);
+    say('broker', `used at ${withoutPassword(given)}`);
+    return { images, ownBroker: undefined };
   }
-  say('broker', `used at ${withoutPassword(found)}`);
-  return undefined;
-}
-
-async function openEngine(instance: Instance, engine: Engine, abandoned: readonly string[]): Promise<Images> {
-  await timed('engine', () => engine.open(instance.signal), (text) => text);
-  await Promise.all(abandoned.map((namespace) => engine.removeTraces(namespace)));
-  return timed('image', () => ensureImages(instance, engine.docker), ({ sandbox, runner }) => `${sandbox} and ${runner}`);
+  const images = await ensureImages(instance, engine.docker, ['broker', 'sandbox', 'runner']);
+  const options = { image: images.broker, namespace: instance.namespace, ...(volume !== undefined && { volume }), ...(brokerEnv && { env: brokerEnv }) };
+  const ownBroker = await timed(
+    'broker',
+    () => startBroker(engine.docker, options, instance.signal),
+    ({ urls }) => `RabbitMQ started at ${withoutPassword(urls.operator)}`,
+  );
+  instance.record({ namespace: instance.namespace, amqpUrl: ownBroker.urls.operator });
+  return { images, ownBroker };
 }

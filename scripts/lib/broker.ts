@@ -1,30 +1,28 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { connect } from 'amqplib';
+import type Docker from 'dockerode';
 
+import { freePort } from './ports.js';
 import { Problem } from './report.js';
 
-/** Where a broker is looked for that nobody has named. */
-export const USUAL_URL = 'amqp://guest:guest@localhost:5672';
 const HANDSHAKE_MS = 3_000;
 /** A broker that is given may have been started a moment ago, by a compose file for instance. */
 const GIVEN_MS = 10_000;
+const START_MS = 120_000;
+const POLL_MS = 50;
+const STOP_S = 3;
+const LOG_TAIL_LINES = 20;
+const CONTROL = '/usr/lib/rabbitmq/bin/rabbitmqctl';
 
-/**
- * The broker that is there already: the one at AMQP_URL, which has to answer, else one on
- * localhost:5672 if it is a broker and lets guest in; undefined when there is none.
- */
-export async function findBroker(): Promise<string | undefined> {
-  const given = process.env.AMQP_URL;
-  if (!given) return (await brokerAnswers(USUAL_URL)) ? USUAL_URL : undefined;
-  const deadline = performance.now() + GIVEN_MS;
-  for (;;) {
-    const refusal = await refusalOf(given);
-    if (refusal === undefined) return given;
-    if (performance.now() > deadline) {
-      throw new Problem(`AMQP_URL=${withoutPassword(given)} does not answer: ${refusal}`);
-    }
-    await sleep(500);
+/** Waits for the broker at AMQP_URL. @throws Problem if it does not answer */
+export async function findBroker(url: string): Promise<void> {
+  for (const deadline = performance.now() + GIVEN_MS; ; await sleep(500)) {
+    const refusal = await refusalOf(url);
+    if (refusal === undefined) return;
+    if (performance.now() < deadline) continue;
+    throw new Problem(`AMQP_URL=${withoutPassword(url)} has not answered for ${GIVEN_MS / 1000} s (${refusal}). Start that broker, or unset AMQP_URL to have one started.`);
   }
 }
 
@@ -37,7 +35,7 @@ export function withoutPassword(url: string): string {
   return url.replace(/:[^:@/]*@/, '@');
 }
 
-/** Why a broker does not let us in, undefined if it does. An open port alone is no broker. */
+/** Why a broker does not let us in, undefined if it does. */
 async function refusalOf(url: string): Promise<string | undefined> {
   try {
     const connection = await connect(url, { timeout: HANDSHAKE_MS });
@@ -47,4 +45,96 @@ async function refusalOf(url: string): Promise<string | undefined> {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The broker of the compose file in a container of its own. */
+export interface OwnBroker {
+  /** For each of its users; `operator` may do anything in the virtual host. */
+  readonly urls: Readonly<Record<'widget' | 'worker' | 'operator', string>>;
+  /** What rabbitmqctl prints. */
+  control(...args: string[]): Promise<string>;
+  /** Stops it, at once with SIGKILL; its data stays. */
+  stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Starts one that was stopped, at the same address; resolves when it answers. */
+  start(): Promise<void>;
+  /** All that it has logged. */
+  log(): Promise<string>;
+  remove(): Promise<void>;
+}
+
+export interface BrokerOptions {
+  readonly image: string;
+  /** Name of the container, and prefix of the queues that its users may use. */
+  readonly namespace: string;
+  /** Keeps its data from one container to the next; without one, the data goes with the container. */
+  readonly volume?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts it on a port of 127.0.0.1, or of the machine that DOCKER_HOST names; resolves when it answers. */
+export async function startBroker(docker: Docker, { image, namespace, volume, env = {} }: BrokerOptions, signal?: AbortSignal): Promise<OwnBroker> {
+  const port = await freePort();
+  const host = engineHost();
+  const passwords = { widget: randomPassword(), worker: randomPassword(), operator: randomPassword() };
+  const settings = {
+    NAMESPACE: namespace,
+    ...Object.fromEntries(Object.entries(passwords).map(([user, password]) => [`${user.toUpperCase()}_BROKER_PASSWORD`, password])),
+    ...env,
+  };
+  const container = await docker.createContainer({
+    name: `${namespace}-broker`,
+    Image: image,
+    Hostname: 'broker', // A node's data belongs to the name of its host.
+    Labels: { 'code-widgets.broker': namespace },
+    Env: Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+    HostConfig: {
+      CapDrop: ['ALL'],
+      PortBindings: { '5672/tcp': [{ HostIp: host === '127.0.0.1' ? host : '', HostPort: String(port) }] },
+      ...(volume !== undefined && { Binds: [`${volume}:/var/lib/rabbitmq`] }),
+    },
+  });
+  const urlOf = (user: keyof typeof passwords) => `amqp://${user}:${passwords[user]}@${host}:${port}/widgets`;
+  const urls = { widget: urlOf('widget'), worker: urlOf('worker'), operator: urlOf('operator') };
+  const log = async () => (await container.logs({ stdout: true, stderr: true })).toString('utf8');
+  const fail = async (what: string) => {
+    throw new Problem(`RabbitMQ ${what}:\n${(await log()).trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')}`);
+  };
+  const broker: OwnBroker = {
+    urls,
+    log,
+    control: (...args) => execute(container, [CONTROL, '--quiet', ...args]),
+    async start() {
+      await container.start();
+      for (const deadline = performance.now() + START_MS; !(await brokerAnswers(urls.operator)); await sleep(POLL_MS, undefined, signal && { signal })) {
+        if (!(await container.inspect()).State.Running) await fail('has ended');
+        if (performance.now() > deadline) await fail(`has not answered for ${START_MS / 1000} s`);
+      }
+    },
+    async stop(name) {
+      await (name === 'SIGKILL' ? container.kill({ signal: name }) : container.stop({ t: STOP_S }));
+    },
+    async remove() {
+      await container.remove({ force: true, v: true });
+    },
+  };
+  await broker.start();
+  return broker;
+}
+
+/** Where the ports of containers are published. */
+function engineHost(): string {
+  const { protocol, hostname } = new URL(process.env.DOCKER_HOST ?? 'unix:///');
+  return protocol === 'unix:' || hostname === 'localhost' ? '127.0.0.1' : hostname;
+}
+
+const randomPassword = () => randomBytes(16).toString('hex');
+
+async function execute(container: Docker.Container, Cmd: string[]): Promise<string> {
+  const exec = await container.exec({ Cmd, AttachStdout: true, AttachStderr: true, Tty: true });
+  const stream = await exec.start({ Tty: true });
+  let output = '';
+  for await (const chunk of stream) output += String(chunk);
+  const { ExitCode } = await exec.inspect();
+  if (ExitCode !== 0) throw new Error(`${Cmd.join(' ')} failed (${ExitCode}):\n${output}`);
+  return output.replaceAll('\r\n', '\n');
 }

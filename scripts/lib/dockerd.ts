@@ -1,160 +1,117 @@
+/**
+ * On Debian as root: the one dockerd that all checkouts share while a command of theirs needs it.
+ * The first command starts it, and the last one to leave stops it. A dockerd that somebody else
+ * started is never stopped.
+ */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
 import { tail } from './instance.js';
-import { Leases } from './leases.js';
-import { withLock } from './lock.js';
-import { machineFolder } from './paths.js';
-import { commandOf, endGroup, identify, isAlive, type ProcessIdentity } from './processes.js';
+import { isLocked, tryLock, type Unlock, withLock } from './lock.js';
 import { systemPath } from './packages.js';
+import { machineFolder } from './paths.js';
 import { Problem } from './report.js';
 
-/** Where a dockerd lives; another place than the usual one only to try this module out. */
-export interface DockerdPlace {
-  /** For the lock, the leases, the log, and who dockerd is. */
-  readonly folder: string;
-  readonly socket: string;
-  readonly pidFile: string;
-  readonly containerdPidFile: string;
-  readonly args: readonly string[];
-}
-
-export const usualPlace: DockerdPlace = {
-  folder: machineFolder,
-  socket: '/var/run/docker.sock',
-  pidFile: '/var/run/docker.pid',
-  containerdPidFile: '/var/run/docker/containerd/containerd.pid',
-  args: [],
-};
-
 const START_MS = 60_000;
+/** An idle engine stops in half a second. */
+const STOP_MS = 2_500;
 const POLL_MS = 50;
+const PID_FILE = '/var/run/docker.pid';
+const CONTAINERD_PID_FILE = '/var/run/docker/containerd/containerd.pid';
 
-/**
- * The engine that all checkouts on this machine share while one of them needs it: whoever comes
- * first starts it, the last to leave stops it. An engine that somebody else started is used, and
- * never touched.
- */
-export class SharedDockerd {
-  private readonly leases: Leases;
+const usersFolder = join(machineFolder, 'dockerd-users');
+const recordPath = join(machineFolder, 'dockerd');
+const logPath = join(machineFolder, 'dockerd.log');
+const userLock = (pid: string) => `dockerd-user-${pid}`;
+let unlockUse: Unlock | undefined;
 
-  constructor(private readonly place: DockerdPlace = usualPlace) {
-    this.leases = new Leases(join(place.folder, 'engine-users'));
-  }
-
-  /** Makes sure that an engine answers; tells whether it had to be started. */
-  async use(signal: AbortSignal): Promise<'was there' | 'started'> {
-    return this.locked(async () => {
-      const shared = this.sharedProcess();
-      if (shared) this.leases.take();
-      if (await answers(this.place.socket)) return 'was there';
-      const dockerd = shared ?? this.start();
-      this.leases.take();
-      await this.untilItAnswers(dockerd, signal);
-      return 'started';
-    });
-  }
-
-  /** Gives the engine up; stops it when it is the project's and nobody else uses it. */
-  async leave(patienceMs: number): Promise<'stopped' | 'left running'> {
-    return this.locked(async () => {
-      this.leases.giveUp();
-      const shared = this.sharedProcess();
-      if (!shared || this.leases.areHeld() || (await this.runsForOthers())) return 'left running';
-      await endGroup(shared, 'SIGTERM', patienceMs);
-      rmSync(this.recordPath, { force: true });
-      return 'stopped';
-    });
-  }
-
-  /** The dockerd that a checkout has started, if it is alive. */
-  private sharedProcess(): ProcessIdentity | undefined {
-    try {
-      const recorded = JSON.parse(readFileSync(this.recordPath, 'utf8')) as ProcessIdentity;
-      return isAlive(recorded) ? recorded : undefined;
-    } catch {
-      return undefined; // No checkout has started one.
+/** Resolves to whether this command now uses a dockerd that the project started. */
+export async function useDockerd(how: 'start it' | 'if it is ours', signal: AbortSignal): Promise<boolean> {
+  if (process.getuid?.() !== 0) return false;
+  return withLock('dockerd', async () => {
+    if (!runningDockerd()) {
+      if (how === 'if it is ours') return false;
+      start();
     }
-  }
-
-  private start(): ProcessIdentity {
-    if (process.getuid?.() !== 0) {
-      throw new Problem(
-        `No engine answers on ${this.place.socket}. Have root start one (sudo systemctl start docker) ` +
-          'and this user be in the group docker, or set DOCKER_HOST.',
-      );
+    await takeUse();
+    for (const deadline = performance.now() + START_MS; !(await answers()); await sleep(POLL_MS, undefined, { signal })) {
+      if (!runningDockerd()) throw new Problem(`dockerd has ended:\n${tail(logPath)}`);
+      if (performance.now() > deadline) throw new Problem(`dockerd has not answered for ${START_MS / 1000} s:\n${tail(logPath)}`);
     }
-    removeIfStale(this.place.pidFile, 'dockerd');
-    removeIfStale(this.place.containerdPidFile, 'containerd');
-    const log = openSync(this.logPath, 'w');
-    // In a session of its own, since it may outlive the terminal of who started it; with little of
-    // the environment, since it belongs to no checkout and no test run.
-    const { HOME, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, http_proxy, https_proxy, no_proxy } = process.env;
-    const env = { PATH: systemPath, HOME, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, http_proxy, https_proxy, no_proxy };
-    const args = ['--host', `unix://${this.place.socket}`, '--pidfile', this.place.pidFile, ...this.place.args];
-    const child = spawn('dockerd', args, { cwd: '/', env, stdio: ['ignore', log, log], detached: true });
-    closeSync(log);
-    child.on('error', () => {}); // Seen below: then it has no number.
-    const dockerd = child.pid === undefined ? undefined : identify(child.pid);
-    if (!dockerd) throw new Problem('dockerd cannot be started: is docker.io installed?');
-    child.unref();
-    writeFileSync(this.recordPath, JSON.stringify(dockerd));
-    return dockerd;
-  }
+    return true;
+  });
+}
 
-  private async untilItAnswers(dockerd: ProcessIdentity, signal: AbortSignal): Promise<void> {
-    const deadline = performance.now() + START_MS;
-    while (!(await answers(this.place.socket))) {
-      if (!isAlive(dockerd)) throw new Problem(`dockerd has ended:\n${tail(this.logPath)}`);
-      if (performance.now() > deadline) throw new Problem(`dockerd does not answer:\n${tail(this.logPath)}`);
-      await sleep(POLL_MS, undefined, { signal });
-    }
-  }
+/** Resolves to whether dockerd was stopped. */
+export async function leaveDockerd(): Promise<boolean> {
+  if (unlockUse === undefined) return false;
+  return withLock('dockerd', async () => {
+    unlockUse?.();
+    unlockUse = undefined;
+    rmSync(join(usersFolder, String(process.pid)), { force: true });
+    const pid = runningDockerd();
+    if (pid === undefined || (await isInUse())) return false;
+    process.kill(pid, 'SIGTERM');
+    const deadline = performance.now() + STOP_MS;
+    while (runningDockerd() && performance.now() < deadline) await sleep(POLL_MS);
+    if (runningDockerd()) process.kill(-pid, 'SIGKILL');
+    rmSync(recordPath, { force: true });
+    return true;
+  });
+}
 
-  /** Whether containers run that none of the project's workers made: stopping would end them. */
-  private async runsForOthers(): Promise<boolean> {
-    const containers = await new Docker({ socketPath: this.place.socket }).listContainers().catch(() => []);
-    return containers.some(({ Labels }) => !('code-widgets.namespace' in Labels));
-  }
+async function takeUse(): Promise<void> {
+  mkdirSync(usersFolder, { recursive: true });
+  writeFileSync(join(usersFolder, String(process.pid)), '');
+  unlockUse ??= await tryLock(userLock(String(process.pid)));
+}
 
-  private locked<T>(work: () => Promise<T>): Promise<T> {
-    mkdirSync(this.place.folder, { recursive: true });
-    return withLock(join(this.place.folder, 'engine.lock'), work);
+/** By a command of another checkout, or by containers that are not the project's. */
+async function isInUse(): Promise<boolean> {
+  for (const pid of readdirSync(usersFolder)) {
+    if (await isLocked(userLock(pid))) return true;
+    rmSync(join(usersFolder, pid), { force: true });
   }
+  const containers = await new Docker().listContainers().catch(() => []);
+  return containers.some(({ Labels }) => !Object.keys(Labels).some((label) => label.startsWith('code-widgets.')));
+}
 
-  private get recordPath(): string {
-    return join(this.place.folder, 'dockerd.json');
+/** The number of the dockerd that a checkout has started, if it runs. */
+function runningDockerd(): number | undefined {
+  const pid = existsSync(recordPath) ? Number(readFileSync(recordPath, 'utf8')) : 0;
+  return isProcess(pid, 'dockerd') ? pid : undefined;
+}
+
+function start(): void {
+  // dockerd looks only whether some process has the number in its pid file, and refuses to start then.
+  for (const file of [PID_FILE, CONTAINERD_PID_FILE]) {
+    if (existsSync(file) && !isProcess(Number(readFileSync(file, 'utf8')), basename(file, '.pid'))) rmSync(file);
   }
+  const log = openSync(logPath, 'w');
+  const { HOME, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, http_proxy, https_proxy, no_proxy } = process.env;
+  const env = { PATH: systemPath, HOME, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, http_proxy, https_proxy, no_proxy };
+  // Detached, since it may outlive the command and the terminal that started it.
+  const child = spawn('dockerd', [], { cwd: '/', env, stdio: ['ignore', log, log], detached: true });
+  closeSync(log);
+  child.on('error', () => {}); // `pid` is undefined then.
+  if (child.pid === undefined) throw new Problem('dockerd cannot be started: is docker.io installed?');
+  child.unref();
+  writeFileSync(recordPath, String(child.pid));
+}
 
-  private get logPath(): string {
-    return join(this.place.folder, 'dockerd.log');
+/** A number alone is not enough: the kernel gives it to another process later. A zombie has no command line. */
+function isProcess(pid: number, command: string): boolean {
+  try {
+    return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(command);
+  } catch {
+    return false;
   }
 }
 
-/**
- * Removes the pid file of a daemon that was killed. dockerd only looks whether a process of that
- * number is there, and by now it can be another's, or a zombie's: then it refuses to start, or
- * waits for a containerd that will never answer.
- */
-function removeIfStale(pidFile: string, command: string): void {
-  if (!existsSync(pidFile)) return;
-  const pid = Number(readFileSync(pidFile, 'utf8'));
-  if (!identify(pid) || !commandOf(pid).includes(command)) rmSync(pidFile);
-}
-
-const PING_MS = 10_000;
-
-/**
- * Whether an engine answers at a socket. A socket without a process refuses at once; the patience
- * is for systemd's, which accepts first and starts the engine then.
- */
-export async function answers(socketPath: string): Promise<boolean> {
-  return new Docker({ socketPath, timeout: PING_MS }).ping().then(
-    () => true,
-    () => false,
-  );
+function answers(): Promise<boolean> {
+  return new Docker().ping().then(() => true, () => false);
 }

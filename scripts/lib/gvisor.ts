@@ -5,16 +5,15 @@ import type Docker from 'dockerode';
 
 import type { Settings } from './bring-up.js';
 import type { Instance } from './instance.js';
-import { withLock } from './lock.js';
 import { OwnEngine } from './own-engine.js';
 import { systemPath } from './packages.js';
-import { machineFolder } from './paths.js';
+import { stateRoot } from './paths.js';
 import { Problem, timed } from './report.js';
 
 /** The first release of Debian whose runsc works on kernels of today; it is one static program. */
 const SUITE = 'trixie';
 const KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const FOLDER = join(machineFolder, 'gvisor');
+const FOLDER = join(stateRoot, 'gvisor');
 const RUNSC = join(FOLDER, 'usr', 'bin', 'runsc');
 /** Without the second, the seccomp profile of a container would not be looked at. */
 const RUNSC_ARGS = ['--network=none', '--oci-seccomp'];
@@ -32,7 +31,7 @@ export async function openGvisor(instance: Instance, docker: Docker, images: rea
 }
 
 async function open(instance: Instance, docker: Docker, images: readonly string[]): Promise<Settings> {
-  await withLock(join(machineFolder, 'gvisor.lock'), () => fetchRunsc(instance));
+  await fetchRunsc(instance);
   const configuration = { runtimes: { runsc: { path: RUNSC, runtimeArgs: RUNSC_ARGS } } };
   const engine = new OwnEngine(instance, { name: 'gvisor', configuration });
   await engine.start();

@@ -1,127 +1,113 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 
 import type Docker from 'dockerode';
 
-import { ensureBaseImage, findBaseImage, hasImage, mmdebstrapNeed, pull } from './base-image.js';
+import { ensureBaseImage, hasImage, pull } from './base-image.js';
 import { follow } from './image-stream.js';
-import { exitOf, type Instance, tail } from './instance.js';
+import { type Instance, tail } from './instance.js';
 import { withLock } from './lock.js';
-import type { Need } from './packages.js';
-import { checkout, machineFolder } from './paths.js';
+import { checkout } from './paths.js';
 import { Problem, say, timed } from './report.js';
 
-/** The names of the images of a step, as the worker is given them. */
-export interface Images {
-  /** Builds and proves. */
-  readonly sandbox: string;
-  /** Runs what was built. */
-  readonly runner: string;
-}
-
-const SOURCE = join(checkout, 'docker', 'sandbox');
-
-interface OwnImage {
+/** An image that a Dockerfile of this repository makes. Its tag changes with the files that it is made of. */
+interface Recipe {
   readonly name: string;
-  /** Of the Dockerfile. */
-  readonly target: string;
+  readonly dockerfile: string;
+  readonly target?: string;
+  /** Folder below the checkout to which all paths of the Dockerfile belong. */
+  readonly context: string;
+  /** Files and folders in the context. */
+  readonly sources: readonly string[];
 }
 
-/**
- * What has to be installed before `ensureImages`.
- *
- * @param docker undefined while there is no engine that could be asked
- */
-export async function imageNeeds(docker: Docker | undefined): Promise<Need[]> {
-  const { own } = chooseImages();
-  if (!mmdebstrapNeed.isMissing() || own.length === 0) return [];
-  if (docker) {
-    const missing = await missingImages(docker, own);
-    if (missing.length === 0 || (await findBaseImage(docker)) !== undefined) return [];
-  }
-  return [mmdebstrapNeed];
-}
+const SANDBOX = { dockerfile: 'Dockerfile', context: 'docker/sandbox', sources: ['.'] };
 
-/** Makes sure that the engine has the images: those that are given by name, else the project's own. */
-export async function ensureImages(instance: Instance, docker: Docker): Promise<Images> {
-  const { images, given, own } = chooseImages();
-  for (const name of given) {
-    if ((await hasImage(docker, name)) || (await pull(docker, name))) continue;
-    throw new Problem(`The image ${name} is neither in the engine nor in a registry that answers.`);
-  }
-  if ((await missingImages(docker, own)).length > 0) {
-    // Two checkouts at once would do the same long work twice, and get in each other's way.
-    await withLock(join(machineFolder, 'image.lock'), () => buildMissing(instance, docker, own), () => {
-      say('image', 'waiting for the build of another checkout ...');
-    });
-  }
-  return images;
-}
+const RECIPES = {
+  /** Builds and proves. */
+  sandbox: { name: 'code-widgets-sandbox', target: 'sandbox', ...SANDBOX },
+  /** Runs what was built. */
+  runner: { name: 'code-widgets-runner', target: 'runner', ...SANDBOX },
+  broker: {
+    name: 'code-widgets-broker',
+    dockerfile: 'rabbitmq/Dockerfile',
+    context: '.',
+    sources: ['rabbitmq', 'docker/sandbox/sbom.sh'],
+  },
+} satisfies Record<string, Recipe>;
 
-async function buildMissing(instance: Instance, docker: Docker, own: readonly OwnImage[]): Promise<void> {
-  const missing = await missingImages(docker, own); // Another checkout may have been first.
-  if (missing.length === 0) return;
-  const base = await ensureBaseImage(instance, docker);
-  // One after the other: they share stages, which the second then takes from the engine's cache.
-  for (const image of missing) {
-    say('image', `building ${image.name} from docker/sandbox ...`);
-    await timed('image', () => build(instance, docker, image, base), () => `${image.name} built`);
-  }
-}
+export type ImageName = keyof typeof RECIPES;
 
-async function build(instance: Instance, docker: Docker, { name, target }: OwnImage, base: string): Promise<void> {
-  const logPath = join(instance.folder, `image-${target}.log`);
-  // Nobody's names and times: what decides on the engine's cache is the files alone.
-  const args = ['--create', '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '-C', SOURCE, '.'];
-  const context = instance.start('tool', 'tar', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  if (!context.stdout) throw new Error('tar has no output');
-  const packed = exitOf(context);
-  const log = createWriteStream(logPath);
-  try {
-    const answer = await docker.buildImage(context.stdout, { t: name, target, buildargs: { BASE_IMAGE: base }, forcerm: true });
-    await follow(answer, log);
-  } catch (error) {
-    instance.signal.throwIfAborted();
-    await new Promise<void>((resolve) => log.end(resolve));
-    throw new Problem(`Building ${name} failed: ${String(error)}\n${tail(logPath)}`);
-  } finally {
-    log.end();
-  }
-  const status = await packed;
-  if (status !== 0) throw new Problem(`tar failed (${status})`);
-}
+/** Settings with which an operator names an image that is there already, or in a registry. */
+const GIVEN: Partial<Record<ImageName, string>> = { sandbox: 'SANDBOX_IMAGE', runner: 'RUN_IMAGE' };
 
-/** SANDBOX_IMAGE and RUN_IMAGE where they are set, else names that change with docker/sandbox. */
-function chooseImages(): { images: Images; given: string[]; own: OwnImage[] } {
-  const { SANDBOX_IMAGE, RUN_IMAGE } = process.env;
-  const version = hashOfFolder(SOURCE).slice(0, 12);
-  const images = {
-    sandbox: SANDBOX_IMAGE || `code-widgets-sandbox:${version}`,
-    runner: RUN_IMAGE || `code-widgets-runner:${version}`,
+/** Makes sure that the engine has the images, by pulling what is given by name and building the rest; resolves to their names. */
+export async function ensureImages<Name extends ImageName>(instance: Instance, docker: Docker, wanted: readonly Name[]): Promise<Record<Name, string>> {
+  const names = Object.fromEntries(wanted.map((each) => [each, givenName(each) ?? ownName(RECIPES[each])])) as Record<Name, string>;
+  for (const each of wanted.filter((name) => givenName(name) !== undefined)) {
+    if ((await hasImage(docker, names[each])) || (await pull(docker, names[each]))) continue;
+    throw new Problem(`The image ${names[each]} (${GIVEN[each]}) is neither in the engine nor in a registry that answers.`);
+  }
+  const missing = async () => {
+    const found = await Promise.all(wanted.map((each) => hasImage(docker, names[each])));
+    return wanted.filter((_, index) => !found[index]);
   };
-  const own: OwnImage[] = [];
-  if (!SANDBOX_IMAGE) own.push({ name: images.sandbox, target: 'sandbox' });
-  if (!RUN_IMAGE) own.push({ name: images.runner, target: 'runner' });
-  return { images, given: [SANDBOX_IMAGE, RUN_IMAGE].filter((name): name is string => Boolean(name)), own };
+  if ((await missing()).length === 0) return names;
+  const build = async () => {
+    const base = await ensureBaseImage(instance, docker);
+    // The sandbox's two share stages, so the second takes them from the engine's cache.
+    const chains = [(await missing()).filter((each) => each !== 'broker'), (await missing()).filter((each) => each === 'broker')];
+    await Promise.all(chains.map(async (chain) => {
+      for (const each of chain) await buildImage(instance, docker, RECIPES[each], names[each], base);
+    }));
+  };
+  await withLock('images', build, () => say('image', 'waiting for the build of another checkout ...'));
+  return names;
 }
 
-async function missingImages(docker: Docker, own: readonly OwnImage[]): Promise<OwnImage[]> {
-  const found = await Promise.all(own.map(({ name }) => hasImage(docker, name)));
-  return own.filter((_image, index) => !found[index]);
+const givenName = (image: ImageName) => process.env[GIVEN[image] ?? ''] || undefined;
+
+async function buildImage(instance: Instance, docker: Docker, recipe: Recipe, name: string, base: string): Promise<void> {
+  say('image', `building ${name} ...`);
+  const logPath = join(instance.folder, `image-${recipe.name}.log`);
+  const log = createWriteStream(logPath);
+  const build = async () => {
+    const { dockerfile, target } = recipe;
+    const context = { context: join(checkout, recipe.context), src: filesOf(recipe) };
+    const options = { t: name, dockerfile, buildargs: { BASE_IMAGE: base }, forcerm: true, ...(target !== undefined && { target }) };
+    try {
+      await follow(await docker.buildImage(context, options), log);
+    } catch (error) {
+      instance.signal.throwIfAborted();
+      await new Promise<void>((resolve) => log.end(resolve));
+      throw new Problem(`Building ${name} failed: ${String(error)}\n${tail(logPath)}`);
+    } finally {
+      log.end();
+    }
+  };
+  await timed('image', build, () => `${name} built`);
 }
 
-/** Of the names, contents and executable bits of all files in a folder. */
-function hashOfFolder(folder: string): string {
+const ownName = (recipe: Recipe) => `${recipe.name}:${hashOf(recipe).slice(0, 12)}`;
+
+/** Paths in the context of all files, sorted. */
+function filesOf({ context, sources }: Recipe): string[] {
+  const root = join(checkout, context);
+  const filesIn = (source: string) =>
+    statSync(join(root, source)).isFile()
+      ? [source]
+      : readdirSync(join(root, source), { recursive: true, encoding: 'utf8' }).map((name) => join(source, name)).filter((name) => statSync(join(root, name)).isFile());
+  return sources.flatMap(filesIn).sort();
+}
+
+/** Of the names, contents and executable bits of all files. */
+function hashOf(recipe: Recipe): string {
   const hash = createHash('sha256');
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  for (const file of files) {
-    const content = readFileSync(file);
-    const executable = (statSync(file).mode & 0o100) !== 0;
-    hash.update(JSON.stringify([relative(folder, file), executable, content.length])).update(content);
+  for (const file of filesOf(recipe)) {
+    const path = join(checkout, recipe.context, file);
+    const content = readFileSync(path);
+    hash.update(JSON.stringify([file, (statSync(path).mode & 0o100) !== 0, content.length])).update(content);
   }
   return hash.digest('hex');
 }

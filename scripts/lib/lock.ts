@@ -1,47 +1,73 @@
-import { spawn } from 'node:child_process';
+/**
+ * Locks between the project's commands on this machine. A lock is a listening Unix socket: the
+ * kernel closes it with its process, however that ends, so no lock is ever left behind.
+ */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Problem } from './report.js';
+import { machineFolder } from './paths.js';
 
+const RETRY_MS = 50;
 const WORTH_SAYING_MS = 1_000;
 
-/**
- * Does `work` while no other process on this machine holds the lock on `file`.
- *
- * The lock is the kernel's (flock), held by a helper that lives only as long as our end of its
- * stdin is open. So it is free at once when this process dies, however it dies: there are no stale
- * locks to find out about, which is where locks made of files and folders go wrong.
- *
- * @param waiting called when somebody else has held the lock for a second
- */
-export async function withLock<T>(file: string, work: () => Promise<T>, waiting?: () => void): Promise<T> {
-  mkdirSync(dirname(file), { recursive: true });
-  // Detached: a Ctrl-C at the terminal must not take the lock from under the work.
-  const holder = spawn('flock', [file, 'sh', '-c', 'echo held; exec cat'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-  });
-  const ended = once(holder, 'close');
-  const refused = ended.then(
-    () => Promise.reject(new Problem(`The lock ${file} cannot be had.`)),
-    () => Promise.reject(new Problem('The command flock is missing: install util-linux.')),
-  );
-  // One that waits for somebody else's lock does not look at its stdin.
-  const letGo = () => void holder.kill();
-  process.once('exit', letGo);
-  refused.catch(() => {}); // Heard below while waiting; later the helper ends because we say so.
+export type Unlock = () => void;
 
-  const patience = new AbortController();
-  if (waiting) sleep(WORTH_SAYING_MS, undefined, { signal: patience.signal }).then(waiting, () => {});
+/** Takes the lock, or resolves to undefined if another process, or this one, holds it. */
+export async function tryLock(name: string): Promise<Unlock | undefined> {
+  const path = pathOf(name);
+  mkdirSync(machineFolder, { recursive: true, mode: 0o700 });
+  let server = await listen(path);
+  if (!server && !(await isLocked(name))) {
+    // Its process was killed, and only the file is left. Two that find this at the same moment
+    // could both take the lock; at worst one piece of work is done twice.
+    rmSync(path, { force: true });
+    server = await listen(path);
+  }
+  return server && (() => void server.close());
+}
+
+export async function isLocked(name: string): Promise<boolean> {
+  const socket = connect(pathOf(name));
   try {
-    await Promise.race([once(holder.stdout, 'data'), refused]).finally(() => patience.abort());
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** @param waiting called when another process has held the lock for a second */
+export async function withLock<T>(name: string, work: () => Promise<T>, waiting?: () => void): Promise<T> {
+  let unlock = await tryLock(name);
+  for (let waitedMs = 0; !unlock; waitedMs += RETRY_MS) {
+    if (waitedMs === WORTH_SAYING_MS) waiting?.();
+    await sleep(RETRY_MS);
+    unlock = await tryLock(name);
+  }
+  try {
     return await work();
   } finally {
-    process.off('exit', letGo);
-    holder.stdin.end();
-    await ended.catch(() => {});
+    unlock();
+  }
+}
+
+/** Short, since the path of a socket has at most 104 bytes. */
+const pathOf = (name: string) => join(machineFolder, `${createHash('sha256').update(name).digest('hex').slice(0, 16)}.lock`);
+
+async function listen(path: string): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy()).listen(path);
+  try {
+    await once(server, 'listening');
+    server.unref();
+    return server;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    throw error;
   }
 }

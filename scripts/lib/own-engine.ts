@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
-import { answers } from './dockerd.js';
 import { exitOf, type Instance, tail } from './instance.js';
 import { systemPath } from './packages.js';
 import { Problem } from './report.js';
@@ -32,7 +31,6 @@ export class OwnEngine {
   private kill: (signal: NodeJS.Signals) => void = () => undefined;
 
   constructor(private readonly instance: Instance, { name, dataFolder, configuration = {} }: OwnEngineOptions) {
-    if (process.getuid?.() !== 0) throw new Problem(`Only root can start an engine of its own, which these tests need (${name}).`);
     const runtimeFolder = instance.temporaryFolder();
     const configurationFile = join(runtimeFolder, 'daemon.json');
     writeFileSync(configurationFile, JSON.stringify(configuration));
@@ -40,7 +38,8 @@ export class OwnEngine {
     this.docker = new Docker({ socketPath: this.socket });
     this.logPath = join(instance.folder, `${name}.log`);
     this.args = [
-      ...['--net', 'dockerd', '--config-file', configurationFile, '--host', `unix://${this.socket}`],
+      // It ends when this process does, also by SIGKILL.
+      ...['--pdeathsig', 'TERM', 'unshare', '--net', 'dockerd', '--config-file', configurationFile, '--host', `unix://${this.socket}`],
       ...['--data-root', dataFolder ?? join(instance.folder, name), '--exec-root', join(runtimeFolder, 'exec')],
       ...['--pidfile', join(runtimeFolder, 'docker.pid')],
       ...['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
@@ -50,7 +49,7 @@ export class OwnEngine {
   /** Resolves when it answers. */
   async start(): Promise<void> {
     const log = openSync(this.logPath, 'a');
-    const dockerd = this.instance.start('engine', 'unshare', this.args, { env: { PATH: systemPath }, stdio: ['ignore', log, log] });
+    const dockerd = this.instance.start('engine', 'setpriv', this.args, { env: { PATH: systemPath }, stdio: ['ignore', log, log] });
     this.kill = (signal) => void dockerd.kill(signal);
     this.ended = exitOf(dockerd);
     const early = this.ended.then((status) => {
@@ -72,7 +71,8 @@ export class OwnEngine {
   }
 
   private async untilItAnswers(): Promise<void> {
-    for (const deadline = performance.now() + START_MS; !(await answers(this.socket)); ) {
+    const answers = () => this.docker.ping().then(() => true, () => false);
+    for (const deadline = performance.now() + START_MS; !(await answers()); ) {
       if (performance.now() > deadline) throw new Problem(`An engine of its own does not answer:\n${tail(this.logPath)}`);
       await sleep(50, undefined, { signal: this.instance.signal });
     }

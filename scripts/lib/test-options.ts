@@ -1,17 +1,17 @@
 import { Problem } from './report.js';
 
-/** What `npm test` itself takes from its command line; the rest is jest's. */
+/** What the test commands themselves take from their command line; the rest is jest's. */
 export interface TestOptions {
-  /** The runtime that sandboxes run under, by the engine's name for it; undefined: the engine's own choice. */
+  /** The runtime that sandboxes run under, by the engine's name for it; undefined: the engine's default. */
   readonly runtime: string | undefined;
-  /** How many inputs are fuzzed, and from which seed; undefined: as few as in a run of everything, any seed. */
+  /** How many inputs are fuzzed, and from which seed; undefined: a few, and any seed. */
   readonly inputs: string | undefined;
   readonly seed: string | undefined;
-  /** Whether the tests run on RabbitMQ 4 in a container, and not on the broker that is there or Debian's. */
-  readonly isOnRabbitmq4: boolean;
   readonly jest: readonly string[];
-  /** Whether everything is asked for. */
-  readonly isWhole: boolean;
+  /** Whether the long parts run: gVisor, chaos, fuzz, compose, cluster. */
+  readonly runsLongParts: boolean;
+  /** Whether `jest` is every test of `npm test`. */
+  readonly runsAll: boolean;
 }
 
 /** gVisor, by the name under which the engine of the tests knows it. */
@@ -19,21 +19,24 @@ export const GVISOR = 'runsc';
 /** For jest under gVisor: with more programs at a time there, a machine of two cores has none left for the broker. */
 export const FEWER_AT_A_TIME = ['--maxConcurrency', '3'];
 
-const PROJECTS = ['unit', 'integration', 'e2e', 'attacks', 'fuzz'];
+const PROJECTS = ['unit', 'integration', 'e2e', 'attacks'];
+const LONG_PROJECTS = ['deployment', 'fuzz'];
 
 /** @throws Problem for an option that lacks its value, or has one that it cannot have */
 export function readTestOptions(args: readonly string[]): TestOptions {
   const rest = [...args];
   const runtime = takeValue(rest, '--runtime', 'runsc');
-  const broker = takeValue(rest, '--broker', '4');
-  if (broker !== undefined && broker !== '4') throw new Problem('--broker takes 4 alone; without it, the tests run on the broker that is there.');
   const [inputs, seed] = [takeNumber(rest, '--inputs', '100000'), takeNumber(rest, '--seed', '1')];
+  const all = takeFlag(rest, '--all');
+  const long = takeFlag(rest, '--long');
   const only = ['attacks', 'fuzz'].filter((project) => takeFlag(rest, `--${project}`));
-  const projects = only.length > 0 ? only : PROJECTS;
+  const runsAll = (args.length === 0 || all) && !long;
+  // With names of files, the long tests are looked through as well.
+  const projects = only.length > 0 ? only : long ? LONG_PROJECTS : all || !runsAll ? [...PROJECTS, ...LONG_PROJECTS] : PROJECTS;
   // The file names first: what follows --selectProjects counts as a project.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
   const fewer = runtime === GVISOR ? FEWER_AT_A_TIME : [];
-  return { runtime, isOnRabbitmq4: broker === '4', inputs, seed, jest: [...rest, ...fewer, ...selected], isWhole: args.length === 0 };
+  return { runtime, inputs, seed, jest: [...rest, ...fewer, ...selected], runsLongParts: all || long, runsAll };
 }
 
 function takeFlag(args: string[], name: string): boolean {

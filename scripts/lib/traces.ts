@@ -2,15 +2,12 @@ import type Docker from 'dockerode';
 
 /** Something in an engine that somebody has to remove some day. */
 export interface Trace {
-  /** For a person: what it is, and its name. */
-  readonly title: string;
+  readonly kind: 'container' | 'network' | 'volume' | 'image';
+  readonly name: string;
   remove(): Promise<unknown>;
 }
 
-/**
- * What in an engine bears `mark` in its name or its labels: containers, running or not, then
- * networks, volumes and image names.
- */
+/** What in an engine has `mark` in its name or its labels: containers, running or not, then networks, volumes and image names. */
 export async function findTraces(docker: Docker, mark: string): Promise<Trace[]> {
   const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
     docker.listContainers({ all: true }),
@@ -20,32 +17,34 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
   ]);
   const isMarked = (...texts: unknown[]) => JSON.stringify(texts).includes(mark);
   return [
-    ...containers
-      .filter(({ Names, Labels }) => isMarked(Names, Labels))
-      .map(({ Id, Names }) => ({
-        title: `container ${Names.join()}`,
-        remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
-      })),
-    ...networks
-      .filter(({ Name, Labels }) => isMarked(Name, Labels))
-      .map(({ Id, Name }) => ({ title: `network ${Name}`, remove: () => docker.getNetwork(Id).remove() })),
-    ...volumes
-      .filter(({ Name, Labels }) => isMarked(Name, Labels))
-      .map(({ Name }) => ({ title: `volume ${Name}`, remove: () => docker.getVolume(Name).remove() })),
-    ...images
-      .flatMap(({ RepoTags }) => RepoTags ?? [])
-      .filter((tag) => isMarked(tag))
-      .map((tag) => ({ title: `image ${tag}`, remove: () => docker.getImage(tag).remove() })),
+    ...containers.filter(({ Names, Labels }) => isMarked(Names, Labels)).map(({ Id, Names }) => ({
+      kind: 'container' as const,
+      name: Names.join(),
+      remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
+    })),
+    ...networks.filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Id, Name }) => ({
+      kind: 'network' as const,
+      name: Name,
+      remove: () => docker.getNetwork(Id).remove(),
+    })),
+    ...volumes.filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Name }) => ({
+      kind: 'volume' as const,
+      name: Name,
+      remove: () => docker.getVolume(Name).remove(),
+    })),
+    ...images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => isMarked(tag)).map((tag) => ({
+      kind: 'image' as const,
+      name: tag,
+      remove: () => docker.getImage(tag).remove(),
+    })),
   ];
 }
 
 /** Removes them kind by kind, since a network or an image cannot go before the containers that use it. */
-export async function removeTraces(docker: Docker, mark: string): Promise<void> {
+export async function removeTraces(docker: Docker, mark: string, kinds: readonly string[] = ['container', 'network', 'volume', 'image']): Promise<void> {
   const traces = await findTraces(docker, mark);
-  const kinds = new Set(traces.map(({ title }) => title.split(' ')[0]));
   for (const kind of kinds) {
-    const removals = traces.filter(({ title }) => title.split(' ')[0] === kind).map((trace) => trace.remove());
     // One that goes by itself at the same moment answers with an error.
-    await Promise.allSettled(removals);
+    await Promise.allSettled(traces.filter((trace) => trace.kind === kind).map((trace) => trace.remove()));
   }
 }

@@ -108,7 +108,7 @@ function signal(scene: Scene, app: 'widget' | 'worker', name: NodeJS.Signals): s
   return `${app} ${child.pid}`;
 }
 
-async function restartBroker({ broker }: Machine, name: NodeJS.Signals): Promise<string> {
+async function restartBroker({ broker }: Machine, name: 'SIGTERM' | 'SIGKILL'): Promise<string> {
   await broker.stop(name);
   await broker.start();
   return 'the broker';

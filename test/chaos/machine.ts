@@ -1,6 +1,6 @@
 /** A broker and an engine that nobody else uses, each behind a proxy that can fail; and what is left in them. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -9,7 +9,7 @@ import { connectBroker, createReplyReader, ReplyQueueGone, type Broker } from '@
 
 import type { Instance } from '../../scripts/lib/instance.js';
 import { OwnEngine } from '../../scripts/lib/own-engine.js';
-import type { OwnBroker } from '../../scripts/lib/rabbitmq.js';
+import type { OwnBroker } from '../../scripts/lib/broker.js';
 import { tcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js';
 
 const run = promisify(execFile);
@@ -48,13 +48,13 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
   const engine = new OwnEngine(instance, { name: 'engine', dataFolder });
   await engine.start();
   await engine.load(docker, images);
-  const address = new URL(broker.url);
+  const address = new URL(broker.urls.operator);
   const toBroker = await tcpProxy({ host: address.hostname, port: Number(address.port) });
   const toEngine = await tcpProxy({ path: engine.socket });
   const folders = (name: string) => readdirSync(join(dataFolder, name)).length;
   const listed = async (what: string, ...columns: string[]) => {
-    await broker.control('list.log', '--quiet', `list_${what}`, ...columns);
-    return readFileSync(join(instance.folder, 'list.log'), 'utf8').trim().split('\n').filter(Boolean);
+    const vhost = what === 'connections' ? [] : ['--vhost', 'widgets'];
+    return (await broker.control('--no-table-headers', ...vhost, `list_${what}`, ...columns)).trim().split('\n').filter(Boolean);
   };
   let looking: Promise<Broker> | undefined;
 
@@ -65,7 +65,7 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
     toEngine,
     dataFolder,
     settings: {
-      AMQP_URL: `amqp://guest:guest@127.0.0.1:${toBroker.port}`,
+      AMQP_URL: broker.urls.operator.replace(address.host, `127.0.0.1:${toBroker.port}`),
       DOCKER_HOST: `tcp://127.0.0.1:${toEngine.port}`,
     },
     containers: () => engine.docker.listContainers({ all: true }),
@@ -73,18 +73,18 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
     async leftInBroker(namespace) {
       await (await looking)?.close();
       looking = undefined;
-      const queues = (await listed('queues', 'name', 'messages')).filter((line) => !/^name\t/.test(line));
+      const queues = await listed('queues', 'name', 'messages');
       const shared = [`${namespace}.tasks\t0`, `${namespace}.dead\t0`];
       const exchanges = (await listed('exchanges', 'name')).filter((line) => line.startsWith(`${namespace}.`));
       const sharedExchanges = ['submit', 'dead', 'replies'].map((name) => `${namespace}.${name}`);
       return [
         ...queues.filter((line) => line.startsWith(`${namespace}.`) && !shared.includes(line)).map((line) => `queue ${line}`),
         ...exchanges.filter((name) => !sharedExchanges.includes(name)).map((name) => `exchange ${name}`),
-        ...(await listed('connections', 'pid')).filter((line) => !/^pid$/.test(line)).map((line) => `connection ${line}`),
+        ...(await listed('connections', 'pid')).map((line) => `connection ${line}`),
       ];
     },
     async finals(namespace, identifier) {
-      looking ??= connectBroker({ AMQP_URL: broker.url, NAMESPACE: namespace, WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 }, quiet);
+      looking ??= connectBroker({ AMQP_URL: broker.urls.operator, NAMESPACE: namespace, WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 }, quiet);
       const reader = createReplyReader(await looking);
       return reader
         .poll(identifier, (messages) => ({ remove: [], result: messages.filter((message) => message?.kind === 'final').length }))
@@ -99,7 +99,7 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
       toBroker.close();
       toEngine.close();
       await engine.stop('SIGTERM');
-      await broker.stop('SIGTERM');
+      await broker.remove();
       await run('umount', [dataFolder]);
       rmSync(dataFolder, { recursive: true });
     },

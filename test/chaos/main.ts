@@ -3,12 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
 import { bringUp } from '../../scripts/lib/bring-up.js';
-import { claim } from '../../scripts/lib/claim.js';
 import { Engine } from '../../scripts/lib/engine.js';
-import { BROKER_STAGES, type Instance, PROGRAM_STAGES } from '../../scripts/lib/instance.js';
+import { Instance } from '../../scripts/lib/instance.js';
 import { checkout } from '../../scripts/lib/paths.js';
 import { Problem, runToExit, say, surviveLostOutput } from '../../scripts/lib/report.js';
-import { TestRun } from '../../scripts/lib/test-run.js';
 import { untilStopped } from '../../scripts/lib/until-stopped.js';
 import { openMachine, type Machine } from './machine.js';
 import { runChaos, type ChaosOptions, type ChaosResult } from './run.js';
@@ -24,18 +22,20 @@ const HOUR_MS = 3_600_000;
 async function main(): Promise<number> {
   surviveLostOutput();
   const options = readOptions(process.argv.slice(2));
-  const run = new TestRun(randomBytes(4).toString('hex'));
   const engine = new Engine();
-  const { instance, abandoned } = await claim(run.name, run.name, run.mark);
+  // Not the name of a test run that this one may be a part of.
+  const name = `chaos-${randomBytes(4).toString('hex')}`;
+  const instance = await Instance.open(name, name);
   const stop = async () => {
     instance.refuse();
-    await instance.end([...PROGRAM_STAGES, ...BROKER_STAGES]);
-    instance.close(process.env.KEEP_LOGS ? 'keep folder' : 'remove folder');
+    await instance.end();
+    await engine.removeTraces(name);
+    instance.close(Boolean(process.env.KEEP_LOGS));
     await engine.close();
   };
   return untilStopped(
     async () => {
-      const { settings, ownBroker } = await bringUp(instance, engine, { abandoned, newBroker: true });
+      const { settings, ownBroker } = await bringUp(instance, engine, { newBroker: true });
       if (ownBroker === undefined) throw new Error('the broker is not our own');
       const machine = await openMachine(instance, ownBroker, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
       const common = { seed: options.seed, settings };
@@ -55,7 +55,7 @@ async function main(): Promise<number> {
       await machine.close();
       return tell(result) + missed === 0 ? 0 : 1;
     },
-    { stop, stopAtOnce: async () => { await instance.kill(); await stop(); } },
+    { stop, stopAtOnce: async () => { instance.kill(); await stop(); } },
     1,
   );
 }

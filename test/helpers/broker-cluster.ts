@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { brokerImage } from './compose-broker.js';
 import { environment } from './environment.js';
 import { dockerCommand } from './images-engine.js';
 
@@ -30,7 +29,7 @@ export interface BrokerCluster {
 }
 
 export async function startBrokerCluster(): Promise<BrokerCluster> {
-  const image = await brokerImage();
+  const image = environment('BROKER_IMAGE');
   const namespace = `${environment('NAMESPACE')}-cluster`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'cluster'}-`));
   writeFileSync(join(folder, 'cookie'), 'cookieofatest');

@@ -6,9 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { connect, credentials, type ChannelModel } from 'amqplib';
 
-import { ensureBrokerImage } from '../../scripts/lib/broker-image.js';
 import { environment } from './environment.js';
-import { dockerCommand, imagesEngine } from './images-engine.js';
+import { dockerCommand } from './images-engine.js';
 
 const START_MS = 60_000;
 const REFUSAL_MS = 20_000;
@@ -30,12 +29,9 @@ export interface ComposeBroker {
   end(): Promise<void>;
 }
 
-/** One for the whole run, which removes it; resolves to its name. */
-export const brokerImage = () => ensureBrokerImage(imagesEngine, environment('NAMESPACE'));
-
 /** @param purpose tells its namespace from those of other tests */
 export async function startComposeBroker(purpose: string): Promise<ComposeBroker> {
-  const image = await brokerImage();
+  const image = environment('BROKER_IMAGE');
   const namespace = `${environment('NAMESPACE')}-${purpose}`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'rights'}-`));
   const workerPasswordFile = join(folder, 'worker');
@@ -87,7 +83,7 @@ const options = (env: Record<string, string>) => Object.entries(env).flatMap(([n
 
 /** What the image says when it is run with this environment, and refuses to. */
 export async function refusalOf(env: Record<string, string>): Promise<string> {
-  const image = await brokerImage();
+  const image = environment('BROKER_IMAGE');
   const name = `${environment('NAMESPACE')}-refusal`;
   try {
     await dockerCommand(['run', '--name', name, ...options(env), image], { timeout: REFUSAL_MS });

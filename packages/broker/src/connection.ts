@@ -29,6 +29,9 @@ const MISSING =
   'a queue or exchange is not there, and this user may not declare it: ' +
   'import rabbitmq/definitions.json into the broker, for this NAMESPACE';
 
+/** 3.x is out of support, and counts and requeues in other ways. */
+const OLDEST_MAJOR = 4;
+
 /** AMQP's reply code for what a user has no right to. */
 const ACCESS_REFUSED = 403;
 
@@ -94,6 +97,7 @@ export async function connectBroker(settings: BrokerSettings, log: Log, { declar
       maxDelay: RECONNECT_MAX_DELAY_MS,
       setup: async (model: ChannelModel) => {
         socket = (model.connection as unknown as { stream: Socket }).stream;
+        refuseOld(model);
         await (declare ? ensureShared : checkShared)(model, topology);
       },
     },
@@ -130,6 +134,11 @@ export async function connectBroker(settings: BrokerSettings, log: Log, { declar
     // A broker that does not answer must not keep a process that is to end.
     close: () => brokerCall(() => connection.close()).catch(() => undefined),
   };
+}
+
+function refuseOld({ connection }: ChannelModel): void {
+  const version = String(connection.serverProperties.version);
+  if (parseInt(version) < OLDEST_MAJOR) throw new BrokerError(`RabbitMQ ${version} is too old: 4.0 or newer is needed`);
 }
 
 /** The address may name its own. */

@@ -114,7 +114,6 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
         durable: true,
         arguments: {
           'x-queue-type': 'classic',
-          ...onDisk(channel),
           'x-expires': REPLY_EXPIRY_MS,
           'x-max-length': REPLY_QUEUE_MESSAGES,
           'x-max-length-bytes': REPLY_QUEUE_BYTES,
@@ -125,10 +124,4 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
       await Promise.all([declared, channel.bindQueue(queue, replies, identifier)]);
     },
   };
-}
-
-/** RabbitMQ before 3.12 keeps what nobody reads in memory as well, unless it is told not to; later ones do not, and know no such mode. */
-function onDisk({ connection }: Channel): Record<string, string> {
-  const [major = 0, minor = 0] = String(connection.serverProperties.version).split('.').map(Number);
-  return major < 3 || (major === 3 && minor < 12) ? { 'x-queue-mode': 'lazy' } : {};
 }

@@ -37,10 +37,9 @@ const defaults = Value.Default(Type.Object(BROKER_SETTINGS), {}) as TopologySett
 const REPLY_QUEUE = topology.replyQueue('11111111-2222-4333-8444-555555555555');
 
 /** A channel that notes what is declared on it. */
-function notebook(version = '4.0.5') {
+function notebook() {
   const noted = { exchanges: [] as object[], queues: new Map<string, Record<string, unknown>>(), bindings: [] as object[] };
   const channel = {
-    connection: { serverProperties: { version } },
     assertExchange: (name: string, type: string, options: object) =>
       Promise.resolve(noted.exchanges.push({ name, type, ...options })),
     assertQueue: (name: string, options: Options.AssertQueue) =>
@@ -50,14 +49,6 @@ function notebook(version = '4.0.5') {
   } as unknown as Channel;
   return { noted, channel };
 }
-
-describe('a reply queue', () => {
-  it.each([['3.8.19', 'lazy'], ['3.10.8', 'lazy'], ['3.12.0', undefined], ['3.13.7', undefined], ['4.0.5', undefined], ['10.0.0', undefined]])('is on disk, of RabbitMQ %s by the mode %s', async (version, mode) => {
-    const { noted, channel } = notebook(version);
-    await topology.declareReplyQueue(channel, 'one');
-    expect([...noted.queues.values()].map((args) => args['x-queue-mode'])).toEqual([mode]);
-  });
-});
 
 describe('the definitions of the compose file\'s broker', () => {
   it('have the exchanges, queues and bindings that the topology declares', async () => {

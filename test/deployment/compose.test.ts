@@ -59,9 +59,7 @@ beforeAll(async () => {
   base = `http://127.0.0.1:${port}`;
   folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'compose'}-`));
   const settings = {
-    WIDGET_BROKER_PASSWORD: 'of-a-test',
-    // As an operator has it who keeps secrets in files.
-    WORKER_BROKER_PASSWORD: '',
+    // The widget's password is made at random; the worker's is an operator's, who keeps secrets in files.
     WORKER_BROKER_PASSWORD_FILE: join(folder, 'worker-password'),
     BASE_IMAGE: (await findBaseImage(docker)) ?? '',
     PORT: String(port),
@@ -108,6 +106,15 @@ describe('docker compose, with three workers and two widgets', () => {
     for (const name of ['proxy', 'widget', 'worker', 'broker', 'socket-proxy']) {
       const { stdout } = await dockerCommand(['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
       expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'socket-proxy']);
+    }
+  }, 30_000);
+
+  it('gives each app the password of its own user of the broker, and no other', async () => {
+    for (const name of ['widget', 'worker']) {
+      const { stdout } = await dockerCommand(['inspect', '--format', '{{json .Mounts}}{{json .Config.Env}}', ...(await containersOf(name))]);
+      expect(stdout).toContain(`${name}-password`);
+      expect(stdout).not.toContain(`${name === 'widget' ? 'worker' : 'widget'}-password`);
+      expect(stdout).not.toContain('BROKER_PASSWORD');
     }
   }, 30_000);
 

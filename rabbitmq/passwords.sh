@@ -1,0 +1,20 @@
+#!/bin/sh
+# The compose file's one-shot service: leaves the password of each user of the broker in a volume,
+# which the broker and that user's app alone can read. A password is, in this order, the text of the
+# file that <USER>_BROKER_PASSWORD_FILE names, the value of <USER>_BROKER_PASSWORD, the one that is
+# there from an earlier start, or a new random one.
+set -eu
+
+for user in widget worker; do
+  name=$(echo "$user" | tr a-z A-Z)_BROKER_PASSWORD
+  eval "value=\${$name:-} file=\${${name}_FILE:-}"
+  target=/passwords/$user/password
+  text=
+  if [ -n "$file" ]; then text=$(cat "$file") || { echo "${name}_FILE cannot be read" >&2; exit 1; }; fi
+  if [ -z "$text" ]; then text=$value; fi
+  if [ -z "$text" ] && [ -s "$target" ]; then continue; fi
+  if [ -z "$text" ]; then text=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); fi
+  printf %s "$text" > "$target.new"
+  chmod 444 "$target.new"
+  mv "$target.new" "$target"
+done
