@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { attackTable } from './lib/attack-table.js';
+import { attackTable } from '../test/attacks/lib/attack-table.js';
 import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { Engine } from './lib/engine.js';
-import { fuzzTable } from './lib/fuzz-table.js';
-import { openGvisor } from './lib/gvisor.js';
+import { fuzzTable } from '../test/fuzz/lib/fuzz-table.js';
+import { openGvisor } from '../test/lib/gvisor.js';
 import { ensureImages } from './lib/images.js';
 import { exitOf, Instance } from './lib/instance.js';
 import { add, type Counts, runJest } from './lib/jest.js';

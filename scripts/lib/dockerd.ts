@@ -4,14 +4,14 @@
  * started is never stopped.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
 import { tail } from './instance.js';
-import { isLocked, tryLock, type Unlock, withLock } from './lock.js';
+import { withLock } from './lock.js';
 import { systemPath } from './packages.js';
 import { machineFolder } from './paths.js';
 import { Problem } from './report.js';
@@ -23,38 +23,28 @@ const POLL_MS = 50;
 const PID_FILE = '/var/run/docker.pid';
 const CONTAINERD_PID_FILE = '/var/run/docker/containerd/containerd.pid';
 
-const usersFolder = join(machineFolder, 'dockerd-users');
+/** Has the process number of the dockerd that a checkout has started. */
 const recordPath = join(machineFolder, 'dockerd');
 const logPath = join(machineFolder, 'dockerd.log');
-const userLock = (pid: string) => `dockerd-user-${pid}`;
-let unlockUse: Unlock | undefined;
 
-/** Resolves to whether this command now uses a dockerd that the project started. */
-export async function useDockerd(how: 'start it' | 'if it is ours', signal: AbortSignal): Promise<boolean> {
-  if (process.getuid?.() !== 0) return false;
-  return withLock('dockerd', async () => {
-    if (!runningDockerd()) {
-      if (how === 'if it is ours') return false;
-      start();
-    }
-    await takeUse();
+/** Resolves when it answers. */
+export async function startDockerd(signal: AbortSignal): Promise<void> {
+  await withLock('dockerd', async () => {
+    if (runningDockerd() === undefined) start();
     for (const deadline = performance.now() + START_MS; !(await answers()); await sleep(POLL_MS, undefined, { signal })) {
-      if (!runningDockerd()) throw new Problem(`dockerd has ended:\n${tail(logPath)}`);
+      if (runningDockerd() === undefined) throw new Problem(`dockerd has ended:\n${tail(logPath)}`);
       if (performance.now() > deadline) throw new Problem(`dockerd has not answered for ${START_MS / 1000} s:\n${tail(logPath)}`);
     }
-    return true;
   });
 }
 
-/** Resolves to whether dockerd was stopped. */
-export async function leaveDockerd(): Promise<boolean> {
-  if (unlockUse === undefined) return false;
+/** Stops the dockerd that a checkout has started, unless a container runs: another command needs it then. */
+export async function stopDockerd(): Promise<boolean> {
+  if (runningDockerd() === undefined) return false;
   return withLock('dockerd', async () => {
-    unlockUse?.();
-    unlockUse = undefined;
-    rmSync(join(usersFolder, String(process.pid)), { force: true });
     const pid = runningDockerd();
-    if (pid === undefined || (await isInUse())) return false;
+    const containers = await new Docker().listContainers().catch(() => []);
+    if (pid === undefined || containers.length > 0) return false;
     process.kill(pid, 'SIGTERM');
     const deadline = performance.now() + STOP_MS;
     while (runningDockerd() && performance.now() < deadline) await sleep(POLL_MS);
@@ -64,23 +54,6 @@ export async function leaveDockerd(): Promise<boolean> {
   });
 }
 
-async function takeUse(): Promise<void> {
-  mkdirSync(usersFolder, { recursive: true });
-  writeFileSync(join(usersFolder, String(process.pid)), '');
-  unlockUse ??= await tryLock(userLock(String(process.pid)));
-}
-
-/** By a command of another checkout, or by containers that are not the project's. */
-async function isInUse(): Promise<boolean> {
-  for (const pid of readdirSync(usersFolder)) {
-    if (await isLocked(userLock(pid))) return true;
-    rmSync(join(usersFolder, pid), { force: true });
-  }
-  const containers = await new Docker().listContainers().catch(() => []);
-  return containers.some(({ Labels }) => !Object.keys(Labels).some((label) => label.startsWith('code-widgets.')));
-}
-
-/** The number of the dockerd that a checkout has started, if it runs. */
 function runningDockerd(): number | undefined {
   const pid = existsSync(recordPath) ? Number(readFileSync(recordPath, 'utf8')) : 0;
   return isProcess(pid, 'dockerd') ? pid : undefined;

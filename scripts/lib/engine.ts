@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import Docker from 'dockerode';
 
-import { leaveDockerd, useDockerd } from './dockerd.js';
+import { startDockerd, stopDockerd } from './dockerd.js';
 import { engineAddress, USUAL_SOCKET } from './engine-address.js';
 import type { Instance } from './instance.js';
 import { canInstall, hasCommand, install, type Need } from './packages.js';
@@ -28,13 +28,11 @@ export class Engine {
   /** Resolves, with words for the report, when the engine answers. */
   async open(instance: Instance): Promise<string> {
     const refusal = await this.refusal();
-    if (refusal === undefined && !(await useDockerd('if it is ours', instance.signal))) return `used at ${this.host}`;
-    if (refusal !== undefined && !this.mayStart()) throw new Problem(`No container engine answers at ${this.host} (${refusal}). ${HELP}`);
-    if (refusal !== undefined) {
-      await install(instance, engineNeeds);
-      await useDockerd('start it', instance.signal);
-    }
-    return `dockerd runs for these commands at ${this.host}`;
+    if (refusal === undefined) return `used at ${this.host}`;
+    if (!this.mayStart()) throw new Problem(`No container engine answers at ${this.host} (${refusal}). ${HELP}`);
+    await install(instance, engineNeeds);
+    await startDockerd(instance.signal);
+    return `dockerd started on ${USUAL_SOCKET}`;
   }
 
   /** Under which it starts a container that names no other. */
@@ -42,9 +40,9 @@ export class Engine {
     return ((await this.docker.info()) as { DefaultRuntime: string }).DefaultRuntime;
   }
 
-  /** Gives the engine up; stops it if the project started it and nobody else uses it. */
+  /** Stops the engine if the project started it and no container runs. */
   async close(): Promise<'stopped' | 'left running'> {
-    return (await leaveDockerd()) ? 'stopped' : 'left running';
+    return (await stopDockerd()) ? 'stopped' : 'left running';
   }
 
   /** Removes everything that bears `mark`, which nobody may be using any more. */

@@ -8,7 +8,7 @@ import type Docker from 'dockerode';
 import { connectBroker, createReplyReader, ReplyQueueGone, type Broker } from '@code-widgets/broker';
 
 import type { Instance } from '../../scripts/lib/instance.js';
-import { OwnEngine } from '../../scripts/lib/own-engine.js';
+import { OwnEngine } from '../lib/own-engine.js';
 import type { OwnBroker } from '../../scripts/lib/broker.js';
 import { tcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js';
 

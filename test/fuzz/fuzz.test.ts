@@ -10,7 +10,7 @@ import { decodeTaskMessage } from '@code-widgets/protocol';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { v4 as uuid } from 'uuid';
 
-import type { FuzzedProcess, FuzzResult } from '../../scripts/lib/fuzz-table.js';
+import type { FuzzedProcess, FuzzResult } from './lib/fuzz-table.js';
 import { messagesIn } from '../helpers/broker.js';
 import { submit } from '../helpers/client.js';
 import { isRunning, stop } from '../helpers/deployment.js';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
-import type { AttackResult } from '../../../scripts/lib/attack-table.js';
+import type { AttackResult } from './attack-table.js';
 import { containersOf, isRunning, stop } from '../../helpers/deployment.js';
 import { Through, type Attack, type AttackClass } from './attack.js';
 import { partOf } from '../../helpers/part.js';

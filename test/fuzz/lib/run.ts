@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 
 import fc from 'fast-check';
 
-import type { FuzzedRoute } from '../../../scripts/lib/fuzz-table.js';
+import type { FuzzedRoute } from './fuzz-table.js';
 
 export const INPUTS = Number(process.env.FUZZ_INPUTS ?? 100);
 const SEED = Number(process.env.FUZZ_SEED ?? randomInt(1e9));

@@ -3,7 +3,7 @@ import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { createReplyReader, type Broker, type ReplyReader } from '@code-widgets/broker';
 
 import { MAX_CONCURRENCY } from '../../../apps/worker/src/config.js';
-import type { FuzzedProcess } from '../../../scripts/lib/fuzz-table.js';
+import type { FuzzedProcess } from './fuzz-table.js';
 import { connectTo } from '../../helpers/broker.js';
 import { deploy, type Deployment } from '../../helpers/deployment.js';
 import { environment } from '../../helpers/environment.js';

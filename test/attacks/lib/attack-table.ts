@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { seconds } from './report.js';
+import { seconds } from '../../../scripts/lib/report.js';
 
 /** What test/attacks leaves of each attack, in a file for each test file, in the folder that ATTACKS_FOLDER names. */
 export interface AttackResult {

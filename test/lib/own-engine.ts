@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
-import { exitOf, type Instance, tail } from './instance.js';
-import { systemPath } from './packages.js';
-import { Problem } from './report.js';
+import { exitOf, type Instance, tail } from '../../scripts/lib/instance.js';
+import { systemPath } from '../../scripts/lib/packages.js';
+import { Problem } from '../../scripts/lib/report.js';
 
 const START_MS = 30_000;
 

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 
 import type Docker from 'dockerode';
 
-import type { Settings } from './bring-up.js';
-import type { Instance } from './instance.js';
+import type { Settings } from '../../scripts/lib/bring-up.js';
+import type { Instance } from '../../scripts/lib/instance.js';
 import { OwnEngine } from './own-engine.js';
-import { systemPath } from './packages.js';
-import { stateRoot } from './paths.js';
-import { Problem, timed } from './report.js';
+import { systemPath } from '../../scripts/lib/packages.js';
+import { stateRoot } from '../../scripts/lib/paths.js';
+import { Problem, timed } from '../../scripts/lib/report.js';
 
 /** The first release of Debian whose runsc works on kernels of today; it is one static program. */
 const SUITE = 'trixie';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { seconds } from './report.js';
+import { seconds } from '../../../scripts/lib/report.js';
 
 /** Inputs of one kind by what came of them: a status, say. */
 export interface FuzzedRoute {
