@@ -103,7 +103,7 @@ function sayReady(options: Options, milliseconds: number): void {
   const address = addressOf(options);
   say('ready', `${address}, ${seconds(milliseconds)}; Ctrl-C stops everything. To try it:`);
   say('', `curl ${address}/`);
-  say('', `node scripts/try.mjs ${address}`);
+  say('', `node tools/try.mjs ${address}`);
 }
 
 function addressOf({ host, port }: Options): string {

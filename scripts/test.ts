@@ -4,18 +4,18 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { attackTable } from '../test/attacks/lib/attack-table.js';
-import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
-import { Engine } from './lib/engine.js';
 import { fuzzTable } from '../test/fuzz/lib/fuzz-table.js';
 import { openGvisor } from '../test/lib/gvisor.js';
+import { add, type Counts, runJest } from '../test/lib/jest.js';
+import { FEWER_AT_A_TIME, GVISOR, readTestOptions, type TestOptions } from '../test/lib/test-options.js';
+import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
+import { Engine } from './lib/engine.js';
 import { ensureImages } from './lib/images.js';
 import { exitOf, Instance } from './lib/instance.js';
-import { add, type Counts, runJest } from './lib/jest.js';
 import { withLock } from './lib/lock.js';
 import { canInstall, hasCommand, install, type Need } from './lib/packages.js';
 import { checkout } from './lib/paths.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
-import { FEWER_AT_A_TIME, GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 /** Half of the time of a run, its tests wait: for limits, faults, restarts. */
@@ -58,8 +58,9 @@ class TestRun {
     const parts = (this.parts = await bringUp(instance, this.engine, { brokerEnv }));
     const { broker } = await ensureImages(instance, this.engine.docker, ['broker']);
     const runtime = this.options.runtime ?? (await this.engine.defaultRuntime());
-    const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator, ...(await this.runtimeSettings(parts)) };
-    const counts = [await this.takeTurn(() => this.jest(env, runtime))];
+    const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator };
+    const underRuntime = { ...env, ...(await this.runtimeSettings(parts)) };
+    const counts = [await this.takeTurn(() => this.jest(underRuntime, runtime))];
     if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
     counts.push(await this.leftovers(env));
     return this.conclude(counts.reduce(add), performance.now() - begin, runtime);

@@ -7,10 +7,7 @@ import { checkout } from './paths.js';
 import { Problem, say } from './report.js';
 
 const READY_MS = 30_000;
-const FIRST_DELAY_MS = 1_000;
-const LONGEST_DELAY_MS = 30_000;
-/** After so long in service, a death counts as the first again. */
-const STABLE_MS = 60_000;
+const RESTART_DELAY_MS = 2_000;
 
 export interface AppOptions {
   readonly role: Role;
@@ -31,52 +28,38 @@ export const appArguments = (app: string, root = checkout): string[] => ['--max-
 
 /**
  * Starts one process of an app and keeps it up: once it has been ready, it is started again
- * whenever it dies. One that never gets ready is an error, since trying again would not help.
+ * whenever it ends. Rejects if it does not get ready the first time, since a second try would not help.
  */
 export async function keepUp(instance: Instance, options: AppOptions): Promise<void> {
-  const ended = await startOnce(instance, options);
-  void restartForEver(instance, options, ended);
+  let child = await start(instance, options);
+  const keep = async () => {
+    for (;;) {
+      const status = await exitOf(child);
+      if (instance.signal.aborted) return;
+      say(options.role, `${options.title} has ended (${status}), started again in ${RESTART_DELAY_MS / 1000} s`);
+      await sleep(RESTART_DELAY_MS, undefined, { signal: instance.signal });
+      // One that does not get ready has ended as well, and is tried again.
+      child = await start(instance, options).catch((error: unknown) => (say(options.role, String(error)), child));
+    }
+  };
+  keep().catch(() => {}); // The instance is being stopped.
 }
 
-/** A process that is ready. The promise of its end is wrapped, or waiting for the one would be for both. */
-interface Running {
-  readonly end: Promise<number | string>;
-}
-
-async function startOnce(instance: Instance, { role, app, title, env, isReady }: AppOptions): Promise<Running> {
+async function start(instance: Instance, { role, app, title, env, isReady }: AppOptions): Promise<ChildProcess> {
   // The channel is how the app notices when this process is killed, and ends as well.
   const child = instance.start(role, process.execPath, appArguments(app), { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const end = exitOf(child);
   const outcome = new AbortController();
   try {
-    const late = sleep(READY_MS, `is not ready after ${READY_MS / 1000} s`, { signal: outcome.signal });
     const failure = await Promise.race([
       isReady(child, outcome.signal).then(() => undefined),
-      end.then((status) => `ended before it was ready (${status})`),
-      late,
+      exitOf(child).then((status) => `ended before it was ready (${status})`),
+      sleep(READY_MS, `is not ready after ${READY_MS / 1000} s`, { signal: outcome.signal }),
     ]);
-    if (failure !== undefined) throw new Problem(`The ${title} ${failure}.`);
+    if (failure === undefined) return child;
+    child.kill('SIGKILL');
+    throw new Problem(`The ${title} ${failure}.`);
   } finally {
     outcome.abort();
-  }
-  return { end };
-}
-
-async function restartForEver(instance: Instance, options: AppOptions, first: Running): Promise<void> {
-  let delay = FIRST_DELAY_MS;
-  let running: Running | undefined = first;
-  while (!instance.signal.aborted) {
-    const begin = performance.now();
-    const status = await running?.end;
-    if (instance.signal.aborted) return;
-    if (performance.now() - begin > STABLE_MS) delay = FIRST_DELAY_MS;
-    if (status !== undefined) say(options.role, `${options.title} has ended (${status}), started again in ${delay / 1000} s`);
-    await sleep(delay, undefined, { signal: instance.signal }).catch(() => {});
-    delay = Math.min(delay * 2, LONGEST_DELAY_MS);
-    running = await startOnce(instance, options).catch((error: unknown) => {
-      if (!instance.signal.aborted) say(options.role, String(error));
-      return undefined;
-    });
   }
 }
 

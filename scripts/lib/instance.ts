@@ -98,12 +98,13 @@ export class Instance {
     }
   }
 
-  /** Ends all that was started, in order. */
+  /** Ends all that was started, in order, and removes the temporary folders. */
   async end(): Promise<void> {
     for (const [role, { signal, patienceMs }] of Object.entries(STAGES)) {
       const due = [...this.children].filter(([, each]) => each === role).map(([child]) => child);
       await Promise.all(due.map((child) => endGroup(child, signal, patienceMs)));
     }
+    removeTemporary(this.namespace);
   }
 
   /** SIGKILL to all that was started, at once. */
@@ -111,14 +112,13 @@ export class Instance {
     for (const child of this.children.keys()) signalGroup(child, 'SIGKILL');
   }
 
-  /** A folder with a short path, for sockets; `close` removes it. */
+  /** A folder with a short path, for sockets; `end` removes it. */
   temporaryFolder(): string {
     return mkdtempSync(join(tmpdir(), `${temporaryPrefix(this.namespace)}-`));
   }
 
   /** Lets others have the name again. `keep`: the folder has logs and data that are worth keeping. */
   close(keep: boolean): void {
-    removeTemporary(this.namespace);
     rmSync(keep ? recordPath(this.folder) : this.folder, { recursive: true, force: true });
     this.unlock();
   }

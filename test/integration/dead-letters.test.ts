@@ -75,7 +75,7 @@ const identifiers = (letters: DeadLetter[]) => letters.map(({ identifier }) => i
 function command(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   const env = { ...process.env, AMQP_URL: environment('AMQP_URL'), NAMESPACE: test.namespace, WAITING_TASKS: '' };
   return new Promise((resolve) => {
-    const script = ['--import', 'tsx', '--conditions=source', 'scripts/dead-letters.ts', ...args];
+    const script = ['--import', 'tsx', '--conditions=source', 'tools/dead-letters.ts', ...args];
     execFile(process.execPath, script, { cwd: root, env }, (error, stdout, stderr) => {
       resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
     });
@@ -228,7 +228,7 @@ describe('nothing is lost', () => {
 
   it('and a namespace that is not there is not made by looking for it', async () => {
     const env = { ...process.env, AMQP_URL: environment('AMQP_URL'), NAMESPACE: `${test.namespace}-misspelt` };
-    const script = ['--import', 'tsx', '--conditions=source', 'scripts/dead-letters.ts', 'list'];
+    const script = ['--import', 'tsx', '--conditions=source', 'tools/dead-letters.ts', 'list'];
     const stderr = await new Promise((resolve) => execFile(process.execPath, script, { cwd: root, env }, (_, __, text) => resolve(text)));
     expect(stderr).toContain(`for NAMESPACE=${test.namespace}-misspelt`);
     const channel = await test.broker.openChannel();

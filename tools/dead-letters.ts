@@ -10,8 +10,8 @@ import {
 import { readSettings } from '@code-widgets/service';
 import { Type } from 'typebox';
 
-import { readRecord } from './lib/instance.js';
-import { Problem, runToExit, surviveLostOutput } from './lib/report.js';
+import { readRecord } from '../scripts/lib/instance.js';
+import { Problem, runToExit, surviveLostOutput } from '../scripts/lib/report.js';
 
 const USAGE = `npm run dead-letters -- list
 npm run dead-letters -- show|replay|drop <identifier>

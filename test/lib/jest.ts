@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { exitOf, type Instance } from './instance.js';
-import { checkout } from './paths.js';
+import { exitOf, type Instance } from '../../scripts/lib/instance.js';
+import { checkout } from '../../scripts/lib/paths.js';
 
 export interface Counts {
   readonly passed: number;

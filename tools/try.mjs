@@ -1,5 +1,5 @@
 // Runs a program that takes its time, and prints its output as it grows:
-//   node scripts/try.mjs http://127.0.0.1:8000
+//   node tools/try.mjs http://127.0.0.1:8000
 
 const base = process.argv[2] ?? 'http://127.0.0.1:8000';
 

@@ -1,4 +1,4 @@
-import { Problem } from './report.js';
+import { Problem } from '../../scripts/lib/report.js';
 
 /** What the test commands themselves take from their command line; the rest is jest's. */
 export interface TestOptions {
