@@ -18,6 +18,7 @@ const config: Config = {
   // Of what hangs. How long something may take, a test says itself.
   testTimeout: 20_000,
   globalTeardown: '<rootDir>/test/teardown.ts',
+  testSequencer: '<rootDir>/test/lib/longest-first.mjs',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,packages}/*/test/**/*.test.ts', '<rootDir>/test/{pages,chaos,scripts}/**/*.test.ts'] },
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },

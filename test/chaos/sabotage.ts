@@ -46,8 +46,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     tasks: 4,
     faults: noFaults,
     shows: 'leaked',
-    find: '  async #remove(nameOrId, retries = REMOVAL_RETRIES_MS) {\n',
-    replace: '  async #remove(nameOrId, retries = REMOVAL_RETRIES_MS) {\n    if (nameOrId) return true;\n',
+    find: '  async #remove(nameOrId, retries = this.retriesMs) {\n',
+    replace: '  async #remove(nameOrId, retries = this.retriesMs) {\n    if (nameOrId) return true;\n',
   },
 ];
 

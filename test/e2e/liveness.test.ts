@@ -3,23 +3,20 @@ import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import { afterEach, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 
 import { amqpProxy } from '../helpers/amqp-proxy.js';
 import { brokerProxy } from '../helpers/broker-proxy.js';
 import { collect, submit } from '../helpers/client.js';
-import { deploy, type Deployment } from '../helpers/deployment.js';
+import { deploy, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
 import { tcpProxy } from '../helpers/tcp-proxy.js';
 
 /** The promise is 30 s; the rest is for a machine that has other things to do. */
 const NOTICED_MS = 40_000;
 const NODE_OPTIONS = `--import ${fileURLToPath(new URL('../helpers/block-loop.mjs', import.meta.url))}`;
 
-let service: Deployment;
-afterEach(() => service.end(), 60_000);
-
 const hello = { mode: 'compile', files: [{ basename: 'p.adb', contents: 'procedure P is\nbegin\n   null;\nend P;\n' }] };
-const lastWords = (app: string) => service.log().filter(({ level, name, msg }) => level === 60 && name === app && /no sign of life/.test(String(msg)));
+const lastWords = (service: Deployment, app: string) => service.log().filter(({ level, name, msg }) => level === 60 && name === app && /no sign of life/.test(String(msg)));
 
 /** Resolves with the signal that was its end; undefined if it has not ended in time. */
 async function endOf(child: ChildProcess): Promise<NodeJS.Signals | null | undefined> {
@@ -29,33 +26,45 @@ async function endOf(child: ChildProcess): Promise<NodeJS.Signals | null | undef
   return child.exitCode === null && child.signalCode === null ? undefined : child.signalCode;
 }
 
-it('a worker and a widget whose event loop does not turn any more', async () => {
-  service = await deploy({ widgets: 1, workers: 1, env: { NODE_OPTIONS } });
-  const processes = [service.workers[0] as ChildProcess, service.widgets[0]?.process as ChildProcess];
-  for (const child of processes) child.kill('SIGUSR2');
-  expect(await Promise.all(processes.map(endOf))).toEqual(['SIGKILL', 'SIGKILL']);
-  expect([lastWords('worker').length, lastWords('widget').length]).toEqual([1, 1]);
-}, 90_000);
+/** The tests wait most of the time, so they run side by side, each with a service of its own. */
+async function withService(options: DeploymentOptions, test: (service: Deployment) => Promise<void>): Promise<void> {
+  const service = await deploy({ widgets: 1, workers: 1, ...options });
+  try {
+    await test(service);
+  } finally {
+    await service.end();
+  }
+}
 
-it('a worker whose broker sends heartbeats and nothing else; its tasks go to another', async () => {
+it.concurrent('a worker and a widget whose event loop does not turn any more', () =>
+  withService({ env: { NODE_OPTIONS } }, async (service) => {
+    const processes = [service.workers[0] as ChildProcess, service.widgets[0]?.process as ChildProcess];
+    for (const child of processes) child.kill('SIGUSR2');
+    expect(await Promise.all(processes.map(endOf))).toEqual(['SIGKILL', 'SIGKILL']);
+    expect([lastWords(service, 'worker').length, lastWords(service, 'widget').length]).toEqual([1, 1]);
+  }), 120_000);
+
+it.concurrent('a worker whose broker sends heartbeats and nothing else; its tasks go to another', async () => {
   const { proxy, AMQP_URL } = await brokerProxy(amqpProxy);
-  service = await deploy({ widgets: 1, workers: 1, envOf: { worker: { AMQP_URL } } });
-  proxy.hush();
-  const identifier = await submit(service.base, hello);
-  expect(await endOf(service.workers[0] as ChildProcess)).toBe('SIGKILL');
-  expect(lastWords('worker')).toHaveLength(1);
-  await service.addWorker();
-  expect((await collect(service.base, identifier)).status).toBe(0);
+  await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
+    proxy.hush();
+    const identifier = await submit(service.base, hello);
+    expect(await endOf(service.workers[0] as ChildProcess)).toBe('SIGKILL');
+    expect(lastWords(service, 'worker')).toHaveLength(1);
+    await service.addWorker();
+    expect((await collect(service.base, identifier)).status).toBe(0);
+  });
   proxy.close();
 }, 120_000);
 
-it('a worker that has no broker for a while is let be', async () => {
+it.concurrent('a worker that has no broker for a while is let be', async () => {
   const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
-  service = await deploy({ widgets: 1, workers: 1, envOf: { worker: { AMQP_URL } } });
-  proxy.open = false;
-  proxy.cut();
-  expect(await endOf(service.workers[0] as ChildProcess)).toBeUndefined();
-  proxy.open = true;
-  expect((await collect(service.base, await submit(service.base, hello))).status).toBe(0);
+  await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
+    proxy.open = false;
+    proxy.cut();
+    expect(await endOf(service.workers[0] as ChildProcess)).toBeUndefined();
+    proxy.open = true;
+    expect((await collect(service.base, await submit(service.base, hello))).status).toBe(0);
+  });
   proxy.close();
-}, 90_000);
+}, 120_000);

@@ -20,6 +20,7 @@ export class Removals {
     private readonly docker: Docker,
     private readonly calm: Calm,
     private readonly log: Log,
+    private readonly retriesMs: readonly number[] = REMOVAL_RETRIES_MS,
   ) {}
 
   /**
@@ -49,7 +50,7 @@ export class Removals {
   }
 
   /** Tries again what was given up: the engine may be better by now. Without `retries`, once. */
-  async removeLeft(retries: readonly number[] = REMOVAL_RETRIES_MS): Promise<void> {
+  async removeLeft(retries: readonly number[] = this.retriesMs): Promise<void> {
     const left = [...this.#left];
     this.#left.clear();
     await Promise.all(left.map((each) => this.#follow(this.#remove(each, retries))));
@@ -85,7 +86,7 @@ export class Removals {
     return removal;
   }
 
-  async #remove(nameOrId: string, retries: readonly number[] = REMOVAL_RETRIES_MS): Promise<boolean> {
+  async #remove(nameOrId: string, retries: readonly number[] = this.retriesMs): Promise<boolean> {
     let error = await this.#attempt(nameOrId);
     for (const wait of retries) {
       if (error === undefined) return true;

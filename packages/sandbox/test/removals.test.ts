@@ -99,13 +99,13 @@ describe('a container that could not be removed', () => {
     let broken = true;
     const docker = await fakeEngine((_, response) => response.writeHead(broken ? 500 : 204).end('{}'));
     const warnings: string[] = [];
-    const removals = new Removals(docker, new Calm(), { warn: (_, message) => warnings.push(message) });
+    const removals = new Removals(docker, new Calm(), { warn: (_, message) => warnings.push(message) }, [10, 10]);
     expect(await removals.remove('a')).toBe(false);
     expect(warnings).toEqual(['a container could not be removed']);
     broken = false;
     await removals.removeLeft();
     expect(warnings).toHaveLength(1);
-  }, 30_000);
+  });
 });
 
 describe('the removal of a container whose making was not answered', () => {

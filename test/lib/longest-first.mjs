@@ -1,0 +1,13 @@
+// The order of the test files: those that take minutes first, or one of them would run alone at the
+// end. jest itself knows how long a file takes only from an earlier run.
+import Sequencer from '@jest/test-sequencer';
+
+const LONG = ['attacks/attacks', 'e2e/faults', 'deployment/compose', 'e2e/golden', 'e2e/liveness', 'e2e/worker-memory', 'e2e/program-output'];
+
+export default class LongestFirst extends Sequencer {
+  sort(tests) {
+    const sorted = super.sort(tests);
+    const long = LONG.flatMap((name) => sorted.filter(({ path }) => path.includes(`/test/${name}.`)));
+    return [...long, ...sorted.filter((test) => !long.includes(test))];
+  }
+}
