@@ -29,7 +29,7 @@ export interface BringUpOptions {
 
 /** Finds or makes all that the apps stand on: engine, images, broker, and the apps' bundles. */
 export async function bringUp(instance: Instance, engine: Engine, options: BringUpOptions = {}): Promise<Parts> {
-  const killed = await forgetKilled(['start']);
+  const killed = await forgetKilled();
   const bundled = timed('build', () => bundle(instance), () => 'each app is one file');
   bundled.catch(() => {}); // Heard below.
   const given = options.newBroker ? undefined : process.env.AMQP_URL || undefined;
@@ -51,10 +51,11 @@ function bundle(instance: Instance): Promise<void> {
   return instance.run('bundle.log', process.execPath, [join(checkout, 'scripts', 'bundle.mjs')]);
 }
 
-async function onEngine(instance: Instance, engine: Engine, killed: readonly string[], given: string | undefined, { volume, brokerEnv }: BringUpOptions) {
+async function onEngine(instance: Instance, engine: Engine, killed: Awaited<ReturnType<typeof forgetKilled>>, given: string | undefined, { volume, brokerEnv }: BringUpOptions) {
   await timed('engine', () => engine.open(instance), (text) => text);
-  // Containers alone: of `npm start`, the volume of the broker has accepted tasks.
-  await Promise.all([...killed, instance.namespace].map((namespace) => engine.removeTraces(namespace, ['container'])));
+  // Of `npm start` containers alone: the volume of its broker has tasks that were accepted.
+  const left = [...killed, { namespace: instance.namespace, isStart: true }];
+  await Promise.all(left.map(({ namespace, isStart }) => engine.removeTraces(namespace, isStart ? ['container'] : undefined)));
   if (given !== undefined) {
     const [images] = await Promise.all([ensureImages(instance, engine.docker, ['sandbox', 'runner']), findBroker(given)]);
     say('broker', `used at ${withoutPassword(given)}`);

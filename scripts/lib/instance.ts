@@ -125,22 +125,22 @@ export class Instance {
 }
 
 /**
- * Forgets the commands of this checkout that were killed, with all their files.
+ * Forgets the commands of this checkout that were killed, and removes their files, but for the
+ * logs and builds of `npm start`.
  *
- * @param keep names of instances whose folders stay
- * @returns their namespaces, whose containers may still be in the engine
+ * @returns their namespaces, by whether they are of `npm start`; what bears them may still be in the engine
  */
-export async function forgetKilled(keep: readonly string[]): Promise<string[]> {
-  const namespaces: string[] = [];
+export async function forgetKilled(): Promise<{ namespace: string; isStart: boolean }[]> {
+  const killed: { namespace: string; isStart: boolean }[] = [];
   for (const name of existsSync(stateRoot) ? readdirSync(stateRoot) : []) {
     const record = readRecord(name);
     if (!record || (await isLocked(instanceFolder(name)))) continue;
+    const isStart = name === 'start';
     removeTemporary(record.namespace);
-    const folder = instanceFolder(name);
-    rmSync(keep.includes(name) ? recordPath(folder) : folder, { recursive: true, force: true });
-    namespaces.push(record.namespace);
+    rmSync(isStart ? recordPath(instanceFolder(name)) : instanceFolder(name), { recursive: true, force: true });
+    killed.push({ namespace: record.namespace, isStart });
   }
-  return namespaces;
+  return killed;
 }
 
 /** What an instance of this checkout has recorded, whether it runs or was killed. */

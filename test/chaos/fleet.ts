@@ -129,5 +129,5 @@ async function ready(child: ChildProcess): Promise<void> {
     exited(child).then(() => ['ended']),
     sleep(READY_MS, ['late'], { ref: false }),
   ])) as unknown[];
-  if (typeof first !== 'object') throw new Error(`a process did not get ready: ${JSON.stringify(first)}`);
+  if (typeof first !== 'object') throw new Error(`A widget or worker was not ready within ${READY_MS / 1000} s: ${JSON.stringify(first)}. The log says why.`);
 }

@@ -73,12 +73,12 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'env'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
   await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
   // The proxy asks for the widgets' health itself, a moment after it has come up.
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
     // Until then the port takes connections and closes them, in which Node's fetch can lose a request for good.
     const answer = await fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).catch(() => undefined);
     if (answer?.ok) return;
   }
-  throw new Error(`the service does not answer:\n${await compose('logs', '--tail', '20')}`);
+  throw new Error(`The service has not answered within 60 s. Its log says why:\n${await compose('logs', '--tail', '20')}`);
 }, UP_MS);
 
 afterAll(async () => {

@@ -39,7 +39,7 @@ beforeAll(async () => {
   const cases = lab(Array.from({ length: 50 }, () => ['', 'x'] as [string, string]));
   much = await submit(service.base, { mode: 'submit', files: [flood, cases, { basename: 'cli.txt', contents: '\u0001'.repeat(49_999) }] });
   for (const deadline = Date.now() + 60_000; !service.log().some((line) => line.identifier === much && line.outcome === 'success'); await sleep(200)) {
-    if (Date.now() > deadline) throw new Error('the task does not end');
+    if (Date.now() > deadline) throw new Error('The task with much to read has not ended within 60 s.');
   }
 }, 90_000);
 afterAll(() => service.end(), 60_000);

@@ -54,7 +54,7 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
     for (const deadline = Date.now() + START_MS; (await running(node)) < NODES.length; await sleep(500)) {
       if (Date.now() < deadline) continue;
       const { stdout } = await dockerCommand(['logs', '--tail', '20', containerOf(node)]);
-      throw new Error(`${node} does not join the cluster:\n${stdout}`);
+      throw new Error(`${node} has not joined the cluster within ${START_MS / 1000} s. Its log says why:\n${stdout}`);
     }
   };
   const balancer = await balance(() => [...ports.values()]);
@@ -102,7 +102,7 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
     }
     await Promise.all(NODES.map((node) => untilJoined(node).then(() => findPort(node))));
     for (const deadline = Date.now() + START_MS; (await cluster.membersOf(`${namespace}.tasks`)) < NODES.length; await sleep(500)) {
-      if (Date.now() > deadline) throw new Error('the queue of tasks does not get a member on each node');
+      if (Date.now() > deadline) throw new Error(`The task queue has not got a member on each node within ${START_MS / 1000} s: see rabbitmq/cluster.conf.`);
     }
   } catch (error) {
     await cluster.end();

@@ -9,7 +9,7 @@ import { connect, credentials, type ChannelModel } from 'amqplib';
 import { environment } from './environment.js';
 import { dockerCommand } from './images-engine.js';
 
-const START_MS = 60_000;
+const START_MS = 120_000;
 const REFUSAL_MS = 20_000;
 const WAITING_TASKS = '150';
 
@@ -69,7 +69,7 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
     if (Date.now() < deadline) continue;
     const { stdout, stderr } = await dockerCommand(['logs', '--tail', '20', id]);
     await end();
-    throw new Error(`the broker does not answer:\n${stdout}${stderr}`);
+    throw new Error(`The broker has not answered within ${START_MS / 1000} s. Its log says why:\n${stdout}${stderr}`);
   }
   const exec = async (...command: string[]) => (await dockerCommand(['exec', id, ...command])).stdout;
   const log = async () => {

@@ -18,7 +18,8 @@ import { newNamespace } from './namespace.js';
 import { roundRobin } from './round-robin.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const READY_MS = 20_000;
+/** Of a start that takes a second; a machine may be slow, and have much else to do. */
+const READY_MS = 60_000;
 const LINE_MS = 10_000;
 
 export interface DeploymentOptions {
@@ -148,7 +149,8 @@ async function ready(child: ChildProcess, lines: string[]): Promise<void> {
   ])) as unknown[];
   if (typeof first === 'object' && first !== null) return;
   child.kill('SIGKILL');
-  throw new Error(`a process did not get ready (${String(first)}):\n${lines.slice(-20).join('\n')}`);
+  const what = first === 'late' ? `was not ready within ${READY_MS / 1000} s` : `ended (${String(first)}) before it was ready`;
+  throw new Error(`A widget or worker ${what}. The last lines of the log say why:\n${lines.slice(-20).join('\n')}`);
 }
 
 function parseLine(line: string): Record<string, unknown> {

@@ -11,7 +11,7 @@ import { environment } from './environment.js';
 import { dockerCommand, sandboxesSocket } from './images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const START_MS = 20_000;
+const START_MS = 60_000;
 /** Of this test file. */
 const image = `${environment('NAMESPACE')}-socket-proxy-${randomUUID()}`.toLowerCase();
 
@@ -73,7 +73,7 @@ export async function startSocketProxy(namespace: string, runtime = ''): Promise
     if (Date.now() < deadline) continue;
     const { stdout, stderr } = await dockerCommand(['logs', name]);
     await end();
-    throw new Error(`the socket proxy does not answer:\n${stdout}${stderr}`);
+    throw new Error(`The socket proxy has not answered within ${START_MS / 1000} s. Its log says why:\n${stdout}${stderr}`);
   }
   return { dockerHost: `unix://${socketPath}`, ask, end };
 }

@@ -57,7 +57,7 @@ async function eventually(check: () => boolean | Promise<boolean>): Promise<void
     if (await check()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error('did not come to pass within 10 s');
+  throw new Error('What the test waits for has not come within 10 s: its line is in the stack.');
 }
 
 const depth = async (queue: string) => {

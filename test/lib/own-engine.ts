@@ -8,7 +8,7 @@ import { exitOf, type Instance, tail } from '../../scripts/lib/instance.js';
 import { systemPath } from '../../scripts/lib/packages.js';
 import { Problem } from '../../scripts/lib/report.js';
 
-const START_MS = 30_000;
+const START_MS = 120_000;
 
 export interface OwnEngineOptions {
   /** Of its log and, unless that is given, its data. */
@@ -73,7 +73,7 @@ export class OwnEngine {
   private async untilItAnswers(): Promise<void> {
     const answers = () => this.docker.ping().then(() => true, () => false);
     for (const deadline = performance.now() + START_MS; !(await answers()); ) {
-      if (performance.now() > deadline) throw new Problem(`An engine of its own does not answer:\n${tail(this.logPath)}`);
+      if (performance.now() > deadline) throw new Problem(`An engine of its own has not answered within ${START_MS / 1000} s. Its log says why:\n${tail(this.logPath)}`);
       await sleep(50, undefined, { signal: this.instance.signal });
     }
   }
