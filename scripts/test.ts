@@ -60,6 +60,7 @@ class TestRun {
     const runtime = this.options.runtime ?? (await this.engine.defaultRuntime());
     const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator };
     const underRuntime = { ...env, ...(await this.runtimeSettings(parts)) };
+    if (!isRoot) this.skipped.push("what the attacks' processes execute, seen from the host: only root sees it");
     const counts = [await this.takeTurn(() => this.jest(underRuntime, runtime))];
     if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
     counts.push(await this.leftovers(env));

@@ -1,7 +1,8 @@
 /**
  * The host's view of what runs in containers: /proc, looked through every few milliseconds. Under
  * gVisor the processes of a program are its own kernel's and not in the host's /proc; there, what
- * comes out of the container is all that can be seen of them.
+ * comes out of the container is all that can be seen of them. Without root, the programs and
+ * namespaces of processes are hidden, and only users, capabilities and priorities are seen.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
