@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Calm } from '../../packages/sandbox/src/calm.js';
+import { IdleGate } from '../../packages/sandbox/src/idle-gate.js';
 import { waitingShape, type ContainerShape } from '../../packages/sandbox/src/container-options.js';
 import type { StepContainer } from '../../packages/sandbox/src/container.js';
 import { Images } from '../../packages/sandbox/src/images.js';
@@ -22,9 +22,9 @@ const shapesFor = (waitMs?: number) => {
   return { build: shape('build'), run: shape('run'), prove: shape('prove') };
 };
 const shapes = shapesFor();
-const calm = new Calm();
+const idle = new IdleGate();
 const images = new Images(docker, contextOfTests.images);
-const removals = new Removals(docker, calm, { warn: (_, message) => warnings.push(message) });
+const removals = new Removals(docker, idle, { warn: (_, message) => warnings.push(message) });
 
 let open: { close: () => Promise<void> }[] = [];
 const keep = <T extends { close: () => Promise<void> }>(each: T): T => (open.push(each), each);
@@ -36,7 +36,7 @@ afterEach(async () => {
 });
 
 const newPool = ({ waitMs, known = images, ...more }: { most?: number; waitMs?: number; reviewMs?: number; known?: Images } = {}) =>
-  keep(new Pool({ docker, context: contextOfTests, images: known, removals, calm }, { most: 4, shapes: shapesFor(waitMs), ...more }));
+  keep(new Pool({ docker, context: contextOfTests, images: known, removals, idle }, { most: 4, shapes: shapesFor(waitMs), ...more }));
 const ids = { build: '', run: '', prove: '' };
 beforeAll(async () => {
   for (const kind of ['build', 'run', 'prove'] as const) ids[kind] = await images.current(kind);

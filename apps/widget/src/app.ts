@@ -12,14 +12,15 @@ import { acceptOnlyJson } from './body.js';
 import { BytesUnderWay, UNREAD_BYTES } from './bytes-under-way.js';
 import { trustProxies } from './client-address.js';
 import { errorHandler } from './errors.js';
-import { Pace } from './pace.js';
-import { PollPatience } from './poll-patience.js';
+
+import { PollThrottle } from './poll-throttle.js';
 import { ANSWER_HEADERS, protect } from './protection.js';
 import { checkOutputRoute } from './routes/check-output.js';
 import { downloadRoute } from './routes/download.js';
 import { healthRoute } from './routes/health.js';
 import { runProgramRoute } from './routes/run-program.js';
 import { answerClientError, guardServer, SERVER_LIMITS, serverOptions, type ServerLimits } from './server.js';
+import { ThroughputEstimator } from './throughput.js';
 import { UnknownTasks } from './unknown-tasks.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
@@ -48,10 +49,10 @@ export interface AppDependencies {
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { tasks, replies, log, bodyLimitBytes, projectOptions, runsPerMinute, waitingTasksOfClient, pollWaitMs, trustedProxies } = dependencies;
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
-  const pace = new Pace();
+  const throughput = new ThroughputEstimator();
   const waiting = new WaitingTasks(waitingTasksOfClient, () => tasks.load());
   const unknown = new UnknownTasks();
-  const answerError = errorHandler(pace, () => tasks.load());
+  const answerError = errorHandler(throughput, () => tasks.load());
   const app = fastify({
     loggerInstance: log,
     // A page polls four times a second: a line for each request would bury the others.
@@ -91,7 +92,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
   runProgramRoute(app, { tasks, waiting, unknown, projectOptions });
-  checkOutputRoute(app, { replies, patience: new PollPatience(pollWaitMs), pace, waiting, unknown, unread: new BytesUnderWay(UNREAD_BYTES) });
+  checkOutputRoute(app, { replies, throttle: new PollThrottle(pollWaitMs), throughput, waiting, unknown, unread: new BytesUnderWay(UNREAD_BYTES) });
   downloadRoute(app, projectOptions);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);

@@ -11,7 +11,7 @@ import { ProjectError } from '@code-widgets/project';
 import type { ErrorAnswer } from '@code-widgets/protocol';
 
 import { TooManyBytes } from './bytes-under-way.js';
-import type { Load, Pace } from './pace.js';
+import type { Load, ThroughputEstimator } from './throughput.js';
 import { TooManyChunks } from './read-body.js';
 import { TooManyUnknown } from './unknown-tasks.js';
 import { TooManyWaiting } from './waiting-tasks.js';
@@ -45,15 +45,15 @@ const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
   FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
 };
 
-/** Answers an error as JSON; by `pace` and what `load` says of the queue, when another try is worth it. */
-export function errorHandler(pace: Pace, load: () => Promise<Load>) {
+/** Answers an error as JSON; by `throughput` and what `load` says of the queue, when another try is worth it. */
+export function errorHandler(throughput: ThroughputEstimator, load: () => Promise<Load>) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (error instanceof TaskQueueFull) {
-      reply.header('retry-after', await load().then((now) => pace.retryAfterSeconds(now), () => BROKER_RETRY_S));
+      reply.header('retry-after', await load().then((now) => throughput.retryAfterSeconds(now), () => BROKER_RETRY_S));
       return sendError(reply, 503, 'Too many programs are waiting. Try again later.');
     }
     if (error instanceof TooManyWaiting) {
-      reply.header('retry-after', pace.retryAfterSeconds(error.load));
+      reply.header('retry-after', throughput.retryAfterSeconds(error.load));
       return sendError(reply, 429, error.message);
     }
     if (error instanceof TooManyUnknown) {

@@ -5,7 +5,7 @@
  * them which they cannot run yet.
  */
 
-import type { Load } from './pace.js';
+import type { Load } from './throughput.js';
 
 /** A client that never polls tells nobody that its task has begun: after so long it is taken to have. */
 const FORGOTTEN_MS = 5 * 60_000;

@@ -1,6 +1,6 @@
 /** What became of a task's attempts before this one, as far as it matters to whoever has it now. */
 import type { Broker } from './connection.js';
-import { ReplyQueueGone } from './reach.js';
+import { ReplyQueueGone } from './queue-availability.js';
 import { readReplies, ReplyQueueBusy } from './reply-reader.js';
 import { DELIVERY_LIMIT, MAX_BEGINNINGS } from './topology.js';
 

@@ -3,7 +3,7 @@
  * broker that is down, with some answers on it, keeps no task from running whose answer is elsewhere.
  */
 import type { Broker } from './connection.js';
-import { untilInReach } from './reach.js';
+import { untilQueueAvailable } from './queue-availability.js';
 
 /** Below what a broker takes a consumer for hung after, 15 minutes here. */
 const HELD_MS = 10 * 60_000;
@@ -30,7 +30,7 @@ export class HeldTasks {
     // A broker that is silent does not start it: nobody waits for that.
     const stop = this.count < HELD_TASKS ? take().catch(() => undefined) : undefined;
     this.count++;
-    await untilInReach(this.broker, this.broker.topology.replyQueue(identifier), enough);
+    await untilQueueAvailable(this.broker, this.broker.topology.replyQueue(identifier), enough);
     this.count--;
     clearTimeout(timer);
     void stop?.then((stopIt) => stopIt?.());

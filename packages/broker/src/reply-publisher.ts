@@ -3,7 +3,7 @@ import type { ConfirmChannel } from 'amqplib';
 import { encodeMessage, type ReplyMessage } from '@code-widgets/protocol';
 
 import { BrokerError, BrokerUnavailable, type Broker } from './connection.js';
-import { faultOf } from './reach.js';
+import { queueError } from './queue-availability.js';
 import { outlineHeaders, REPLY_MESSAGE_BYTES } from './reply-outline.js';
 
 
@@ -58,6 +58,6 @@ function isRefusal(error: unknown): boolean {
 
 /** Why a message did not get into a reply queue: the broker tells whoever asks for the queue. */
 async function whyRefused(broker: Broker, identifier: string): Promise<Error> {
-  const fault = await faultOf(broker, broker.topology.replyQueue(identifier));
+  const fault = await queueError(broker, broker.topology.replyQueue(identifier));
   return fault ?? new BrokerError(`the reply queue of ${identifier} refused a message`);
 }

@@ -9,11 +9,11 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import type { ReplyMessage } from '@code-widgets/protocol';
 
 import { brokerCall, BrokerError, type Broker } from './connection.js';
-import { EmptinessCheck } from './emptiness.js';
-import { absence } from './reach.js';
+import { QueueDepthProbe } from './queue-depth-probe.js';
+import { missingQueueError } from './queue-availability.js';
 import { Backlog, type Reply } from './reply-outline.js';
 import { replyPublishers } from './reply-publisher.js';
-import { Turns } from './turns.js';
+import { KeyedMutex } from './keyed-mutex.js';
 
 /** How long a poll waits for another poll of the same task, in ms. */
 const HOLD_TIMEOUT_MS = 3000;
@@ -50,10 +50,11 @@ export interface Reading<Result> {
 /** `bytes`: of the content of each message. */
 export type Read<Result> = (messages: Reply[], bytes: number[]) => Reading<Result>;
 
-/** How long a poll that finds nothing waits for something to come. */
-export interface Patience {
+/** Lets a poll that finds nothing wait for output. */
+export interface LongPoll {
+  /** Timeout. */
   readonly ms: number;
-  /** Aborted when the client has gone, or may have: what came meanwhile is left for another poll. */
+  /** Aborted when the client has gone, or may have. What came meanwhile stays for another poll. */
   readonly signal: AbortSignal;
 }
 
@@ -64,27 +65,27 @@ export interface ReplyReader {
    * it, and does what it decides.
    * Throws ReplyQueueGone, ReplyQueueBusy or BrokerUnavailable.
    */
-  poll<Result>(identifier: string, read: Read<Result>, patience?: Patience): Promise<Result>;
+  poll<Result>(identifier: string, read: Read<Result>, longPoll?: LongPoll): Promise<Result>;
 }
 
 export function createReplyReader(broker: Broker): ReplyReader {
-  // Between processes the broker arbitrates; within this one, whoever waits takes no channel for it.
-  const turns = new Turns(POLLS_AT_A_TIME, POLLS_OF_ONE_TASK);
-  const emptiness = new EmptinessCheck(broker);
+  // Between processes, the exclusive consumer is the lock. Within this one, a poll that waits takes no channel.
+  const mutex = new KeyedMutex(POLLS_AT_A_TIME, POLLS_OF_ONE_TASK);
+  const depth = new QueueDepthProbe(broker);
   return {
-    async poll(identifier, read, patience) {
+    async poll(identifier, read, longPoll) {
       // Most polls come before there is anything to see.
-      if (patience === undefined && (await emptiness.isSure(broker.topology.replyQueue(identifier)))) {
+      if (longPoll === undefined && (await depth.isEmpty(broker.topology.replyQueue(identifier)))) {
         const { append, result } = read([], []);
         if (append === undefined) return result;
       }
-      return turns.take(identifier, () => readReplies(broker, identifier, read, patience), () => new ReplyQueueBusy(identifier));
+      return mutex.run(identifier, () => readReplies(broker, identifier, read, longPoll), () => new ReplyQueueBusy(identifier));
     },
   };
 }
 
 /** What a poll does, without regard to other polls of this process. */
-export async function readReplies<Result>(broker: Broker, identifier: string, read: Read<Result>, patience?: Patience): Promise<Result> {
+export async function readReplies<Result>(broker: Broker, identifier: string, read: Read<Result>, longPoll?: LongPoll): Promise<Result> {
   const held = await holdQueue(broker, broker.topology.replyQueue(identifier));
   const readAll = () => read(held.backlog.replies(), held.backlog.bytes);
   const settle = ({ append, remove }: Reading<Result>) => brokerCall(async () => {
@@ -95,11 +96,11 @@ export async function readReplies<Result>(broker: Broker, identifier: string, re
   });
   try {
     let reading = readAll();
-    if (patience !== undefined && reading.isEmpty) {
+    if (longPoll !== undefined && reading.isEmpty) {
       const known = held.backlog.length - new Set(reading.remove).size;
       await settle(reading);
-      await somethingNew(held, known, patience);
-      if (patience.signal.aborted) return reading.result;
+      await somethingNew(held, known, longPoll);
+      if (longPoll.signal.aborted) return reading.result;
       reading = readAll();
     }
     await settle(reading);
@@ -125,8 +126,8 @@ interface HeldQueue {
   onNews: () => void;
 }
 
-/** Resolves when there is more than the `known` deliveries, and what comes right behind it; or when `patience` has ended. */
-async function somethingNew(held: HeldQueue, known: number, { ms, signal }: Patience): Promise<void> {
+/** Resolves when there is more than the `known` deliveries, and what comes right behind it; or when `longPoll` has ended. */
+async function somethingNew(held: HeldQueue, known: number, { ms, signal }: LongPoll): Promise<void> {
   // A timer of its own: AbortSignal.any lets go of an AbortSignal.timeout that nobody else holds.
   const within = (limitMs: number, holds: () => boolean) => new Promise<void>((resolve) => {
     const end = () => {
@@ -184,7 +185,7 @@ async function takeAll(held: HeldQueue): Promise<boolean> {
   } catch (error) {
     const { code } = error as { code?: number };
     if (code === ACCESS_REFUSED) return false;
-    throw absence(queue, error) ?? error;
+    throw missingQueueError(queue, error) ?? error;
   }
   await untilNoneLeft(held);
   return true;
@@ -199,7 +200,7 @@ async function untilNoneLeft({ queue, channel }: HeldQueue): Promise<void> {
     while ((await channel.checkQueue(queue)).messageCount > 0) continue;
     await channel.checkQueue(queue);
   } catch (error) {
-    throw absence(queue, error) ?? error;
+    throw missingQueueError(queue, error) ?? error;
   }
 }
 

@@ -9,7 +9,7 @@ import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 
 import { attemptHistory, attemptOf } from './attempt-history.js';
-import { Company } from './company.js';
+import { SharedExclusiveLock } from './shared-exclusive-lock.js';
 import { brokerCall, BrokerUnavailable, type Broker } from './connection.js';
 import { HeldTasks } from './held-tasks.js';
 import { replyPublishers, type ReplyPublisher, type ReplyPublishers } from './reply-publisher.js';
@@ -76,7 +76,7 @@ class Consumer {
   private readonly tasks = new Set<Promise<void>>();
   /** Those that are being handled, each with since when. */
   private readonly handled = new Map<TaskMessage, number>();
-  private readonly company = new Company();
+  private readonly lock = new SharedExclusiveLock();
   private readonly running: Promise<void>;
   private readonly consumerTags = new Set<string>();
   /** Starts one more on the channel that is there now; resolves to what stops it. */
@@ -237,7 +237,7 @@ class Consumer {
       };
       // On its last attempt a task has the worker to itself: it shall not end as a failure because of
       // another that takes the worker with it, and takes no other with it.
-      const outcome = await (lost === MAX_ATTEMPTS - 1 ? this.company.leave(begin) : this.company.join(begin));
+      const outcome = await (lost === MAX_ATTEMPTS - 1 ? this.lock.withExclusive(begin) : this.lock.withShared(begin));
       if (outcome === 'return' || (outcome === 'retry' && this.givingUp)) await note('returned', mine, attempt);
       return outcome;
     } catch (error) {

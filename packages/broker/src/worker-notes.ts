@@ -2,7 +2,7 @@
 import { MESSAGE_VERSION } from '@code-widgets/protocol';
 
 import { brokerCall } from './connection.js';
-import { ReplyQueueGone } from './reach.js';
+import { ReplyQueueGone } from './queue-availability.js';
 import type { ReplyPublisher } from './reply-publisher.js';
 
 /** For attemptHistory; false if it could not be said, to a queue that is there. */

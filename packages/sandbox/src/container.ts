@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { Calm } from './calm.js';
+import type { IdleGate } from './idle-gate.js';
 import { containerOptions, type ContainerContext, type ContainerShape } from './container-options.js';
 import { engineCall, httpStatus, SandboxUnavailable } from './engine.js';
 import type { Images } from './images.js';
@@ -18,7 +18,7 @@ export interface Engine {
   readonly context: ContainerContext;
   readonly images: Images;
   readonly removals: Removals;
-  readonly calm: Calm;
+  readonly idle: IdleGate;
 }
 
 /** Attached to, so that nothing of what it says is missed; its owner's to `retire` or `dispose`. */

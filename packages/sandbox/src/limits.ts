@@ -84,7 +84,7 @@ export const POOL_REVIEW_MS = 10_000;
 /** From a container's start to its launcher's first word. */
 export const READY_MS = 10_000;
 /** How long steps under way have the processors before a container is made beside them. */
-export const CALM_MS = 1_000;
+export const IDLE_WAIT_MS = 1_000;
 /** From a step's end to when its task has said its last word, or the next step has begun. */
 export const AFTERMATH_MS = 80;
 /** How long a container that has done its step waits at most for its removal, and how many do. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerShape } from './container-options.js';
 import type { Engine, StepContainer } from './container.js';
 import type { StepKind } from './launcher-request.js';
-import { CALM_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
+import { IDLE_WAIT_MS, POOL_RETRY_MS, POOL_REVIEW_MS } from './limits.js';
 import { WaitingContainer } from './waiting-container.js';
 
 export interface PoolOptions {
@@ -85,7 +85,7 @@ export class Pool {
     while (!signal.aborted) {
       const kind = this.#missing();
       if (kind === undefined) return;
-      await this.engine.calm.comes(CALM_MS, signal);
+      await this.engine.idle.untilIdle(IDLE_WAIT_MS, signal);
       const waiting = await WaitingContainer.make(this.engine, this.options.shapes[kind], signal).catch(() => undefined);
       // The steps' own attempts tell of an engine in trouble.
       if (waiting === undefined) await delay(POOL_RETRY_MS, undefined, { signal }).catch(() => undefined);

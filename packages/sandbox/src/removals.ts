@@ -1,7 +1,7 @@
 /** Containers on their way out: off the path of a task, but never lost sight of. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { Calm } from './calm.js';
+import type { IdleGate } from './idle-gate.js';
 import { engineCall, httpStatus } from './engine.js';
 import { MAY_STILL_COME_MS, REMOVAL_RETRIES_MS, RETIRED_MOST, RETIREMENT_MS } from './limits.js';
 import type { Log } from './log.js';
@@ -13,12 +13,12 @@ export class Removals {
   readonly #underWay = new Set<Promise<boolean>>();
   /** Those that were given up. */
   readonly #left = new Set<string>();
-  /** Of each that waits for a calm, the oldest first: its end of waiting. */
+  /** Abort controllers of retired containers that wait for idle time, oldest first. */
   readonly #retired = new Set<AbortController>();
 
   constructor(
     private readonly docker: Docker,
-    private readonly calm: Calm,
+    private readonly idle: IdleGate,
     private readonly log: Log,
     private readonly retriesMs: readonly number[] = REMOVAL_RETRIES_MS,
   ) {}
@@ -32,7 +32,7 @@ export class Removals {
     return this.#follow(afterMs > 0 ? delay(afterMs).then(() => this.#remove(nameOrId)) : this.#remove(nameOrId));
   }
 
-  /** As `remove`, once it is calm; not much later in any case, and sooner if too many wait for it. */
+  /** As `remove`, but waits for idle time: RETIREMENT_MS at most, and less if many containers wait. */
   retire(nameOrId: string): Promise<boolean> {
     return this.#follow(this.#turn().then(() => this.#remove(nameOrId)));
   }
@@ -56,7 +56,7 @@ export class Removals {
     await Promise.all(left.map((each) => this.#follow(this.#remove(each, retries))));
   }
 
-  /** Waits for the removals under way, those that are begun meanwhile included; none waits for a calm any more. */
+  /** Waits for all removals, also those that begin meanwhile. None waits for idle time any more. */
   async settled(): Promise<void> {
     while (this.#underWay.size > 0) {
       while (this.#retired.size > 0) this.#hasten();
@@ -68,7 +68,7 @@ export class Removals {
     const waiting = new AbortController();
     this.#retired.add(waiting);
     if (this.#retired.size > RETIRED_MOST) this.#hasten();
-    await this.calm.comes(RETIREMENT_MS, waiting.signal);
+    await this.idle.untilIdle(RETIREMENT_MS, waiting.signal);
     this.#retired.delete(waiting);
   }
 

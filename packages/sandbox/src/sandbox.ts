@@ -1,7 +1,7 @@
 /** What a worker asks for: commands, each run in a container of its own that is gone afterwards. */
 import { BuildCache } from './build-cache.js';
 import { createBuilder } from './build-step.js';
-import { Calm } from './calm.js';
+import { IdleGate } from './idle-gate.js';
 import { waitingShape, workspaceBytes, type ContainerContext, type ContainerShape } from './container-options.js';
 import type { Engine } from './container.js';
 import { createEngine, engineCall } from './engine.js';
@@ -109,13 +109,13 @@ const LONGEST_STEPS_MS = { build: BUILD_TIME_MS, run: RUN_TIME_MS, prove: PROVE_
 export function createSandbox(options: SandboxOptions): Sandbox {
   const { buildImage, runImage, namespace, runtime, limits = CONTAINER_LIMITS, log } = options;
   const docker = createEngine(options);
-  const calm = new Calm();
-  const removals = new Removals(docker, calm, log);
+  const idle = new IdleGate();
+  const removals = new Removals(docker, idle, log);
   const names = { build: buildImage, prove: buildImage, run: runImage };
   const images = new Images(docker, names);
   const seccompProfile = isGvisor(runtime) ? withPtrace(options.seccompProfile) : options.seccompProfile;
   const context: ContainerContext = { images: names, seccompProfile, namespace, limits, ...(runtime !== undefined && { runtime }) };
-  const engine: Engine = { docker, context, images, removals, calm };
+  const engine: Engine = { docker, context, images, removals, idle };
   const pool = options.preparedContainers ? new Pool(engine, { most: options.preparedContainers, shapes: shapes(options) }) : undefined;
   const workshop: Workshop = { ...engine, log, ...(pool && { pool }) };
   const cache = options.buildCache && new BuildCache({ ...options.buildCache, log });

@@ -83,11 +83,11 @@ export async function runStep(
   options: StepOptions,
   { imageId, onContainer }: ImageWish = {},
 ): Promise<BuildEnd> {
-  const { calm, context, images, pool } = workshop;
+  const { context, idle, images, pool } = workshop;
   const { signal } = options;
   const encoded = encodeRequest(request);
   const shape = shapeOf(request, context.limits);
-  return calm.during(async () => {
+  return idle.during(async () => {
     const image = imageId ?? (await images.known(request.kind));
     signal?.throwIfAborted();
     const container = pool?.take(shape, image) ?? (await makeContainer(workshop, shape, signal));

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIFETIME_LABEL, NAMESPACE_LABEL } from '../src/container-options.js';
-import { Calm } from '../src/calm.js';
+import { IdleGate } from '../src/idle-gate.js';
 import { createEngine } from '../src/engine.js';
 import { findLeftovers } from '../src/leftovers.js';
 import { RETIRED_MOST, RETIREMENT_MS } from '../src/limits.js';
@@ -29,7 +29,7 @@ describe('a removal', () => {
       paths.push(`${method} ${url}`);
       response.writeHead(status).end();
     });
-    const removals = new Removals(docker, new Calm(), { warn: () => undefined });
+    const removals = new Removals(docker, new IdleGate(), { warn: () => undefined });
     expect(await removals.remove('a')).toBe(true);
     expect(paths).toEqual(['DELETE /containers/a?force=true&v=true']);
   });
@@ -37,7 +37,7 @@ describe('a removal', () => {
   it('is tried again, and waited for at the close', async () => {
     const statuses = [500, 500, 204];
     const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
-    const removals = new Removals(docker, new Calm(), { warn: () => undefined });
+    const removals = new Removals(docker, new IdleGate(), { warn: () => undefined });
     void removals.remove('a');
     await removals.settled();
     expect(statuses).toEqual([]);
@@ -52,10 +52,10 @@ describe('a container that has done its step', () => {
       removed.push(/containers\/(\w+)/.exec(url)?.[1] ?? '');
       response.writeHead(204).end();
     });
-    const calm = new Calm();
+    const idle = new IdleGate();
     let endStep = (): void => undefined;
-    void calm.during(() => new Promise<void>((resolve) => (endStep = resolve)));
-    return { removed, removals: new Removals(docker, calm, { warn: () => undefined }), endStep };
+    void idle.during(() => new Promise<void>((resolve) => (endStep = resolve)));
+    return { removed, removals: new Removals(docker, idle, { warn: () => undefined }), endStep };
   }
 
   it('is removed once no other is at work', async () => {
@@ -99,7 +99,7 @@ describe('a container that could not be removed', () => {
     let broken = true;
     const docker = await fakeEngine((_, response) => response.writeHead(broken ? 500 : 204).end('{}'));
     const warnings: string[] = [];
-    const removals = new Removals(docker, new Calm(), { warn: (_, message) => warnings.push(message) }, [10, 10]);
+    const removals = new Removals(docker, new IdleGate(), { warn: (_, message) => warnings.push(message) }, [10, 10]);
     expect(await removals.remove('a')).toBe(false);
     expect(warnings).toEqual(['a container could not be removed']);
     broken = false;
@@ -112,7 +112,7 @@ describe('the removal of a container whose making was not answered', () => {
   it('looks for it again, since it may come later', async () => {
     const statuses = [404, 204, 404];
     const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
-    const removals = new Removals(docker, new Calm(), { warn: () => undefined });
+    const removals = new Removals(docker, new IdleGate(), { warn: () => undefined });
     void removals.removeOnceMade('a');
     await removals.settled();
     expect(statuses).toEqual([]);

@@ -6,10 +6,10 @@ import type { App } from '../app-type.js';
 import { TooManyBytes, type BytesUnderWay } from '../bytes-under-way.js';
 import { clientKey } from '../client-address.js';
 import { TaskFailed } from '../errors.js';
-import type { Pace } from '../pace.js';
 import { ANSWER_BYTES, decidePoll } from '../poll.js';
-import type { PollPatience } from '../poll-patience.js';
+import type { PollThrottle } from '../poll-throttle.js';
 import { presenceOf } from '../presence.js';
+import type { ThroughputEstimator } from '../throughput.js';
 import type { UnknownTasks } from '../unknown-tasks.js';
 import type { WaitingTasks } from '../waiting-tasks.js';
 
@@ -20,8 +20,8 @@ const UNREAD_WORDS = 'Too many bytes of answers wait to be read. Read them, then
 
 export interface PollDependencies {
   replies: ReplyReader;
-  patience: PollPatience;
-  pace: Pace;
+  throttle: PollThrottle;
+  throughput: ThroughputEstimator;
   waiting: WaitingTasks;
   unknown: UnknownTasks;
   /** Answers that clients have not taken yet. */
@@ -29,7 +29,7 @@ export interface PollDependencies {
 }
 
 /** Answers what a task has put out since the client's last poll, and whether it has ended. */
-export function checkOutputRoute(app: App, { replies, patience, pace, waiting, unknown, unread }: PollDependencies): void {
+export function checkOutputRoute(app: App, { replies, throttle, throughput, waiting, unknown, unread }: PollDependencies): void {
   app.post(
     '/check_output/',
     {
@@ -58,10 +58,10 @@ export function checkOutputRoute(app: App, { replies, patience, pace, waiting, u
         return decision;
       };
       const { answer, final } = await unknown.poll(identifier, client, () =>
-        patience.take(identifier, presenceOf(reply), (given) => replies.poll(identifier, look, given)),
+        throttle.run(identifier, presenceOf(reply), (longPoll) => replies.poll(identifier, look, longPoll)),
       );
       if (answer.output.length > 0 || final) waiting.remove(identifier);
-      if (final) pace.record(identifier, final.workMs);
+      if (final) throughput.record(identifier, final.workMs);
       if (final?.state === 'FAILURE') throw new TaskFailed(identifier);
       return answer;
     },

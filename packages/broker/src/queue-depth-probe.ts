@@ -1,26 +1,26 @@
-/** Whether there is nothing in a reply queue for a poll: asked in one round trip, on channels that are kept. */
+/** Asks whether a reply queue is empty, in one round trip, on channels that are kept open. */
 import type { Channel } from 'amqplib';
 
 import type { Broker } from './connection.js';
 
-/** A broker is silent about a queue on a node that is down, and with it about all that is asked on the channel after that. */
+/** The broker does not answer for a queue whose node is down, nor for anything that is asked later on the channel. */
 const ANSWER_MS = 500;
-/** A channel answers one question after the other; a crowd of polls would stand in line before a single one. */
+/** A channel answers one request after the other. With a single channel, many polls at once would wait for each other. */
 const CHANNELS = 128;
 
 interface Line {
   readonly channel: Promise<Channel>;
-  /** Questions that are not answered yet. */
+  /** Requests without an answer yet. */
   asked: number;
 }
 
-export class EmptinessCheck {
+export class QueueDepthProbe {
   private readonly lines = new Set<Line>();
 
   constructor(private readonly broker: Broker) {}
 
-  /** False as well where it cannot be told: who looks closer finds out why. Throws BrokerUnavailable. */
-  async isSure(queue: string): Promise<boolean> {
+  /** False also if it is not known: reading the queue tells why. Throws BrokerUnavailable. */
+  async isEmpty(queue: string): Promise<boolean> {
     const line = this.shortest();
     line.asked++;
     try {
@@ -31,7 +31,7 @@ export class EmptinessCheck {
         channel.close().catch(() => undefined);
         return false;
       }
-      // Who has the queue for itself has in its hands what it has not answered yet.
+      // A consumer may hold messages that it has not acknowledged yet.
       return found !== undefined && found.messageCount === 0 && found.consumerCount === 0;
     } finally {
       line.asked--;
@@ -57,7 +57,7 @@ export class EmptinessCheck {
   }
 }
 
-/** Undefined if there is none: this queue is not there, or one that was asked for on the same channel. */
+/** Undefined if the channel was closed: this queue is missing, or another one that was asked for on it. */
 function answerOf<T>(asked: PromiseLike<T>): Promise<T | undefined | 'late'> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('late'), ANSWER_MS);

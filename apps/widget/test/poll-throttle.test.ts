@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { ReplyQueueBusy } from '@code-widgets/broker';
 
-import { PollPatience } from '../src/poll-patience.js';
+import { PollThrottle } from '../src/poll-throttle.js';
 
 const { signal } = new AbortController();
 const CLIENT = { gone: () => signal, silent: () => signal };
@@ -10,12 +10,12 @@ const CLIENT = { gone: () => signal, silent: () => signal };
 /** Polls at times that a test sets, which pass while one is held; each is over when it is told to be. */
 function clientOf(waitMs = 1000) {
   let now = 0;
-  const patience = new PollPatience(waitMs, () => now, (ms) => Promise.resolve((now += ms)));
+  const throttle = new PollThrottle(waitMs, () => now, (ms) => Promise.resolve((now += ms)));
   const poll = (identifier: string) => {
     let end = (): void => undefined;
     let answered: Promise<unknown> = Promise.resolve();
     const waits = new Promise<boolean>((asked) => {
-      answered = patience.take(identifier, CLIENT, (given) => {
+      answered = throttle.run(identifier, CLIENT, (given) => {
         asked(given !== undefined);
         return new Promise<void>((resolve) => (end = resolve));
       });
@@ -37,11 +37,11 @@ function clientOf(waitMs = 1000) {
 }
 
 describe('a poll', () => {
-  it('waits', async () => {
+  it('long-polls', async () => {
     expect(await clientOf().pollOnce('a')).toBe(true);
   });
 
-  it('is held until 50 ms after the last answer to its task, and waits then', async () => {
+  it('is delayed until 50 ms after the last answer to its task, and long-polls then', async () => {
     const { pollOnce, heldFor, pass } = clientOf();
     await pollOnce('a');
     pass(10);
@@ -52,7 +52,7 @@ describe('a poll', () => {
     expect(await heldFor('a')).toBe(0);
   });
 
-  it('is held for 200 ms in a crowd, and does not wait', async () => {
+  it('is delayed by 200 ms under load, and does not long-poll', async () => {
     const { pollOnce, heldFor, pass } = clientOf();
     for (let i = 0; i < 101; i++) await pollOnce(`task ${i}`);
     pass(10);
@@ -62,36 +62,36 @@ describe('a poll', () => {
     expect(await heldFor('task 0')).toBe(0);
   });
 
-  it('does not take anything for a client that has gone while it was held', async () => {
+  it('takes nothing for a client that has gone during the delay', async () => {
     const gone = new AbortController();
-    const patience = new PollPatience(1000, () => 0, () => Promise.resolve(gone.abort()));
+    const throttle = new PollThrottle(1000, () => 0, () => Promise.resolve(gone.abort()));
     let polls = 0;
-    const poll = () => patience.take('a', { ...CLIENT, gone: () => gone.signal }, () => Promise.resolve(polls++));
+    const poll = () => throttle.run('a', { ...CLIENT, gone: () => gone.signal }, () => Promise.resolve(polls++));
     await poll();
     await expect(poll()).rejects.toThrow(ReplyQueueBusy);
     expect(polls).toBe(1);
   });
 
-  it('is done after it was held for a client that has closed its sending side, and waits by that', async () => {
+  it('runs after the delay for a client that has closed its sending side', async () => {
     const silent = AbortSignal.abort();
-    const patience = new PollPatience(1000, () => 0, () => Promise.resolve());
+    const throttle = new PollThrottle(1000, () => 0, () => Promise.resolve());
     for (let i = 0; i < 2; i++) {
-      const given = await patience.take('a', { ...CLIENT, silent: () => silent }, (what) => Promise.resolve(what));
+      const given = await throttle.run('a', { ...CLIENT, silent: () => silent }, (what) => Promise.resolve(what));
       expect(given?.signal).toBe(silent);
     }
   });
 
-  it('does not wait if another of its task was answered while it was held', async () => {
+  it('does not long-poll if another poll of its task was answered during the delay', async () => {
     let release = (): void => undefined;
     let now = 0;
-    const patience = new PollPatience(1000, () => now++, () => new Promise<void>((resolve) => (release = resolve)));
+    const throttle = new PollThrottle(1000, () => now++, () => new Promise<void>((resolve) => (release = resolve)));
     const waits = (answer = Promise.resolve()) => {
       let given: boolean | undefined;
-      return patience.take('a', CLIENT, (what) => ((given = what !== undefined), answer)).then(() => given);
+      return throttle.run('a', CLIENT, (what) => ((given = what !== undefined), answer)).then(() => given);
     };
     let answer = (): void => undefined;
     const waiting = waits(new Promise((resolve) => (answer = resolve)));
-    await patience.take('a', CLIENT, () => Promise.resolve());
+    await throttle.run('a', CLIENT, () => Promise.resolve());
     const held = waits();
     answer();
     expect(await waiting).toBe(true);
@@ -99,7 +99,7 @@ describe('a poll', () => {
     expect(await held).toBe(false);
   });
 
-  it('does not wait beside another of its task', async () => {
+  it('does not long-poll beside another poll of its task', async () => {
     const { poll, pollOnce, pass } = clientOf();
     const first = poll('a');
     expect([await first.waits, await pollOnce('a')]).toEqual([true, false]);
@@ -108,7 +108,7 @@ describe('a poll', () => {
     expect(await pollOnce('a')).toBe(true);
   });
 
-  it('does not wait where 32 do', async () => {
+  it('does not long-poll where 32 do', async () => {
     const { poll, pollOnce } = clientOf();
     const all = Array.from({ length: 32 }, (_, i) => poll(`task ${i}`));
     expect(await Promise.all(all.map(({ waits }) => waits))).not.toContain(false);
@@ -117,7 +117,7 @@ describe('a poll', () => {
     expect(await pollOnce('another')).toBe(true);
   });
 
-  it('does not wait behind a hundred in the last second', async () => {
+  it('does not long-poll after a hundred polls in the last second', async () => {
     const { pollOnce, pass } = clientOf();
     const waited: boolean[] = [];
     for (let i = 0; i < 101; i++) waited.push(await pollOnce(`task ${i}`));
@@ -128,7 +128,7 @@ describe('a poll', () => {
     expect(await pollOnce('later')).toBe(true);
   });
 
-  it('does not wait in a crowd that stays, in no second of it', async () => {
+  it('never long-polls while the load lasts', async () => {
     const { pollOnce, pass } = clientOf();
     for (let i = 0; i < 200; i++, pass(5)) await pollOnce(`task ${i}`);
     const waited: boolean[] = [];
@@ -136,7 +136,7 @@ describe('a poll', () => {
     expect(waited).not.toContain(true);
   });
 
-  it('neither waits nor is held where nobody is to', async () => {
+  it('is neither delayed nor a long poll if both are off', async () => {
     const { pollOnce, heldFor } = clientOf(0);
     expect(await pollOnce('a')).toBe(false);
     expect(await heldFor('a')).toBe(0);

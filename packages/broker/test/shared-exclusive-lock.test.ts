@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 
-import { Company } from '../src/company.js';
+import { SharedExclusiveLock } from '../src/shared-exclusive-lock.js';
 
 /** Work that tells when it begins, and ends when it is told to. */
 function working(events: string[], name: string) {
@@ -16,11 +16,11 @@ function working(events: string[], name: string) {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-it('lets those who join work side by side', async () => {
+it('runs shared work side by side', async () => {
   const events: string[] = [];
-  const company = new Company();
+  const lock = new SharedExclusiveLock();
   const [a, b] = [working(events, 'a'), working(events, 'b')];
-  const both = Promise.all([company.join(a.work), company.join(b.work)]);
+  const both = Promise.all([lock.withShared(a.work), lock.withShared(b.work)]);
   await turn();
   expect(events).toEqual(['a begins', 'b begins']);
   a.end();
@@ -28,12 +28,12 @@ it('lets those who join work side by side', async () => {
   expect(await both).toEqual(['a', 'b']);
 });
 
-it('has whoever leaves wait for the others, and later ones for him', async () => {
+it('runs exclusive work after all that runs, and before all that comes later', async () => {
   const events: string[] = [];
-  const company = new Company();
+  const lock = new SharedExclusiveLock();
   const a = working(events, 'a');
   const [b, c, d] = [working(events, 'b'), working(events, 'c'), working(events, 'd')];
-  const all = [company.join(a.work), company.leave(b.work), company.join(c.work), company.leave(d.work)];
+  const all = [lock.withShared(a.work), lock.withExclusive(b.work), lock.withShared(c.work), lock.withExclusive(d.work)];
   for (const { end } of [b, c, d]) end();
   await turn();
   expect(events).toEqual(['a begins']);
@@ -43,11 +43,11 @@ it('has whoever leaves wait for the others, and later ones for him', async () =>
   for (const name of ['c', 'd']) expect(events.indexOf(`${name} ends`)).toBe(events.indexOf(`${name} begins`) + 1);
 });
 
-it('goes on after work that fails', async () => {
-  const company = new Company();
+it('releases the lock when work fails', async () => {
+  const lock = new SharedExclusiveLock();
   const failing = () => Promise.reject(new Error('no'));
-  await expect(company.leave(failing)).rejects.toThrow('no');
-  await expect(company.join(failing)).rejects.toThrow('no');
-  expect(await company.leave(() => Promise.resolve(1))).toBe(1);
-  expect(await company.join(() => Promise.resolve(2))).toBe(2);
+  await expect(lock.withExclusive(failing)).rejects.toThrow('no');
+  await expect(lock.withShared(failing)).rejects.toThrow('no');
+  expect(await lock.withExclusive(() => Promise.resolve(1))).toBe(1);
+  expect(await lock.withShared(() => Promise.resolve(2))).toBe(2);
 });

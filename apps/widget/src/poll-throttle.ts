@@ -1,0 +1,86 @@
+/**
+ * Decides which polls long-poll, which are delayed because they come too soon, and which are
+ * answered at once. A page that long-polls sees output when it comes, and polls less.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type LongPoll, ReplyQueueBusy } from '@code-widgets/broker';
+
+import type { Presence } from './presence.js';
+
+/**
+ * Minimum time between an answer and the next poll of the same task. A client that polls without
+ * pause would lock out polls of the task in other widgets, and take processor time from the program.
+ */
+const PAUSE_MS = 50;
+/** The same under load. Shorter than the page's own pause, so that a page is never delayed. */
+const PAUSE_UNDER_LOAD_MS = 200;
+/** Long polls at a time. Each holds a channel. */
+const WAITING_AT_A_TIME = 32;
+/** Above this rate nothing long-polls: it would only delay the polls that have something to answer. */
+const POLLS_PER_SECOND = 100;
+/** How many tasks' last answers are remembered. */
+const REMEMBERED = 4096;
+
+export class PollThrottle {
+  private readonly waiting = new Set<string>();
+  /** When each task's last poll was answered, oldest first. */
+  private readonly answered = new Map<string, number>();
+  /** Polls in the current second of the clock, and in the one before. */
+  private recent = { second: 0, polls: 0, before: 0 };
+
+  /** @param waitMs timeout of a long poll; 0 turns long polling and delays off */
+  constructor(
+    private readonly waitMs: number,
+    private readonly now: () => number = () => performance.now(),
+    private readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) => sleep(ms, undefined, { signal }),
+  ) {}
+
+  /**
+   * Runs `poll`, with a LongPoll if it may wait. A delayed poll throws ReplyQueueBusy when its client
+   * has gone, and takes nothing from the queue. A client that only closes its sending side is delayed
+   * like every other, or it could poll without end.
+   */
+  async run<T>(identifier: string, client: Presence, poll: (longPoll?: LongPoll) => Promise<T>): Promise<T> {
+    if (this.waitMs === 0) return poll();
+    const isLoaded = this.count() > POLLS_PER_SECOND;
+    const lastMs = this.lastAnswerMs(identifier);
+    const tooSoonMs = lastMs + (isLoaded ? PAUSE_UNDER_LOAD_MS : PAUSE_MS) - this.now();
+    if (tooSoonMs > 0) await this.delay(identifier, tooSoonMs, client.gone());
+    // Only one of several delayed polls may long-poll.
+    const isNext = this.lastAnswerMs(identifier) === lastMs && !this.waiting.has(identifier);
+    const waits = !isLoaded && isNext && this.waiting.size < WAITING_AT_A_TIME;
+    if (waits) this.waiting.add(identifier);
+    try {
+      return await poll(waits ? { ms: this.waitMs, signal: client.silent() } : undefined);
+    } finally {
+      if (waits) this.waiting.delete(identifier);
+      this.remember(identifier);
+    }
+  }
+
+  private async delay(identifier: string, ms: number, signal: AbortSignal): Promise<void> {
+    await this.wait(ms, signal).catch(() => undefined);
+    if (signal.aborted) throw new ReplyQueueBusy(identifier);
+  }
+
+  private lastAnswerMs(identifier: string): number {
+    return this.answered.get(identifier) ?? -Infinity;
+  }
+
+  /** Counts a poll, and estimates the polls of the last second from this second and the one before. */
+  private count(): number {
+    const seconds = this.now() / 1000;
+    const second = Math.floor(seconds);
+    const passed = second - this.recent.second;
+    if (passed > 0) this.recent = { second, polls: 0, before: passed === 1 ? this.recent.polls : 0 };
+    this.recent.polls++;
+    return this.recent.polls + this.recent.before * (1 - (seconds - second));
+  }
+
+  private remember(identifier: string): void {
+    this.answered.delete(identifier);
+    this.answered.set(identifier, this.now());
+    if (this.answered.size > REMEMBERED) this.answered.delete(this.answered.keys().next().value as string);
+  }
+}
