@@ -19,13 +19,14 @@ export interface Sabotage {
 const noFaults = () => ([] as ScheduledFault[]).values();
 
 function* kills(): Generator<ScheduledFault, never> {
-  for (let victim = 0; ; victim++) yield { name: 'worker SIGKILL', afterMs: 3_000, victim };
+  for (let victim = 0; ; victim++) yield { name: 'worker SIGKILL', afterMs: 1_000, victim };
 }
 
 export const SABOTAGES: readonly Sabotage[] = [
   {
     name: 'a task is acknowledged before the work',
-    tasks: 10,
+    // Enough for several kills: one alone can strike a worker that has no task.
+    tasks: 24,
     faults: kills,
     shows: 'lost',
     find: 'async work(channel, message, replies, signal) {',
