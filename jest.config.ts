@@ -14,8 +14,16 @@ const shared: Config = {
   modulePathIgnorePatterns: ['/dist/'],
 };
 
+/** Read /proc, or hand a Unix socket of the host to a container, which Docker on macOS and Windows cannot do. */
+const LINUX_ONLY = [
+  '/test/e2e/(widget-memory|worker-memory|limits-of-output|unread-output)\\.',
+  '/test/attacks/',
+  '/test/integration/socket-proxy',
+];
+if (process.platform !== 'linux') shared.testPathIgnorePatterns = ['/node_modules/', ...LINUX_ONLY];
+
 const config: Config = {
-  // For what hangs, set-up included, on a machine five times as slow. How long something may take, a test says itself.
+  // Catches hangs, with room for a machine five times as slow. Tests set their own time limits.
   testTimeout: 100_000,
   globalTeardown: '<rootDir>/test/teardown.ts',
   testSequencer: '<rootDir>/test/lib/longest-first.mjs',

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The compose file's one-shot service: leaves the password of each user of the broker in a volume,
-# which the broker and that user's app alone can read. A password is, in this order, the text of the
-# file that <USER>_BROKER_PASSWORD_FILE names, the value of <USER>_BROKER_PASSWORD, the one that is
-# there from an earlier start, or a new random one.
+# which the broker and that user's app alone can read. Precedence: the file that
+# <USER>_BROKER_PASSWORD_FILE names, <USER>_BROKER_PASSWORD, the password of an earlier start, a new
+# random one.
 set -eu
 
 for user in widget worker; do
@@ -14,7 +14,12 @@ for user in widget worker; do
   if [ -z "$text" ]; then text=$value; fi
   if [ -z "$text" ] && [ -s "$target" ]; then continue; fi
   if [ -z "$text" ]; then text=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); fi
+  rm -f "$target.new"
   printf %s "$text" > "$target.new"
   chmod 444 "$target.new"
   mv "$target.new" "$target"
 done
+if cmp -s /passwords/widget/password /passwords/worker/password; then
+  echo "WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ" >&2
+  exit 1
+fi

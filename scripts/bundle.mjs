@@ -22,7 +22,7 @@ const leaveOut = {
 
 const outputOf = (app) => join('apps', app, 'dist', 'bundle', 'main.js');
 const apps = readdirSync('apps').filter((app) => changedAt(outputOf(app)) <= newestSource());
-// Loaded only if there is something to do: a start shall not wait for it.
+// Imported only when a bundle is stale, since that takes a third of a second.
 const { build } = apps.length > 0 ? await import('esbuild') : {};
 
 for (const app of apps) {
@@ -38,12 +38,12 @@ for (const app of apps) {
     format: 'esm',
     conditions: ['source'],
     banner: { js: COMMONJS },
-    // Compiled parts of packages, each of which does without.
+    // Optional native modules. Each package has a fallback.
     external: ['*.node'],
     plugins: [leaveOut],
     logLevel: 'warning',
   });
-  // main.js last: by its time the bundle counts as up to date.
+  // main.js last: its time marks the bundle as fresh.
   for (const { path, text } of outputFiles.sort(({ path }) => (path.endsWith('main.js') ? 1 : -1))) replace(path, text);
 }
 
@@ -58,7 +58,8 @@ function replace(path, text) {
 function newestSource() {
   const folders = ['apps', 'packages'].flatMap((part) => readdirSync(part).map((name) => join(part, name, 'src')));
   const inside = [...folders, 'scripts'].flatMap((folder) => [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name))]);
-  return Math.max(...['package-lock.json', ...inside].map(changedAt));
+  const manifests = folders.map((folder) => join(dirname(folder), 'package.json'));
+  return Math.max(...['package-lock.json', ...manifests, ...inside].map(changedAt));
 }
 
 /** In ms; never, if it is not there. */

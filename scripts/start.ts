@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MAX_CONCURRENCY } from '../apps/worker/src/config.js';
 import { answersAt, keepUp, saysReady } from './lib/app.js';
 import type { OwnBroker } from './lib/broker.js';
-import { bringUp, type Parts } from './lib/bring-up.js';
+import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { Engine } from './lib/engine.js';
 import { Instance, WORKER_GRACE_MS } from './lib/instance.js';
 import { checkoutId, stateRoot } from './lib/paths.js';
@@ -23,14 +23,14 @@ async function main(): Promise<number> {
   surviveLostOutput();
   const options = readOptions();
   const engine = new Engine();
-  // A namespace of its own for each checkout, so that two of them can share a broker and an engine.
+  // Each checkout has a namespace, so two checkouts can share a broker and an engine.
   const instance = await Instance.open('start', `widget-${checkoutId}`);
   let broker: OwnBroker | undefined;
   return untilStopped(
     async () => {
       const begin = performance.now();
       await demandPort(options);
-      const parts = await bringUp(instance, engine, { volume: `${instance.namespace}-broker` });
+      const parts = await bringUp(instance, engine, { volume: `${instance.namespace}-broker`, brokerEnv: brokerSettings() });
       broker = parts.ownBroker;
       await startApps(instance, parts, options);
       sayReady(options, performance.now() - begin);
@@ -62,7 +62,13 @@ function wholeNumber(name: string, standard: number, highest: number): number {
   if (!text) return standard;
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= highest) return value;
-  throw new Problem(`${name}=${text}: a whole number from 1 to ${highest} is needed.`);
+  throw new Problem(`${name}=${text} is not valid: use a whole number from 1 to ${highest}.`);
+}
+
+/** The broker holds queues to these as well. */
+function brokerSettings(): Settings {
+  const { WAITING_TASKS, REPLY_EXPIRY_MS } = process.env;
+  return { ...(WAITING_TASKS && { WAITING_TASKS }), ...(REPLY_EXPIRY_MS && { REPLY_EXPIRY_MS }) };
 }
 
 async function demandPort({ host, port }: Options): Promise<void> {
@@ -113,7 +119,7 @@ function addressOf({ host, port }: Options): string {
 async function stop(instance: Instance, engine: Engine, broker: OwnBroker | undefined): Promise<void> {
   instance.refuse();
   await instance.end();
-  await broker?.stop('SIGTERM');
+  await broker?.stop('SIGTERM').catch(() => undefined); // It may have ended by itself.
   await leaveEngine(instance, engine);
   instance.close(true);
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { attackTable } from '../test/attacks/lib/attack-table.js';
@@ -18,9 +18,9 @@ import { checkout } from './lib/paths.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
 
-/** Half of the time of a run, its tests wait: for limits, faults, restarts. */
+/** Tests spend half of their time waiting for limits, faults and restarts, so two files run in parallel. */
 const FILES_AT_A_TIME = 2;
-/** What a runtime has to keep in, and of tests that are alike every third: builds take three to four times as long under gVisor. */
+/** Tests that run under gVisor: containment, and every third of similar tests. Builds take three to four times as long there. */
 const UNDER_GVISOR = ['test/e2e/(golden|reports)', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
 /** A short one of what `npm run test:chaos` does with thousands of tasks; it counts as one test. */
 const CHAOS = ['--tasks', '200', '--seed', '1', '--sabotage'];
@@ -52,7 +52,7 @@ class TestRun {
     mkdirSync(this.results, { recursive: true });
     process.env.RUN_ID = this.id;
     process.env.NAMESPACES_FILE = join(this.results, 'namespaces');
-    await install(instance, [dockerClient, ...(this.options.runsLongParts ? [compose] : [])].filter(() => canInstall()));
+    await install(instance, [dockerClient, ...(this.options.runsLongParts ? [compose] : [])]);
     // The tests have namespaces of their own, for which the policies' limits must not be the lower ones.
     const brokerEnv = { WAITING_TASKS: '100000', REPLY_EXPIRY_MS: '86400000' };
     const parts = (this.parts = await bringUp(instance, this.engine, { brokerEnv }));
@@ -60,7 +60,8 @@ class TestRun {
     const runtime = this.options.runtime ?? (await this.engine.defaultRuntime());
     const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator };
     const underRuntime = { ...env, ...(await this.runtimeSettings(parts)) };
-    if (!isRoot) this.skipped.push("what the attacks' processes execute, seen from the host: only root sees it");
+    if (process.platform !== 'linux') this.skipped.push('attacks, memory and the socket proxy: only Linux shows these (jest.config.ts: LINUX_ONLY)');
+    else if (!isRoot) this.skipped.push("what the attacks' processes execute, seen from the host: only root sees it");
     const counts = [await this.takeTurn(() => this.jest(underRuntime, runtime))];
     if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
     counts.push(await this.leftovers(env));
@@ -90,7 +91,7 @@ class TestRun {
     return this.instance;
   }
 
-  /** Whole runs of several checkouts take turns: one of them is as much as two processors can bear in time. */
+  /** Full runs of several checkouts run one after another, since one saturates two processors. */
   private takeTurn<T>(part: () => Promise<T>): Promise<T> {
     if (!this.options.runsAll && !this.options.runsLongParts) return part();
     return withLock('tests', part, () => say('tests', 'waiting for those of another checkout ...'));
@@ -126,7 +127,7 @@ class TestRun {
     return counts;
   }
 
-  /** Faults in a deployment under load, and builds that it has to find fault with; with a broker and an engine of its own. */
+  /** Fault injection under load, then deliberately broken builds that it must detect. Has a broker and an engine of its own. */
   private async chaos(): Promise<Counts> {
     const args = ['--import', 'tsx', '--conditions=source', join(checkout, 'test', 'chaos', 'main.ts'), ...CHAOS];
     const status = await exitOf(this.own.start('tool', process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }));
@@ -141,7 +142,7 @@ class TestRun {
     return runJest(this.own, args, env, join(this.results, 'gvisor.json'), FILES_AT_A_TIME);
   }
 
-  /** With everything of this run ended but our use of the engine, which is asked for containers. */
+  /** Runs last, when only the engine is still in use. */
   private async leftovers(settings: Settings): Promise<Counts> {
     const broker = this.parts?.ownBroker;
     const own: Record<string, string> = {};
@@ -176,19 +177,17 @@ class TestRun {
 
 const isRoot = process.getuid?.() === 0;
 
-/** The command `docker`, a package of its own since Debian 13. */
-const dockerClient: Need = {
-  debianPackage: existsSync('/etc/debian_version') && hasDebianPackage('docker-cli') ? 'docker-cli' : 'docker.io',
-  isMissing: () => !hasCommand('docker'),
-};
+/** The command `docker`, which is a package of its own since Debian 13. */
+const dockerClient: Need = { debianPackage: debianVersion() >= 13 ? 'docker-cli' : 'docker.io', isMissing: () => !hasCommand('docker') };
 
 const compose: Need = {
   debianPackage: 'docker-compose',
   isMissing: () => !hasCommand('docker-compose') && spawnSync('docker', ['compose', 'version']).status !== 0,
 };
 
-function hasDebianPackage(name: string): boolean {
-  return spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0;
+/** 0 on any other system; Infinity for testing, which has a name and no number. */
+function debianVersion(): number {
+  return existsSync('/etc/debian_version') ? parseInt(readFileSync('/etc/debian_version', 'utf8')) || Infinity : 0;
 }
 
 runToExit(main);

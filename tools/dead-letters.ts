@@ -67,7 +67,7 @@ function runningStart(): NodeJS.ProcessEnv {
   return { AMQP_URL: amqpUrl, NAMESPACE: namespace };
 }
 
-/** An app waits for its broker; whoever sits at a terminal is told at once. */
+/** An app waits for its broker. This command fails at once. */
 async function connect(settings: BrokerSettings): Promise<Broker> {
   let fail: (problem: Problem) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));

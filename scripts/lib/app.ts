@@ -21,8 +21,8 @@ export interface AppOptions {
 }
 
 /**
- * What Node starts an app with, as docker/app/Dockerfile has it too. By itself Node lets the objects
- * of a short life, of which a server makes nothing else, fill 48 MiB before it looks at them.
+ * Arguments of node for an app, as in docker/app/Dockerfile. Node's default young generation grows to
+ * 48 MiB. A server's objects are short-lived, so smaller semi-spaces save memory.
  */
 export const appArguments = (app: string, root = checkout): string[] => ['--max-semi-space-size=4', join(root, 'apps', app, 'dist', 'bundle', 'main.js')];
 
@@ -63,7 +63,7 @@ async function start(instance: Instance, { role, app, title, env, isReady }: App
   }
 }
 
-/** An app's own word, sent over its channel. */
+/** Resolves when the app sends `ready` over its IPC channel. */
 export function saysReady(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.on('message', (message) => {
@@ -72,7 +72,7 @@ export function saysReady(child: ChildProcess): Promise<void> {
   });
 }
 
-/** For a server: it answers 200. */
+/** Resolves when the URL answers 200. */
 export function answersAt(url: string) {
   return async (_child: ChildProcess, signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {

@@ -25,19 +25,25 @@ export async function hasImage(docker: Docker, name: string): Promise<boolean> {
   }
 }
 
-/** Pulls an image; false when that cannot be done. */
-export async function pull(docker: Docker, name: string): Promise<boolean> {
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), PULL_BEGINS_MS);
+/** Pulls an image; false, with the reason said, when that cannot be done. */
+export async function pull(docker: Docker, name: string, signal: AbortSignal): Promise<boolean> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), PULL_BEGINS_MS);
+  const stop = () => late.abort();
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await docker.pull(name, { abortSignal: patience.signal });
+    const answer = await docker.pull(name, { abortSignal: late.signal });
     clearTimeout(timer);
     await follow(answer, discard());
     return true;
-  } catch {
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = late.signal.aborted ? `no registry has answered within ${PULL_BEGINS_MS / 1000} s` : (error as Error).message;
+    say('image', `${name.replace(/@.*/, '')} cannot be pulled: ${reason}`);
     return false;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
 }
 
@@ -53,12 +59,12 @@ function pinnedBase(): string {
  * An image to build on: the pinned one, from the engine or a registry, else one that the engine has
  * under the same tag. Undefined if there is none.
  */
-export async function findBaseImage(docker: Docker): Promise<string | undefined> {
+export async function findBaseImage(docker: Docker, signal: AbortSignal = new AbortController().signal): Promise<string | undefined> {
   const pinned = pinnedBase();
   const tag = tagOf(pinned);
   if (await hasImage(docker, pinned)) return pinned;
   const begin = performance.now();
-  if (await pull(docker, pinned)) {
+  if (await pull(docker, pinned, signal)) {
     say('base', `${tag} pulled, ${seconds(performance.now() - begin)}`);
     return pinned;
   }
@@ -70,11 +76,11 @@ export async function findBaseImage(docker: Docker): Promise<string | undefined>
  * answers, it is made of Debian's packages, under the tag that the Dockerfiles name.
  */
 export async function ensureBaseImage(instance: Instance, docker: Docker): Promise<string> {
-  const found = await findBaseImage(docker);
+  const found = await findBaseImage(docker, instance.signal);
   if (found !== undefined) return found;
   const tag = tagOf(pinnedBase());
   if (mmdebstrapNeed.isMissing() && !canInstall()) {
-    throw new Problem(`${tag} cannot be pulled: no image registry answers. Connect this machine to one, load the image (docker load), or install mmdebstrap.`);
+    throw new Problem(`There is no ${tag} to build on. Connect this machine to an image registry, load the image (docker load), or install mmdebstrap.`);
   }
   await install(instance, [mmdebstrapNeed]);
   say('base', `no registry answers: making ${tag} from Debian's packages with mmdebstrap ...`);
@@ -97,15 +103,15 @@ async function bootstrap(instance: Instance, docker: Docker, tag: string): Promi
   const [status, image] = await Promise.all([
     exitOf(child),
     docker
-      .importImage(child.stdout, { changes: 'CMD ["bash"]' })
+      .importImage(child.stdout, { changes: 'CMD ["bash"]', abortSignal: instance.signal })
       .then((answer) => follow(answer, createWriteStream(logPath, { flags: 'a' }))),
   ]);
-  // Only now a name: half an archive may have become an image just as well.
+  // Tagged only on success: a truncated archive also becomes an image.
   if (status !== 0) throw new Problem(`mmdebstrap failed (${status}):\n${tail(logPath)}`);
   await docker.getImage(image).tag({ repo: 'debian', tag: `${suite}-slim` });
 }
 
-/** What makes the registry's image slim: no documentation, and none with what is installed later. */
+/** Excludes documentation, also from packages installed later, as the registry's slim image does. */
 function slim(): string[] {
   const excluded = ['doc', 'info', 'man', 'locale', 'lintian', 'groff'].map((folder) => `path-exclude=/usr/share/${folder}/*`);
   return [...excluded, 'path-include=/usr/share/doc/*/copyright'].map((option) => `--dpkgopt=${option}`);

@@ -27,13 +27,19 @@ export interface BringUpOptions {
   readonly newBroker?: boolean;
 }
 
-/** Finds or makes all that the apps stand on: engine, images, broker, and the apps' bundles. */
-export async function bringUp(instance: Instance, engine: Engine, options: BringUpOptions = {}): Promise<Parts> {
+/** Finds or starts what the apps need: engine, images, broker, and the apps' bundles. */
+export function bringUp(instance: Instance, engine: Engine, options: BringUpOptions = {}): Promise<Parts> {
+  return instance.track(start(instance, engine, options));
+}
+
+async function start(instance: Instance, engine: Engine, options: BringUpOptions): Promise<Parts> {
   const killed = await forgetKilled();
   const bundled = timed('build', () => bundle(instance), () => 'each app is one file');
-  bundled.catch(() => {}); // Heard below.
+  bundled.catch(() => {}); // Handled by Promise.all below.
   const given = options.newBroker ? undefined : process.env.AMQP_URL || undefined;
   const [, { images, ownBroker }] = await Promise.all([bundled, onEngine(instance, engine, killed, given, options)]);
+  const amqpUrls = ownBroker?.urls ?? { widget: String(given), worker: String(given), operator: String(given) };
+  instance.record({ amqpUrl: amqpUrls.operator });
   return {
     settings: {
       NAMESPACE: instance.namespace,
@@ -41,7 +47,7 @@ export async function bringUp(instance: Instance, engine: Engine, options: Bring
       RUN_IMAGE: images.runner,
       SECCOMP_PROFILE: join(checkout, 'docker', 'sandbox', 'seccomp.json'),
     },
-    amqpUrls: ownBroker?.urls ?? { widget: String(given), worker: String(given), operator: String(given) },
+    amqpUrls,
     ownBroker,
   };
 }
@@ -51,11 +57,11 @@ function bundle(instance: Instance): Promise<void> {
   return instance.run('bundle.log', process.execPath, [join(checkout, 'scripts', 'bundle.mjs')]);
 }
 
-async function onEngine(instance: Instance, engine: Engine, killed: Awaited<ReturnType<typeof forgetKilled>>, given: string | undefined, { volume, brokerEnv }: BringUpOptions) {
+async function onEngine(instance: Instance, engine: Engine, killed: readonly string[], given: string | undefined, { volume, brokerEnv }: BringUpOptions) {
   await timed('engine', () => engine.open(instance), (text) => text);
-  // Of `npm start` containers alone: the volume of its broker has tasks that were accepted.
-  const left = [...killed, { namespace: instance.namespace, isStart: true }];
-  await Promise.all(left.map(({ namespace, isStart }) => engine.removeTraces(namespace, isStart ? ['container'] : undefined)));
+  await Promise.all(killed.map((namespace) => engine.removeTraces(namespace)));
+  // Of an instance that was killed under this name. Containers alone: the broker's volume has accepted tasks.
+  await engine.removeTraces(instance.namespace, ['container']);
   if (given !== undefined) {
     const [images] = await Promise.all([ensureImages(instance, engine.docker, ['sandbox', 'runner']), findBroker(given)]);
     say('broker', `used at ${withoutPassword(given)}`);
@@ -68,6 +74,5 @@ async function onEngine(instance: Instance, engine: Engine, killed: Awaited<Retu
     () => startBroker(engine.docker, options, instance.signal),
     ({ urls }) => `RabbitMQ started at ${withoutPassword(urls.operator)}`,
   );
-  instance.record({ namespace: instance.namespace, amqpUrl: ownBroker.urls.operator });
   return { images, ownBroker };
 }

@@ -8,7 +8,7 @@ import { freePort } from './ports.js';
 import { Problem } from './report.js';
 
 const HANDSHAKE_MS = 3_000;
-/** A broker that is given may have been started a moment ago, by a compose file for instance. */
+/** The broker at AMQP_URL may still be starting. */
 const GIVEN_MS = 10_000;
 const START_MS = 120_000;
 const POLL_MS = 50;
@@ -75,6 +75,7 @@ export interface BrokerOptions {
 export async function startBroker(docker: Docker, { image, namespace, volume, env = {} }: BrokerOptions, signal?: AbortSignal): Promise<OwnBroker> {
   const port = await freePort();
   const host = engineHost();
+  signal?.throwIfAborted();
   const passwords = { widget: randomPassword(), worker: randomPassword(), operator: randomPassword() };
   const settings = {
     NAMESPACE: namespace,
@@ -84,18 +85,20 @@ export async function startBroker(docker: Docker, { image, namespace, volume, en
   const container = await docker.createContainer({
     name: `${namespace}-broker`,
     Image: image,
-    Hostname: 'broker', // A node's data belongs to the name of its host.
+    Hostname: 'broker', // RabbitMQ names its data by its host.
     Labels: { 'code-widgets.broker': namespace },
     Env: Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     HostConfig: {
       CapDrop: ['ALL'],
+      RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 },
       PortBindings: { '5672/tcp': [{ HostIp: host === '127.0.0.1' ? host : '', HostPort: String(port) }] },
       ...(volume !== undefined && { Binds: [`${volume}:/var/lib/rabbitmq`] }),
     },
   });
   const urlOf = (user: keyof typeof passwords) => `amqp://${user}:${passwords[user]}@${host}:${port}/widgets`;
   const urls = { widget: urlOf('widget'), worker: urlOf('worker'), operator: urlOf('operator') };
-  const log = async () => (await container.logs({ stdout: true, stderr: true })).toString('utf8');
+  // Without the 8 bytes that Docker puts before each piece.
+  const log = async () => Buffer.from((await container.logs({ stdout: true, stderr: true })).toString('latin1').replace(/[\0-\x02]\0{3}[^]{4}/g, ''), 'latin1').toString();
   const fail = async (what: string) => {
     throw new Problem(`RabbitMQ ${what}:\n${(await log()).trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')}`);
   };
@@ -104,10 +107,11 @@ export async function startBroker(docker: Docker, { image, namespace, volume, en
     log,
     control: (...args) => execute(container, [CONTROL, '--quiet', ...args]),
     async start() {
+      signal?.throwIfAborted();
       await container.start();
       for (const deadline = performance.now() + START_MS; !(await brokerAnswers(urls.operator)); await sleep(POLL_MS, undefined, signal && { signal })) {
         if (!(await container.inspect()).State.Running) await fail('has ended');
-        if (performance.now() > deadline) await fail(`has not answered for ${START_MS / 1000} s`);
+        if (performance.now() > deadline) await fail(`has not answered at ${host}:${port} for ${START_MS / 1000} s. If the engine is on another machine, set AMQP_URL`);
       }
     },
     async stop(name) {
@@ -134,7 +138,10 @@ async function execute(container: Docker.Container, Cmd: string[]): Promise<stri
   const stream = await exec.start({ Tty: true });
   let output = '';
   for await (const chunk of stream) output += String(chunk);
-  const { ExitCode } = await exec.inspect();
+  // The engine knows the status a little later than the end of the output.
+  let state = await exec.inspect();
+  for (; state.Running; state = await exec.inspect()) await sleep(POLL_MS);
+  const { ExitCode } = state;
   if (ExitCode !== 0) throw new Error(`${Cmd.join(' ')} failed (${ExitCode}):\n${output}`);
   return output.replaceAll('\r\n', '\n');
 }

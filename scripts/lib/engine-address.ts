@@ -34,7 +34,7 @@ function endpointOf(folder: string, context: string): EngineAddress {
   const id = createHash('sha256').update(context).digest('hex');
   const meta = readJson<{ Endpoints?: { docker?: { Host?: string } } }>(join(folder, 'contexts', 'meta', id, 'meta.json'));
   const host = meta?.Endpoints?.docker?.Host;
-  if (!host) throw new Problem(`The Docker context "${context}" is not there: see "docker context ls", or set DOCKER_HOST.`);
+  if (!host) throw new Problem(`There is no Docker context "${context}". List contexts with "docker context ls", or set DOCKER_HOST.`);
   const certificates = join(folder, 'contexts', 'tls', id, 'docker');
   return { DOCKER_HOST: host, ...(existsSync(certificates) && { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certificates }) };
 }
@@ -50,6 +50,6 @@ function readJson<T>(path: string): T | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch {
-    return undefined; // Docker's client has never written one.
+    return undefined; // The file does not exist.
   }
 }

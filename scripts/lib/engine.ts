@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import Docker from 'dockerode';
 
-import { startDockerd, stopDockerd } from './dockerd.js';
+import { leaveDockerd, useDockerd } from './dockerd.js';
 import { engineAddress, USUAL_SOCKET } from './engine-address.js';
 import type { Instance } from './instance.js';
 import { canInstall, hasCommand, install, type Need } from './packages.js';
@@ -11,6 +11,7 @@ import { removeTraces } from './traces.js';
 
 const ANSWER_MS = 10_000;
 const REMOVE_MS = 3_000;
+const USUAL = `unix://${USUAL_SOCKET}`;
 
 /** The container engine that Docker's own client would use. On Debian, root gets one installed and started. */
 export class Engine {
@@ -28,26 +29,30 @@ export class Engine {
   /** Resolves, with words for the report, when the engine answers. */
   async open(instance: Instance): Promise<string> {
     const refusal = await this.refusal();
-    if (refusal === undefined) return `used at ${this.host}`;
+    if (refusal === undefined) {
+      // Ours may be about to be stopped by the last command that used it.
+      if (this.host === USUAL) await useDockerd('if it is ours', instance.signal);
+      return `used at ${this.host}`;
+    }
     if (!this.mayStart()) throw new Problem(`No container engine answers at ${this.host} (${refusal}). ${HELP}`);
     await install(instance, engineNeeds);
-    await startDockerd(instance.signal);
+    await useDockerd('start it', instance.signal);
     return `dockerd started on ${USUAL_SOCKET}`;
   }
 
-  /** Under which it starts a container that names no other. */
+  /** The runtime of containers that do not choose one. */
   async defaultRuntime(): Promise<string> {
     return ((await this.docker.info()) as { DefaultRuntime: string }).DefaultRuntime;
   }
 
-  /** Stops the engine if the project started it and no container runs. */
+  /** Stops the engine if the project started it and no other command needs it. */
   async close(): Promise<'stopped' | 'left running'> {
-    return (await stopDockerd()) ? 'stopped' : 'left running';
+    return (await leaveDockerd()) ? 'stopped' : 'left running';
   }
 
-  /** Removes everything that bears `mark`, which nobody may be using any more. */
+  /** Removes everything whose name or label contains `mark`. The caller must be its only user. */
   async removeTraces(mark: string, kinds?: readonly string[]): Promise<void> {
-    // Without an engine there is nothing, or nothing that could be removed.
+    // Without an engine there is nothing to remove.
     await removeTraces(new Docker({ timeout: REMOVE_MS }), mark, kinds).catch(() => {});
   }
 
@@ -56,7 +61,7 @@ export class Engine {
   }
 
   private mayStart(): boolean {
-    return this.host === `unix://${USUAL_SOCKET}` && process.getuid?.() === 0 && (canInstall() || hasCommand('dockerd'));
+    return this.host === USUAL && process.getuid?.() === 0 && (canInstall() || hasCommand('dockerd'));
   }
 }
 

@@ -11,7 +11,7 @@ import { withLock } from './lock.js';
 import { checkout } from './paths.js';
 import { Problem, say, timed } from './report.js';
 
-/** An image that a Dockerfile of this repository makes. Its tag changes with the files that it is made of. */
+/** An image built from this repository. Its tag is a hash of its sources. */
 interface Recipe {
   readonly name: string;
   readonly dockerfile: string;
@@ -46,8 +46,8 @@ const GIVEN: Partial<Record<ImageName, string>> = { sandbox: 'SANDBOX_IMAGE', ru
 export async function ensureImages<Name extends ImageName>(instance: Instance, docker: Docker, wanted: readonly Name[]): Promise<Record<Name, string>> {
   const names = Object.fromEntries(wanted.map((each) => [each, givenName(each) ?? ownName(RECIPES[each])])) as Record<Name, string>;
   for (const each of wanted.filter((name) => givenName(name) !== undefined)) {
-    if ((await hasImage(docker, names[each])) || (await pull(docker, names[each]))) continue;
-    throw new Problem(`The image ${names[each]} (${GIVEN[each]}) is neither in the engine nor in a registry that answers.`);
+    if ((await hasImage(docker, names[each])) || (await pull(docker, names[each], instance.signal))) continue;
+    throw new Problem(`The image ${names[each]} (${GIVEN[each]}) is not in the engine, and cannot be pulled.`);
   }
   const missing = async () => {
     const found = await Promise.all(wanted.map((each) => hasImage(docker, names[each])));
@@ -62,7 +62,7 @@ export async function ensureImages<Name extends ImageName>(instance: Instance, d
       for (const each of chain) await buildImage(instance, docker, RECIPES[each], names[each], base);
     }));
   };
-  await withLock('images', build, () => say('image', 'waiting for the build of another checkout ...'));
+  await withLock('images', build, () => say('image', 'waiting for another build of images on this machine ...'));
   return names;
 }
 
@@ -75,7 +75,7 @@ async function buildImage(instance: Instance, docker: Docker, recipe: Recipe, na
   const build = async () => {
     const { dockerfile, target } = recipe;
     const context = { context: join(checkout, recipe.context), src: filesOf(recipe) };
-    const options = { t: name, dockerfile, buildargs: { BASE_IMAGE: base }, forcerm: true, ...(target !== undefined && { target }) };
+    const options = { t: name, dockerfile, buildargs: { BASE_IMAGE: base }, forcerm: true, abortSignal: instance.signal, ...(target !== undefined && { target }) };
     try {
       await follow(await docker.buildImage(context, options), log);
     } catch (error) {

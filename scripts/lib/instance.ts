@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { isLocked, tryLock, type Unlock } from './lock.js';
+import { isLocked, lockPath, tryLock, type Unlock } from './lock.js';
 import { checkout, stateRoot } from './paths.js';
-import { Problem } from './report.js';
+import { Problem, say } from './report.js';
 
 /** What a process is for, which decides when it is ended, with which signal, and how long that may take. */
 export type Role = keyof typeof STAGES;
@@ -14,7 +14,7 @@ export type Role = keyof typeof STAGES;
 /** How long a worker may go on with its tasks before it has to requeue them. */
 export const WORKER_GRACE_MS = 9_000;
 
-/** In the order in which they are ended: a process before those that it needs. In all under 15 s. */
+/** Shutdown order: a process ends before the processes that it depends on. */
 const STAGES = {
   widget: { signal: 'SIGTERM', patienceMs: 1_300 },
   worker: { signal: 'SIGTERM', patienceMs: WORKER_GRACE_MS + 700 },
@@ -30,26 +30,33 @@ export interface InstanceRecord {
   readonly namespace: string;
   /** Once its broker runs: the address, for a user who may do anything there. */
   readonly amqpUrl?: string;
+  /** Held while it runs. Written down, since it depends on the user and the environment of the command. */
+  readonly lock: string;
 }
+
+/** For what was being started when a stop began. */
+const SETTLE_MS = 5_000;
 
 /**
  * One run of `npm start` or `npm test`: its folder, its lock and the processes that it has started.
- * Each process leads a session of its own, so that Ctrl-C reaches this process alone, which ends
- * the others in order. They notice by themselves when this process is killed, and end.
+ * Each child has a session of its own, so Ctrl-C reaches only this process. It stops the children in
+ * order. Apps and tests also end when this process is killed.
  */
 export class Instance {
   readonly folder: string;
   private readonly children = new Map<ChildProcess, Role>();
   private readonly stopping = new AbortController();
+  private readonly starting: Promise<unknown>[] = [];
 
   private constructor(
     readonly name: string,
     readonly namespace: string,
+    private readonly lock: string,
     private readonly unlock: Unlock,
   ) {
     this.folder = instanceFolder(name);
     mkdirSync(this.folder, { recursive: true });
-    this.record({ namespace });
+    this.record({});
   }
 
   /**
@@ -57,13 +64,22 @@ export class Instance {
    * @throws Problem when an instance of that name runs in this checkout
    */
   static async open(name: string, namespace: string): Promise<Instance> {
-    const unlock = await tryLock(instanceFolder(name));
+    const lock = lockPath(instanceFolder(name));
+    const other = readRecord(name)?.lock;
+    const isOthers = other !== undefined && other !== lock && (await isLocked(other));
+    const unlock = isOthers ? undefined : await tryLock(lock);
     if (!unlock) throw new Problem(`npm ${name} is already running in this checkout: stop it first with Ctrl-C.`);
-    return new Instance(name, namespace, unlock);
+    return new Instance(name, namespace, lock, unlock);
   }
 
-  record(record: InstanceRecord): void {
-    writeFileSync(recordPath(this.folder), JSON.stringify(record), { mode: 0o600 });
+  record(more: Pick<InstanceRecord, 'amqpUrl'>): void {
+    writeFileSync(recordPath(this.folder), JSON.stringify({ namespace: this.namespace, lock: this.lock, ...more }), { mode: 0o600 });
+  }
+
+  /** `end` waits for this work, which has to give up when `signal` is aborted. */
+  async track<T>(work: Promise<T>): Promise<T> {
+    this.starting.push(work.catch(() => undefined));
+    return work;
   }
 
   /** Aborted by `refuse`. */
@@ -100,6 +116,7 @@ export class Instance {
 
   /** Ends all that was started, in order, and removes the temporary folders. */
   async end(): Promise<void> {
+    await Promise.race([Promise.all(this.starting), sleep(SETTLE_MS, undefined, { ref: false })]);
     for (const [role, { signal, patienceMs }] of Object.entries(STAGES)) {
       const due = [...this.children].filter(([, each]) => each === role).map(([child]) => child);
       await Promise.all(due.map((child) => endGroup(child, signal, patienceMs)));
@@ -117,30 +134,40 @@ export class Instance {
     return mkdtempSync(join(tmpdir(), `${temporaryPrefix(this.namespace)}-`));
   }
 
-  /** Lets others have the name again. `keep`: the folder has logs and data that are worth keeping. */
+  /** Releases the lock. `keep`: logs and data stay. */
   close(keep: boolean): void {
-    rmSync(keep ? recordPath(this.folder) : this.folder, { recursive: true, force: true });
+    removeFolder(keep ? recordPath(this.folder) : this.folder);
     this.unlock();
   }
 }
 
 /**
- * Forgets the commands of this checkout that were killed, and removes their files, but for the
- * logs and builds of `npm start`.
+ * Forgets the runs of this checkout that were killed, and removes their files. Not of `npm start`,
+ * which cleans up behind itself when it is started again.
  *
- * @returns their namespaces, by whether they are of `npm start`; what bears them may still be in the engine
+ * @returns their namespaces. Their containers may still exist.
  */
-export async function forgetKilled(): Promise<{ namespace: string; isStart: boolean }[]> {
-  const killed: { namespace: string; isStart: boolean }[] = [];
+export async function forgetKilled(): Promise<string[]> {
+  const namespaces: string[] = [];
   for (const name of existsSync(stateRoot) ? readdirSync(stateRoot) : []) {
-    const record = readRecord(name);
-    if (!record || (await isLocked(instanceFolder(name)))) continue;
-    const isStart = name === 'start';
+    const record = name === 'start' ? undefined : readRecord(name);
+    if (!record || (await isLocked(record.lock))) continue;
     removeTemporary(record.namespace);
-    rmSync(isStart ? recordPath(instanceFolder(name)) : instanceFolder(name), { recursive: true, force: true });
-    killed.push({ namespace: record.namespace, isStart });
+    removeFolder(instanceFolder(name));
+    namespaces.push(record.namespace);
   }
-  return killed;
+  return namespaces;
+}
+
+/** With what is mounted below it, as a chaos run does. A folder that cannot be removed is named, and stays. */
+function removeFolder(folder: string): void {
+  const mounts = existsSync('/proc/mounts') ? readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '') : [];
+  try {
+    for (const path of mounts.filter((each) => each.startsWith(`${folder}/`)).reverse()) execFileSync('umount', ['--lazy', path]);
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    say('clean-up', `${folder} cannot be removed: ${(error as Error).message}`);
+  }
 }
 
 /** What an instance of this checkout has recorded, whether it runs or was killed. */
@@ -163,7 +190,7 @@ export const temporaryPrefix = (namespace: string): string => `code-widgets-${na
 
 function removeTemporary(namespace: string): void {
   for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(temporaryPrefix(namespace)))) {
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    removeFolder(join(tmpdir(), name));
   }
 }
 

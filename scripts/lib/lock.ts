@@ -1,10 +1,10 @@
 /**
  * Locks between the project's commands on this machine. A lock is a listening Unix socket: the
- * kernel closes it with its process, however that ends, so no lock is ever left behind.
+ * kernel closes it with its process, so a killed command holds no lock.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,30 +13,37 @@ import { machineFolder } from './paths.js';
 
 const RETRY_MS = 50;
 const WORTH_SAYING_MS = 1_000;
+/** Longer than another process takes between its two steps of replacing a stale file. */
+const RACE_MS = 50;
 
 export type Unlock = () => void;
 
-/** Takes the lock, or resolves to undefined if another process, or this one, holds it. */
-export async function tryLock(name: string): Promise<Unlock | undefined> {
-  const path = pathOf(name);
-  mkdirSync(machineFolder, { recursive: true, mode: 0o700 });
+/** Where a lock's socket is. Short, since such a path has at most 104 bytes. */
+export const lockPath = (name: string): string => join(machineFolder(), `${createHash('sha256').update(name).digest('hex').slice(0, 16)}.lock`);
+
+/** Takes the lock, or resolves to undefined if somebody holds it. */
+export async function tryLock(path: string): Promise<Unlock | undefined> {
   let server = await listen(path);
-  if (!server && !(await isLocked(name))) {
-    // Its process was killed, and only the file is left. Two that find this at the same moment
-    // could both take the lock; at worst one piece of work is done twice.
+  if (!server && !(await isLocked(path))) {
+    // Its process was killed, and only the file is left.
     rmSync(path, { force: true });
     server = await listen(path);
+    const own = inodeOf(path);
+    await sleep(RACE_MS);
+    // Another process has found the same stale file, and replaced ours.
+    if (server && inodeOf(path) !== own) return undefined;
   }
   return server && (() => void server.close());
 }
 
-export async function isLocked(name: string): Promise<boolean> {
-  const socket = connect(pathOf(name));
+/** True also if it cannot be told: only a refusal, or no file, means that nobody holds it. */
+export async function isLocked(path: string): Promise<boolean> {
+  const socket = connect(path);
   try {
     await once(socket, 'connect');
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return !['ECONNREFUSED', 'ENOENT'].includes(String((error as NodeJS.ErrnoException).code));
   } finally {
     socket.destroy();
   }
@@ -44,11 +51,12 @@ export async function isLocked(name: string): Promise<boolean> {
 
 /** @param waiting called when another process has held the lock for a second */
 export async function withLock<T>(name: string, work: () => Promise<T>, waiting?: () => void): Promise<T> {
-  let unlock = await tryLock(name);
+  const path = lockPath(name);
+  let unlock = await tryLock(path);
   for (let waitedMs = 0; !unlock; waitedMs += RETRY_MS) {
     if (waitedMs === WORTH_SAYING_MS) waiting?.();
     await sleep(RETRY_MS);
-    unlock = await tryLock(name);
+    unlock = await tryLock(path);
   }
   try {
     return await work();
@@ -57,8 +65,7 @@ export async function withLock<T>(name: string, work: () => Promise<T>, waiting?
   }
 }
 
-/** Short, since the path of a socket has at most 104 bytes. */
-const pathOf = (name: string) => join(machineFolder, `${createHash('sha256').update(name).digest('hex').slice(0, 16)}.lock`);
+const inodeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino;
 
 async function listen(path: string): Promise<Server | undefined> {
   const server = createServer((socket) => socket.destroy()).listen(path);

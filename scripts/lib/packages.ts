@@ -58,8 +58,8 @@ const POLICY = join('/usr/sbin', 'policy-rc.d');
 const POLICY_MARK = '# Written by code-widgets for the time of an apt-get install.';
 
 /**
- * Keeps Debian's packages from starting their services, which nobody would stop, with Debian's own
- * means: this file (101: not allowed). A file that is there already stays as it is.
+ * policy-rc.d with exit status 101 keeps Debian's packages from starting their services. A file that
+ * is there already stays as it is.
  */
 async function withoutServices(work: () => Promise<void>): Promise<void> {
   if (!existsSync(POLICY)) writeFileSync(POLICY, `#!/bin/sh\n${POLICY_MARK}\nexit 101\n`, { mode: 0o755 });

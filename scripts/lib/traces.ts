@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 
-/** Something in an engine that somebody has to remove some day. */
+/** A container, network, volume or image of a run. */
 export interface Trace {
   readonly kind: 'container' | 'network' | 'volume' | 'image';
   readonly name: string;
@@ -9,7 +9,7 @@ export interface Trace {
 
 /** What in an engine has `mark` in its name or its labels: containers, running or not, then networks, volumes and image names. */
 export async function findTraces(docker: Docker, mark: string): Promise<Trace[]> {
-  const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
+  const [containers, networks, { Volumes }, images] = await Promise.all([
     docker.listContainers({ all: true }),
     docker.listNetworks(),
     docker.listVolumes(),
@@ -27,7 +27,7 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
       name: Name,
       remove: () => docker.getNetwork(Id).remove(),
     })),
-    ...volumes.filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Name }) => ({
+    ...(Volumes ?? []).filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Name }) => ({
       kind: 'volume' as const,
       name: Name,
       remove: () => docker.getVolume(Name).remove(),
@@ -44,7 +44,7 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
 export async function removeTraces(docker: Docker, mark: string, kinds: readonly string[] = ['container', 'network', 'volume', 'image']): Promise<void> {
   const traces = await findTraces(docker, mark);
   for (const kind of kinds) {
-    // One that goes by itself at the same moment answers with an error.
+    // Errors are ignored: the object may just have been removed.
     await Promise.allSettled(traces.filter((trace) => trace.kind === kind).map((trace) => trace.remove()));
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run test:chaos -- --tasks N --seed S [--minutes M] [--clients C] [--sabotage]`: see README.md. */
+/** `npm run test:chaos -- --tasks N --seed S [--minutes M] [--clients C] [--sabotage]`: see CONTRIBUTING.md. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -23,8 +23,8 @@ async function main(): Promise<number> {
   surviveLostOutput();
   const options = readOptions(process.argv.slice(2));
   const engine = new Engine();
-  // Not the name of a test run that this one may be a part of.
-  const name = `chaos-${randomBytes(4).toString('hex')}`;
+  // Of the test run that this one may be a part of, which looks for what is left.
+  const name = `chaos-${process.env.RUN_ID ?? randomBytes(4).toString('hex')}`;
   const instance = await Instance.open(name, name);
   const stop = async () => {
     instance.refuse();

@@ -1,6 +1,7 @@
 /**
- * The worst that clients can send to a widget, of each kind, until stdin is closed. A process of its
- * own, which gives way to all others: real clients are on other machines.
+ * The worst that clients can send to a widget, of each kind, until stdin is closed. A separate process
+ * with low priority, because real clients run on other machines. It ends with an error if a connection
+ * is refused, and prints how many connections each kind has used.
  *
  * Arguments: the widget's address, and the identifier of a task with much to read.
  */
@@ -19,6 +20,8 @@ const HURRIERS = 3;
 
 const [base = '', much = ''] = process.argv.slice(2);
 let isOver = false;
+/** How many connections each kind has used, by its place in the list. */
+const used: number[] = [];
 
 /** As one client of many: its address is what a proxy in front has added. */
 const from = (n: number) => `X-Forwarded-For: 192.0.2.${n}`;
@@ -52,19 +55,20 @@ const hurrying: Kind[] = [
 ];
 
 /** Opens one connection after another. */
-async function goOn(kind: Kind, n: number): Promise<void> {
+async function goOn(kind: Kind, place: number, n: number): Promise<void> {
   while (!isOver) {
-    const socket = await open(base).catch(() => undefined);
-    if (socket) await kind(socket, n);
-    socket?.destroy();
+    const socket = await open(base);
+    await kind(socket, n);
+    used[place] = (used[place] ?? 0) + 1;
+    socket.destroy();
   }
 }
 
 setPriority(constants.priority.PRIORITY_LOW);
 process.stdin.resume().once('end', () => {
   isOver = true;
+  console.log(JSON.stringify(used));
   setTimeout(() => process.exit(), 1000);
 });
-for (const [kinds, count] of [[hoarding, HOARDERS], [hurrying, HURRIERS]] as const) {
-  for (const kind of kinds) for (let n = 0; n < count; n++) void goOn(kind, n);
-}
+const all = [...hoarding.map((kind) => ({ kind, count: HOARDERS })), ...hurrying.map((kind) => ({ kind, count: HURRIERS }))];
+for (const [place, { kind, count }] of all.entries()) for (let n = 0; n < count; n++) void goOn(kind, place, n);

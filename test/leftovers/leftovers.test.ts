@@ -26,7 +26,7 @@ if (!runId || !namespace || !namespacesFile || !amqpUrl) throw new Error('RUN_ID
 // Only Linux tells the environment of a process.
 if (process.platform === 'linux') {
   test('no process of this run is left', () => {
-    // This jest's own family is none: what it came from, and the helpers that it has started itself.
+    // Ancestors and children of this jest process are excluded.
     const family = ancestry(process.pid);
     const left = processesWith(`RUN_ID=${runId}`).filter((pid) => !family.includes(pid) && !ancestry(pid).includes(process.pid));
     expect(left.map((pid) => `${pid} ${readProcess(pid, 'cmdline').replaceAll('\0', ' ')}`)).toEqual([]);
@@ -92,7 +92,7 @@ interface Declared {
 }
 
 function namesLeft({ queues, exchanges }: Definitions): string[] {
-  // The broker itself is started with those of one namespace, which no test uses.
+  // The broker's own definitions declare these for a namespace that no test uses.
   const isOfBroker = ({ name }: Declared) => new RegExp(`^${namespace}\\.(tasks|dead|submit|replies)$`).test(name);
   const left = [...queues, ...exchanges].filter(
     (declared) => declared.name.includes(String(runId)) && declared.arguments['x-expires'] === undefined && !isOfBroker(declared),

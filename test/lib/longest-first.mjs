@@ -1,5 +1,5 @@
-// The order of the test files: those that take minutes first, or one of them would run alone at the
-// end. jest itself knows how long a file takes only from an earlier run.
+// Long test files first, so that none runs alone at the end. jest itself knows how long a file takes
+// only from an earlier run.
 import Sequencer from '@jest/test-sequencer';
 
 const LONG = ['attacks/attacks', 'e2e/faults', 'deployment/compose', 'e2e/golden', 'e2e/liveness', 'e2e/worker-memory', 'e2e/program-output'];

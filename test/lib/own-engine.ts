@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
+import { engineOptions } from '../../packages/sandbox/src/engine.js';
 import { exitOf, type Instance, tail } from '../../scripts/lib/instance.js';
 import { systemPath } from '../../scripts/lib/packages.js';
 import { Problem } from '../../scripts/lib/report.js';
@@ -35,7 +36,8 @@ export class OwnEngine {
     const configurationFile = join(runtimeFolder, 'daemon.json');
     writeFileSync(configurationFile, JSON.stringify(configuration));
     this.socket = join(runtimeFolder, 'docker.sock');
-    this.docker = new Docker({ socketPath: this.socket });
+    // Not by socketPath: DOCKER_HOST would count more.
+    this.docker = new Docker(engineOptions({ dockerHost: `unix://${this.socket}` }));
     this.logPath = join(instance.folder, `${name}.log`);
     this.args = [
       // It ends when this process does, also by SIGKILL.

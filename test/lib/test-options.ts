@@ -16,7 +16,7 @@ export interface TestOptions {
 
 /** gVisor, by the name under which the engine of the tests knows it. */
 export const GVISOR = 'runsc';
-/** For jest under gVisor: with more programs at a time there, a machine of two cores has none left for the broker. */
+/** Under gVisor, more parallel programs leave no processor for the broker on two cores. */
 export const FEWER_AT_A_TIME = ['--maxConcurrency', '3'];
 
 const PROJECTS = ['unit', 'integration', 'e2e', 'attacks'];

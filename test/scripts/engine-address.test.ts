@@ -55,7 +55,7 @@ describe('the engine that the commands use', () => {
   });
 
   it.each([
-    ['a context that is not there', { DOCKER_CONTEXT: 'gone' }, /The Docker context "gone" is not there/],
+    ['a context that is not there', { DOCKER_CONTEXT: 'gone' }, /There is no Docker context "gone"/],
     ['an address that takes an ssh client', { DOCKER_HOST: 'ssh://somewhere' }, /set DOCKER_HOST to an address that begins with/],
   ])('cannot be found by %s, and the error says what to do', (_, env, words) => {
     expect(() => engineAddress(env, home)).toThrow(words);

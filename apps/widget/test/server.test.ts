@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import type { ReplyMessage } from '@code-widgets/protocol';
 import { pino } from 'pino';
 
@@ -19,10 +19,11 @@ const MUCH: ReplyMessage = {
   items: Array.from({ length: 32 }, () => ({ msg: { type: 'stdout' as const, data: 'x'.repeat(1024 * 1024) } })),
 };
 
-afterEach(closeConnections);
+// Not after each test: those that wait for a limit run side by side.
+afterAll(closeConnections);
 
 describe('a request that trickles is cut off:', () => {
-  it.each<[string, string, string]>([
+  it.concurrent.each<[string, string, string]>([
     ['its headers', '', 'GET / HTTP/1.1\r\nX: '],
     ['its body', `${HEAD}${LENGTH}`, JSON_RUN],
     ['its body in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n{\r\n'.repeat(20)],
@@ -40,7 +41,7 @@ describe('a request that trickles is cut off:', () => {
     expect(submitted).toEqual([]);
   });
 
-  it('what comes after that is not served', async () => {
+  it.concurrent('what comes after that is not served', async () => {
     const { app, submitted } = await listening({ serverLimits: { headersMs: 200, requestMs: 200 } });
     const { socket, text, closed } = await open(app);
     socket.write(HEAD + LENGTH + JSON_RUN.slice(0, 5));
@@ -50,7 +51,7 @@ describe('a request that trickles is cut off:', () => {
     expect(submitted).toEqual([]);
   });
 
-  it('a connection that sends nothing', async () => {
+  it.concurrent('a connection that sends nothing', async () => {
     const { app } = await listening({ serverLimits: { headersMs: 300 } });
     const all = await Promise.all(Array.from({ length: 50 }, () => open(app)));
     for (const { text } of await Promise.all(all.map(({ closed }) => closed))) expect(parse(text).status).toBe(408);
@@ -59,7 +60,7 @@ describe('a request that trickles is cut off:', () => {
 });
 
 describe('a client that does not take its answer is cut off', () => {
-  it('if it does not read', async () => {
+  it.concurrent('if it does not read', async () => {
     const { app } = await listening({ replies: repliesOf([MUCH]), serverLimits: { stillMs: 300 } });
     const { socket } = await open(app);
     socket.pause();
@@ -67,7 +68,7 @@ describe('a client that does not take its answer is cut off', () => {
     expect(await untilAlone(app)).toBeLessThan(SOON_MS);
   });
 
-  it('if it reads a little now and then', async () => {
+  it.concurrent('if it reads a little now and then', async () => {
     const { app } = await listening({ replies: repliesOf([MUCH]), serverLimits: { exchangeMs: 700 } });
     const { socket } = await open(app);
     socket.pause();
@@ -94,7 +95,7 @@ it('a client is not told of its mistake in the middle of an answer', async () =>
 });
 
 describe('connections', () => {
-  it('are bounded in number, and those that are open go on', async () => {
+  it.concurrent('are bounded in number, and those that are open go on', async () => {
     const lines: string[] = [];
     const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
     const { app } = await listening({ log, serverLimits: { connections: 2 } });
@@ -108,7 +109,7 @@ describe('connections', () => {
     expect(parse(await send(app, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).status).toBe(200);
   });
 
-  it('may be kept for longer than one request may take', async () => {
+  it.concurrent('may be kept for longer than one request may take', async () => {
     const { app } = await listening({ serverLimits: { headersMs: 500, requestMs: 500, exchangeMs: 500 } });
     const { socket, text } = await open(app);
     for (let i = 1; i <= 8; i++) {

@@ -140,9 +140,10 @@ void confine_command(void)
     APPEND(&filter, NATIVE_CALLS_ONLY);
     APPEND(&filter, ON(SYS_clone3, REFUSAL(ENOSYS)));
     APPEND(&filter, REFUSE(SYS_ptrace)); /* under gVisor the profile has it for the launcher's sake (trace.c) */
-    /* Huge pages are reserved for the whole machine. The kernel's notices to a pipe are memory that is not
-       charged to the container. */
+    /* Huge pages come from a pool of the whole machine. Memory of notification pipes is not charged to the
+       container. */
     APPEND_FOR(&filter, SYS_mmap, LOAD(args[3]), IF_SET(MAP_HUGETLB, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
+    APPEND_FOR(&filter, SYS_memfd_create, LOAD(args[1]), IF_SET(MFD_HUGETLB, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
     APPEND_FOR(&filter, SYS_pipe2, LOAD(args[1]), IF_SET(O_NOTIFICATION_PIPE, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
     APPEND(&filter, ANSWER(SECCOMP_RET_ALLOW));
     install(filter.instructions, filter.length);

@@ -37,11 +37,11 @@ function outlineOf({ properties }: ConsumeMessage): OutputOutline | undefined {
 const MIB = 1024 * 1024;
 /** Content that one poll keeps: what the client has confirmed, and the answer that follows. */
 const KEPT_BYTES = 3 * MIB;
-/** Of one message at most. Workers send up to 2 MiB. */
+/** Maximum size of one message. Workers send up to 2 MiB. */
 export const REPLY_MESSAGE_BYTES = KEPT_BYTES;
 /** Content that all polls of this process keep together. Beyond it a poll keeps its first message, and answers no more than that. */
 const KEPT_IN_ALL_BYTES = 32 * MIB;
-/** More than a message needs that is no output, such as the task's end. */
+/** Upper bound for messages other than output, such as the final one. */
 const SMALL_BYTES = 16 * 1024;
 let keptInAll = 0;
 
@@ -66,7 +66,7 @@ export class Backlog {
     const bytes = message.content.length;
     const fits = this.kept === 0 || (this.kept + bytes <= KEPT_BYTES && keptInAll + bytes <= KEPT_IN_ALL_BYTES);
     const outline = fits ? undefined : outlineOf(message);
-    // A worker that was taken over may send any size, and no outline: such a message is not understood.
+    // A compromised worker can send any size without an outline. The content of such a message is dropped.
     const isFit = (fits && bytes <= REPLY_MESSAGE_BYTES) || (!outline && bytes <= SMALL_BYTES);
     if (isFit) this.keep(bytes);
     else message.content = NOTHING;

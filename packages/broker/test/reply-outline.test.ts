@@ -41,8 +41,8 @@ describe('a backlog', () => {
   });
 
   it('keeps no large message beyond its bound, whatever its headers are', () => {
-    backlogOf(Array.from({ length: 100 }, (_, i) => delivery(output(i + 1, MIB), {})), (backlog) => {
-      const kept = Array.from({ length: 100 }, (_, i) => backlog.messageAt(i)?.content.length ?? 0);
+    backlogOf(Array.from({ length: 10 }, (_, i) => delivery(output(i + 1, MIB), {})), (backlog) => {
+      const kept = Array.from({ length: 10 }, (_, i) => backlog.messageAt(i)?.content.length ?? 0);
       expect(kept.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(3 * MIB);
     });
   });

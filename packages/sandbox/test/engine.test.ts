@@ -70,7 +70,7 @@ describe('a call of the engine', () => {
       answers.push(new WeakRef(answer));
       await engineCall('answer', (given) => Promise.resolve({ answer, given }), signal);
     }
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 2; i++) {
       await sleep(10);
       collectMemory();
     }
