@@ -1,4 +1,4 @@
-/** A broker of three nodes, one of which is lost under load: docs/operations.md says what becomes of what. */
+/** A broker of three nodes, one of which is lost under load: docs/deployment.md says what becomes of what. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,4 +1,4 @@
-/** Three nodes of the compose file's broker in one cluster, as docs/operations.md has them, behind a balancer. */
+/** Three nodes of the compose file's broker in one cluster, as docs/deployment.md has them, behind a balancer. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';

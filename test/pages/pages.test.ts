@@ -1,6 +1,6 @@
 /** The pages for people name files, and words in them: a page that leads nowhere is worse than none. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from '@jest/globals';
@@ -20,21 +20,65 @@ function filesUnder(folder: string): string[] {
 interface Link {
   text: string;
   path: string;
+  /** The heading that the link leads to, as GitHub writes it in an address. */
+  anchor?: string;
 }
 
 function linksOf(page: string): Link[] {
   const links = [...textOf(page).matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)];
-  return links.map(([, text = '', path = '']) => ({ text, path: /^https?:/.test(path) ? path : join(dirname(page), path) }));
+  return links.map(([, text = '', address = '']) => {
+    if (isExternal(address)) return { text, path: address };
+    const [path = '', anchor] = address.split('#');
+    return { text, path: path === '' ? page : join(dirname(page), path), ...(anchor !== undefined && { anchor }) };
+  });
 }
 
-describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/operations.md'])('%s', (page) => {
+const isExternal = (address: string) => /^https?:/.test(address);
+
+function anchorsOf(page: string): string[] {
+  const headings = [...textOf(page).matchAll(/^#+ (.*)$/gm)];
+  return headings.map(([, heading = '']) => heading.toLowerCase().replace(/[^\w\s-]/g, '').replaceAll(' ', '-'));
+}
+
+const documents = readdirSync(at('docs')).map((name) => `docs/${name}`);
+
+describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...documents])('%s', (page) => {
   it('leads to files that are there', () => {
-    expect(linksOf(page).filter(({ path }) => !/^https?:/.test(path) && !existsSync(at(path)))).toEqual([]);
+    expect(linksOf(page).filter(({ path }) => !isExternal(path) && !existsSync(at(path)))).toEqual([]);
+  });
+
+  it('leads to headings that are there', () => {
+    const links = linksOf(page).filter(({ path, anchor }) => anchor !== undefined && existsSync(at(path)));
+    expect(links.filter(({ path, anchor = '' }) => !anchorsOf(path).includes(anchor))).toEqual([]);
   });
 
   it('names no file that is not there', () => {
-    const named = [...textOf(page).matchAll(/`((?:apps|packages|docker|test|scripts|rabbitmq)\/[\w./-]+\.\w+)`/g)].map(([, path = '']) => path);
+    const folders = 'apps|packages|docker|test|scripts|rabbitmq|tools|bench|docs';
+    const named = [...textOf(page).matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+\\.\\w+)\``, 'g'))].map(([, path = '']) => path);
     expect(named.filter((path) => !existsSync(at(path)))).toEqual([]);
+  });
+});
+
+describe('README.md', () => {
+  it('has at most 150 lines and 1,200 words', () => {
+    const text = textOf('README.md');
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+    expect(text.split(/\s+/).length).toBeLessThanOrEqual(1200);
+  });
+
+  it('leads to every document', () => {
+    const paths = linksOf('README.md').map(({ path }) => path);
+    expect(documents.filter((path) => !paths.includes(path))).toEqual([]);
+  });
+});
+
+describe('CONTRIBUTING.md', () => {
+  it('maps files that are there', () => {
+    const folders = ['apps', 'packages', 'docker', 'scripts', 'test', 'tools', 'bench'];
+    const present = new Set(folders.flatMap((folder) => readdirSync(at(folder), { recursive: true, encoding: 'utf8' })).map((path) => basename(path)));
+    const named = [...textOf('CONTRIBUTING.md').matchAll(/`([\w-]+\.(?:c|ts|mjs))`/g)].map(([, name = '']) => name);
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((name) => !present.has(name))).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The widget's settings. README.md explains them to operators. */
+/** The API's settings. docs/configuration.md explains them to operators. */
 import { BROKER_SETTINGS } from '@code-widgets/broker';
 import { REQUEST_SETTINGS } from '@code-widgets/project';
 import { readSettings } from '@code-widgets/service';
@@ -6,7 +6,7 @@ import { Type } from 'typebox';
 
 const MIB = 1024 * 1024;
 
-const Settings = Type.Object({
+export const Settings = Type.Object({
   ...BROKER_SETTINGS,
   ...REQUEST_SETTINGS,
   HOST: Type.String({ default: '0.0.0.0' }),

@@ -1,4 +1,4 @@
-/** The worker's settings. README.md explains them to operators. */
+/** The worker's settings. docs/configuration.md explains them to operators. */
 import { BROKER_SETTINGS } from '@code-widgets/broker';
 import { REQUEST_SETTINGS } from '@code-widgets/project';
 import { CONTAINER_LIMITS, limits, type ContainerLimits } from '@code-widgets/sandbox';
@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
 /** The largest value for which the worst tasks fit into 512 MiB, the limit in compose.yaml. docs/operations.md has the budget. */
 export const MAX_CONCURRENCY = 8;
 
-const Settings = Type.Object({
+export const Settings = Type.Object({
   ...BROKER_SETTINGS,
   ...REQUEST_SETTINGS,
   LOG_LEVEL: Type.String({ default: 'info' }),
