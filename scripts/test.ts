@@ -1,30 +1,25 @@
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { attackTable } from '../test/attacks/lib/attack-table.js';
 import { fuzzTable } from '../test/fuzz/lib/fuzz-table.js';
 import { openGvisor } from '../test/lib/gvisor.js';
 import { add, type Counts, runJest } from '../test/lib/jest.js';
-import { FEWER_AT_A_TIME, GVISOR, readTestOptions, type TestOptions } from '../test/lib/test-options.js';
+import { longParts } from '../test/lib/long-parts.js';
+import { testNeeds } from '../test/lib/needs.js';
+import { GVISOR, readTestOptions, type TestOptions } from '../test/lib/test-options.js';
 import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
 import { Engine } from './lib/engine.js';
 import { ensureImages } from './lib/images.js';
-import { exitOf, Instance } from './lib/instance.js';
+import { Instance } from './lib/instance.js';
 import { withLock } from './lib/lock.js';
-import { canInstall, hasCommand, install, type Need } from './lib/packages.js';
-import { checkout } from './lib/paths.js';
+import { install } from './lib/packages.js';
 import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 /** Tests spend half of their time waiting for limits, faults and restarts, so two files run in parallel. */
 const FILES_AT_A_TIME = 2;
-/** Tests that run under gVisor: containment, and every third of similar tests. Builds take three to four times as long there. */
-const UNDER_GVISOR = ['test/e2e/(golden|reports)', 'test/attacks', 'test/integration/sandbox-(inspection|escapes|files)', 'test/integration/socket-proxy'];
-/** A short one of what `npm run test:chaos` does with thousands of tasks; it counts as one test. */
-const CHAOS = ['--tasks', '200', '--seed', '1', '--sabotage'];
-
 /**
  * `npm test [-- arguments for jest]` and its kin in package.json: starts what the tests need under a
  * name of this run, runs them, ends it all, and has the last tests look for what is left.
@@ -52,7 +47,7 @@ class TestRun {
     mkdirSync(this.results, { recursive: true });
     process.env.RUN_ID = this.id;
     process.env.NAMESPACES_FILE = join(this.results, 'namespaces');
-    await install(instance, [dockerClient, ...(this.options.runsLongParts ? [compose] : [])]);
+    await install(instance, testNeeds(this.options.runsLongParts));
     // The tests have namespaces of their own, for which the policies' limits must not be the lower ones.
     const brokerEnv = { WAITING_TASKS: '100000', REPLY_EXPIRY_MS: '86400000' };
     const parts = (this.parts = await bringUp(instance, this.engine, { brokerEnv }));
@@ -61,7 +56,7 @@ class TestRun {
     const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator };
     const underRuntime = { ...env, ...(await this.runtimeSettings(parts)) };
     if (process.platform !== 'linux') this.skipped.push('attacks, memory and the socket proxy: only Linux shows these (jest.config.ts: LINUX_ONLY)');
-    else if (!isRoot) this.skipped.push("what the attacks' processes execute, seen from the host: only root sees it");
+    else if (process.getuid?.() !== 0) this.skipped.push("what the attacks' processes execute, seen from the host: only root sees it");
     const counts = [await this.takeTurn(() => this.jest(underRuntime, runtime))];
     if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
     counts.push(await this.leftovers(env));
@@ -117,29 +112,13 @@ class TestRun {
   }
 
   private async longParts(settings: Settings): Promise<Counts[]> {
-    if (!isRoot) {
-      this.skipped.push('chaos and gVisor: only root can start an engine of their own');
-      return [];
+    const counts: Counts[] = [];
+    const files = { results: this.results, attacks: this.attacksFolder(GVISOR), atATime: FILES_AT_A_TIME };
+    for (const { obstacle, run } of longParts(this.own, this.engine, settings, files)) {
+      if (obstacle === undefined) counts.push(await this.takeTurn(run));
+      else this.skipped.push(obstacle);
     }
-    const counts = [await this.takeTurn(() => this.chaos())];
-    if (canInstall()) counts.push(await this.takeTurn(() => this.underGvisor(settings)));
-    else this.skipped.push('gVisor: runsc is taken from Debian, with apt-get');
     return counts;
-  }
-
-  /** Fault injection under load, then deliberately broken builds that it must detect. Has a broker and an engine of its own. */
-  private async chaos(): Promise<Counts> {
-    const args = ['--import', 'tsx', '--conditions=source', join(checkout, 'test', 'chaos', 'main.ts'), ...CHAOS];
-    const status = await exitOf(this.own.start('tool', process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }));
-    return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
-  }
-
-  private async underGvisor(settings: Settings): Promise<Counts> {
-    const { SANDBOX_IMAGE = '', RUN_IMAGE = '' } = settings;
-    const gvisor = await openGvisor(this.own, this.engine.docker, [SANDBOX_IMAGE, RUN_IMAGE]);
-    const env = { ...settings, ...gvisor, IMAGES_DOCKER_HOST: this.engine.host, ATTACKS_FOLDER: this.attacksFolder(GVISOR), TEST_EVERY: '3' };
-    const args = [...UNDER_GVISOR, ...FEWER_AT_A_TIME, '--selectProjects', 'integration', 'e2e', 'attacks'];
-    return runJest(this.own, args, env, join(this.results, 'gvisor.json'), FILES_AT_A_TIME);
   }
 
   /** Runs last, when only the engine is still in use. */
@@ -173,21 +152,6 @@ class TestRun {
   private attacksFolder(runtime: string): string {
     return join(this.results, `attacks-${runtime}`);
   }
-}
-
-const isRoot = process.getuid?.() === 0;
-
-/** The command `docker`, which is a package of its own since Debian 13. */
-const dockerClient: Need = { debianPackage: debianVersion() >= 13 ? 'docker-cli' : 'docker.io', isMissing: () => !hasCommand('docker') };
-
-const compose: Need = {
-  debianPackage: 'docker-compose',
-  isMissing: () => !hasCommand('docker-compose') && spawnSync('docker', ['compose', 'version']).status !== 0,
-};
-
-/** 0 on any other system; Infinity for testing, which has a name and no number. */
-function debianVersion(): number {
-  return existsSync('/etc/debian_version') ? parseInt(readFileSync('/etc/debian_version', 'utf8')) || Infinity : 0;
 }
 
 runToExit(main);

@@ -1,6 +1,5 @@
 import { createWriteStream, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 
 import type Docker from 'dockerode';
 
@@ -34,7 +33,7 @@ export async function pull(docker: Docker, name: string, signal: AbortSignal): P
   try {
     const answer = await docker.pull(name, { abortSignal: late.signal });
     clearTimeout(timer);
-    await follow(answer, discard());
+    await follow(answer);
     return true;
   } catch (error) {
     signal.throwIfAborted();
@@ -115,8 +114,4 @@ async function bootstrap(instance: Instance, docker: Docker, tag: string): Promi
 function slim(): string[] {
   const excluded = ['doc', 'info', 'man', 'locale', 'lintian', 'groff'].map((folder) => `path-exclude=/usr/share/${folder}/*`);
   return [...excluded, 'path-include=/usr/share/doc/*/copyright'].map((option) => `--dpkgopt=${option}`);
-}
-
-function discard(): Writable {
-  return new Writable({ write: (_chunk, _encoding, done) => done() });
 }

@@ -36,7 +36,7 @@ export async function runJest(
   const standing = [...workers, '--cacheDirectory', 'node_modules/.cache/jest', '--json', '--outputFile', resultsPath];
   // jest takes ES modules with this flag only, and Node warns of the flag.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-  const endWithParent = ['--import', join(checkout, 'scripts', 'end-with-parent.mjs')];
+  const endWithParent = ['--import', join(checkout, 'test', 'lib', 'end-with-parent.mjs')];
   const child = instance.start('tool', process.execPath, [...node, ...endWithParent, jest, ...args, ...standing], {
     env,
     stdio: ['ignore', 'inherit', 'inherit'],

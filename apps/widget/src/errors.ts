@@ -45,6 +45,8 @@ const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
   FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
 };
 
+const FAILURE_WORDS = 'Something went wrong here. Try again; if it stays, tell the operator.';
+
 /** Answers an error as JSON; by `throughput` and what `load` says of the queue, when another try is worth it. */
 export function errorHandler(throughput: ThroughputEstimator, load: () => Promise<Load>) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -72,6 +74,8 @@ export function errorHandler(throughput: ThroughputEstimator, load: () => Promis
     if (error instanceof ReplyQueueGone) {
       return sendError(reply, 404, 'No task has this identifier, or its answer has expired. Run the program again.');
     }
+    // The worker has logged why.
+    if (error instanceof TaskFailed) return sendError(reply, 500, FAILURE_WORDS);
     if (error instanceof ProjectError) return sendError(reply, 400, error.message, error.path);
     if (error.validation) return sendError(reply, 400, ...describeValidation(error));
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
@@ -92,7 +96,7 @@ export function errorHandler(throughput: ThroughputEstimator, load: () => Promis
     const status = error.statusCode ?? 500;
     if (status < 500) return sendError(reply, status, error.message);
     request.log.error({ err: error }, 'request failed');
-    return sendError(reply, 500, 'Something went wrong here. Try again; if it stays, tell the operator.');
+    return sendError(reply, 500, FAILURE_WORDS);
   };
 }
 
