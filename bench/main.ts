@@ -7,13 +7,12 @@ import { join } from 'node:path';
 import { bringUp } from '../scripts/lib/bring-up.js';
 import { Engine } from '../scripts/lib/engine.js';
 import { Instance } from '../scripts/lib/instance.js';
-import { Problem, runToExit, say, surviveLostOutput } from '../scripts/lib/report.js';
+import { Problem, runToExit, say } from '../scripts/lib/report.js';
 import { untilStopped } from '../scripts/lib/until-stopped.js';
 import { openBench, type Figures } from './bench.js';
 import { ROWS, type Row } from './rows.js';
 
 async function main(): Promise<number> {
-  surviveLostOutput();
   const rows = readRows(process.argv.slice(2));
   const engine = new Engine();
   const name = `bench-${randomBytes(4).toString('hex')}`;

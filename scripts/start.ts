@@ -8,7 +8,7 @@ import { Engine } from './lib/engine.js';
 import { Instance, WORKER_GRACE_MS } from './lib/instance.js';
 import { checkoutId, stateRoot } from './lib/paths.js';
 import { isFree } from './lib/ports.js';
-import { Problem, runToExit, say, seconds, surviveLostOutput, timed } from './lib/report.js';
+import { Problem, runToExit, say, seconds, timed } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 interface Options {
@@ -20,7 +20,6 @@ interface Options {
 
 /** `npm start`: the whole service on this machine, until Ctrl-C. */
 async function main(): Promise<number> {
-  surviveLostOutput();
   const options = readOptions();
   const engine = new Engine();
   // Each checkout has a namespace, so two checkouts can share a broker and an engine.
@@ -38,11 +37,7 @@ async function main(): Promise<number> {
     },
     {
       stop: () => timed('stop', () => stop(instance, engine, broker), () => 'everything is stopped'),
-      stopAtOnce: async () => {
-        instance.kill();
-        await leaveEngine(instance, engine);
-        instance.close(true);
-      },
+      stopAtOnce: () => (instance.kill(), stop(instance, engine, broker)),
     },
     0,
   );
@@ -86,22 +81,14 @@ async function startApps(instance: Instance, { settings, amqpUrls }: Parts, opti
     CONCURRENCY: String(options.concurrency),
     SHUTDOWN_GRACE_MS: String(WORKER_GRACE_MS),
   };
-  const titles = Array.from({ length: options.workers }, (_, index) => `worker ${index + 1}`);
   const address = addressOf(options);
+  const startWidget = () => keepUp(instance, { role: 'widget', app: 'widget', title: 'widget', env: widgetEnv, isReady: answersAt(address) });
+  const startWorker = (_: unknown, index: number) =>
+    keepUp(instance, { role: 'worker', app: 'worker', title: `worker ${index + 1}`, env: workerEnv, isReady: saysReady });
+  const startWorkers = () => Promise.all(Array.from({ length: options.workers }, startWorker));
   await Promise.all([
-    timed(
-      'widget',
-      () => keepUp(instance, { role: 'widget', app: 'widget', title: 'widget', env: widgetEnv, isReady: answersAt(address) }),
-      () => `serves ${address}`,
-    ),
-    timed(
-      'worker',
-      () =>
-        Promise.all(
-          titles.map((title) => keepUp(instance, { role: 'worker', app: 'worker', title, env: workerEnv, isReady: saysReady })),
-        ),
-      () => `${options.workers} at work, with ${options.concurrency} tasks at a time`,
-    ),
+    timed('widget', startWidget, () => `serves ${address}`),
+    timed('worker', startWorkers, () => `${options.workers} at work, with ${options.concurrency} tasks at a time`),
   ]);
 }
 
@@ -120,13 +107,9 @@ async function stop(instance: Instance, engine: Engine, broker: OwnBroker | unde
   instance.refuse();
   await instance.end();
   await broker?.stop('SIGTERM').catch(() => undefined); // It may have ended by itself.
-  await leaveEngine(instance, engine);
-  instance.close(true);
-}
-
-/** Removes the broker's container, and those of a worker that had to be killed. */
-async function leaveEngine(instance: Instance, engine: Engine): Promise<void> {
+  // The broker's container, and those of a worker that had to be killed.
   await engine.removeTraces(instance.namespace, ['container']);
+  instance.close(true);
   if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');
 }
 

@@ -15,7 +15,7 @@ import { ensureImages } from './lib/images.js';
 import { Instance } from './lib/instance.js';
 import { withLock } from './lib/lock.js';
 import { install } from './lib/packages.js';
-import { runToExit, say, seconds, surviveLostOutput } from './lib/report.js';
+import { runToExit, say, seconds } from './lib/report.js';
 import { untilStopped } from './lib/until-stopped.js';
 
 /** Tests spend half of their time waiting for limits, faults and restarts, so two files run in parallel. */
@@ -25,7 +25,6 @@ const FILES_AT_A_TIME = 2;
  * name of this run, runs them, ends it all, and has the last tests look for what is left.
  */
 async function main(): Promise<number> {
-  surviveLostOutput();
   const options = readTestOptions(process.argv.slice(2));
   const run = new TestRun(options);
   return untilStopped(() => run.run(), { stop: () => run.stop(), stopAtOnce: () => run.stopAtOnce() }, 1);
@@ -72,9 +71,9 @@ class TestRun {
     if ((await this.engine.close()) === 'stopped') say('engine', 'dockerd stopped');
   }
 
-  async stopAtOnce(): Promise<void> {
+  stopAtOnce(): Promise<void> {
     this.instance?.kill();
-    await this.stop();
+    return this.stop();
   }
 
   private get results(): string {

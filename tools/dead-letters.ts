@@ -11,7 +11,7 @@ import { readSettings } from '@code-widgets/service';
 import { Type } from 'typebox';
 
 import { readRecord } from '../scripts/lib/instance.js';
-import { Problem, runToExit, surviveLostOutput } from '../scripts/lib/report.js';
+import { Problem, runToExit } from '../scripts/lib/report.js';
 
 const USAGE = `npm run dead-letters -- list
 npm run dead-letters -- show|replay|drop <identifier>
@@ -35,7 +35,6 @@ const ACTS: Record<string, Act> = {
 
 /** `npm run dead-letters`: what nobody could run, for the operator. */
 async function main(): Promise<number> {
-  surviveLostOutput();
   const [command = '', which, ...more] = process.argv.slice(2);
   const act = command === 'list' ? (letter: DeadLetter) => console.log(lineOf(letter)) : ACTS[command];
   if (!act || more.length > 0 || (command === 'list') !== (which === undefined)) throw new Problem(USAGE);

@@ -3,12 +3,6 @@ export class Problem extends Error {}
 
 const PART_WIDTH = 8;
 
-/** A terminal or pipe that has gone must not break the shutdown that its end began. */
-export function surviveLostOutput(): void {
-  process.stdout.on('error', () => {});
-  process.stderr.on('error', () => {});
-}
-
 /** One line about one part of what is being started or stopped. */
 export function say(part: string, text: string): void {
   console.log(`${part.padEnd(PART_WIDTH)}  ${text}`);
@@ -37,6 +31,8 @@ export function explain(error: unknown): string {
 
 /** Exits with the status that a command's `main` resolves with, or with 1 and an explanation. */
 export function runToExit(main: () => Promise<number>): void {
+  // A terminal or pipe that has gone must not break the shutdown that its end began.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   main().then(
     (status) => process.exit(status),
     (error: unknown) => {

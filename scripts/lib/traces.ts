@@ -17,11 +17,9 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
   ]);
   const isMarked = (...texts: unknown[]) => JSON.stringify(texts).includes(mark);
   return [
-    ...containers.filter(({ Names, Labels }) => isMarked(Names, Labels)).map(({ Id, Names }) => ({
-      kind: 'container' as const,
-      name: Names.join(),
-      remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
-    })),
+    ...containers
+      .filter(({ Names, Labels }) => isMarked(Names, Labels))
+      .map(({ Id, Names }) => ({ kind: 'container' as const, name: Names.join(), remove: () => docker.getContainer(Id).remove({ force: true, v: true }) })),
     ...networks.filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Id, Name }) => ({
       kind: 'network' as const,
       name: Name,

@@ -6,7 +6,7 @@ import { bringUp } from '../../scripts/lib/bring-up.js';
 import { Engine } from '../../scripts/lib/engine.js';
 import { Instance } from '../../scripts/lib/instance.js';
 import { checkout } from '../../scripts/lib/paths.js';
-import { Problem, runToExit, say, surviveLostOutput } from '../../scripts/lib/report.js';
+import { Problem, runToExit, say } from '../../scripts/lib/report.js';
 import { untilStopped } from '../../scripts/lib/until-stopped.js';
 import { openMachine, type Machine } from './machine.js';
 import { runChaos, type ChaosOptions, type ChaosResult } from './run.js';
@@ -20,7 +20,6 @@ const PATIENCE_MS = 180_000;
 const HOUR_MS = 3_600_000;
 
 async function main(): Promise<number> {
-  surviveLostOutput();
   const options = readOptions(process.argv.slice(2));
   const engine = new Engine();
   // Of the test run that this one may be a part of, which looks for what is left.

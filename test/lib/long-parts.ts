@@ -16,7 +16,7 @@ const UNDER_GVISOR = ['test/e2e/(golden|reports)', 'test/attacks', 'test/integra
 const CHAOS = ['--tasks', '200', '--seed', '1', '--sabotage'];
 
 export interface LongPart {
-  run(): Promise<Counts>;
+  readonly run: () => Promise<Counts>;
   /** Why it cannot run here. */
   readonly obstacle?: string;
 }
