@@ -80,6 +80,6 @@ async function inContainer<T>(docker: Docker, image: string, work: (container: D
   try {
     return await work(container);
   } finally {
-    await container.remove({ force: true });
+    await container.remove({ force: true, v: true });
   }
 }
