@@ -34,7 +34,7 @@ class TestRun {
   /** In the names of all that this run makes. */
   private readonly id = randomBytes(4).toString('hex');
   private readonly engine = new Engine();
-  private readonly skipped: string[] = [];
+  private readonly remarks: string[] = [];
   private instance: Instance | undefined;
   private parts: Parts | undefined;
 
@@ -54,8 +54,8 @@ class TestRun {
     const runtime = this.options.runtime ?? (await this.engine.defaultRuntime());
     const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator };
     const underRuntime = { ...env, ...(await this.runtimeSettings(parts)) };
-    if (process.platform !== 'linux') this.skipped.push('attacks, memory and the socket proxy: only Linux shows these (jest.config.ts: LINUX_ONLY)');
-    else if (process.getuid?.() !== 0) this.skipped.push("what the attacks' processes execute, seen from the host: only root sees it");
+    if (process.platform !== 'linux') this.remarks.push('not run: attacks, memory and the socket proxy: only Linux shows these (jest.config.ts: LINUX_ONLY)');
+    else if (process.getuid?.() !== 0) this.remarks.push("not run: what the attacks' processes execute, seen from the host: only root sees it");
     const counts = [await this.takeTurn(() => this.jest(underRuntime, runtime))];
     if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
     counts.push(await this.leftovers(env));
@@ -113,9 +113,9 @@ class TestRun {
   private async longParts(settings: Settings): Promise<Counts[]> {
     const counts: Counts[] = [];
     const files = { results: this.results, attacks: this.attacksFolder(GVISOR), atATime: FILES_AT_A_TIME };
-    for (const { obstacle, run } of longParts(this.own, this.engine, settings, files)) {
+    for (const { obstacle, run, remarks = [] } of longParts(this.own, this.engine, settings, files)) {
       if (obstacle === undefined) counts.push(await this.takeTurn(run));
-      else this.skipped.push(obstacle);
+      this.remarks.push(...(obstacle === undefined ? remarks : [`not run: ${obstacle}`]));
     }
     return counts;
   }
@@ -138,7 +138,7 @@ class TestRun {
 
   private conclude({ passed, failed }: Counts, milliseconds: number, runtime: string): number {
     say('tests', `${passed} have passed and ${failed} have failed, in ${seconds(milliseconds)}`);
-    for (const reason of this.skipped) say('tests', `not run: ${reason}`);
+    for (const remark of this.remarks) say('tests', remark);
     // For .ci/run, which has more to count.
     if (process.env.COUNTS_FILE) writeFileSync(process.env.COUNTS_FILE, `${passed} ${failed}\n`);
     for (const each of new Set([runtime, GVISOR])) {
