@@ -16,7 +16,7 @@ const shared: Config = {
 
 /** Read /proc, or hand a Unix socket of the host to a container, which Docker on macOS and Windows cannot do. */
 const LINUX_ONLY = [
-  '/test/e2e/(widget-memory|worker-memory|limits-of-output|unread-output)\\.',
+  '/test/e2e/(widget-memory|worker-memory|limits-of-output)\\.',
   '/test/attacks/',
   '/test/integration/socket-proxy',
 ];

@@ -50,8 +50,7 @@ describe('the watch over processes', () => {
   /** Whose processes are the host's: under gVisor it sees none of a program's. */
   const runc = { HostConfig: { Runtime: 'runc' } };
 
-  /** The kernel shows the programs and namespaces of other users to root alone; scripts/test.ts says so at the end. */
-  const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
+  const itAsRoot = process.getuid?.() === 0 ? it : it.skip; // Only root sees programs and namespaces of other users; scripts/test.ts says so at the end.
 
   itAsRoot('sees a second process in a container, its user, and which container it is in', async () => {
     const { id } = await start('sleep 5 & sleep 5', runc);

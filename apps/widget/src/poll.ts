@@ -39,7 +39,7 @@ export interface PollAnswer {
 
 /** What a poll may show. */
 export interface PollRoom {
-  /** The size of each message in bytes, in the order of the messages. */
+  /** Size of each message, in the messages' order. */
   readonly bytes: readonly number[];
   readonly limitBytes: number;
 }
