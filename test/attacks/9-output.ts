@@ -44,7 +44,9 @@ export const attacks: Attack[] = [
        if (write(0, frame, 5) > 0) through("stdin"); _exit(9); }`, { look: (seen) => held(seen.status === 9, `an end with ${seen.status}`) }),
   c('its own pipe made another', 'Changes its output: to packets, to non-blocking, to a size of one page, to be read by itself.',
     `int main(void) { trying(); for (int fd = 1; fd < 3; fd++) { fcntl(fd, F_SETFL, O_DIRECT | O_NONBLOCK | O_APPEND); fcntl(fd, 1031, 4096); fcntl(fd, F_SETOWN, 1); fcntl(fd, F_SETSIG, SIGKILL); fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK); }
-       int f = open("/proc/self/fd/1", O_RDONLY | O_NONBLOCK); char x[4096]; if (f >= 0) read(f, x, sizeof x); usleep(100000); say("still", "here"); _exit(9); }`,
+       int f = open("/proc/self/fd/1", O_RDONLY | O_NONBLOCK); char x[4096]; struct pollfd unread = { .fd = f, .events = POLLIN };
+       while (poll(&unread, 1, 0) > 0) usleep(1000); // Until the launcher has read the line that says that it tries.
+       write(1, "for itself\\n", 11); if (f >= 0) read(f, x, sizeof x); usleep(100000); say("still", "here"); _exit(9); }`,
     { look: (seen) => held(seen.status === 9 && seen.stdout.includes('still t'), `an end with ${seen.status}`) }),
   c('a verdict of its own', 'Prints a verdict that it has passed, from a lab case that has not.',
     `int main(void) { trying(); static const char b[] = ${quoted(ITEM)}; write(1, b, sizeof b - 1); write(2, b, sizeof b - 1); }`,

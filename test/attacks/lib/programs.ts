@@ -21,6 +21,7 @@ const header = (token: string, gvisor: boolean): SourceFile => ({
   contents: `${gvisor ? '#define GVISOR\n' : ''}#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
