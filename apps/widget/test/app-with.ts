@@ -11,12 +11,27 @@ export const HELLO = { basename: 'hello.adb', contents: 'procedure Hello is null
 export const RUN = { files: [HELLO], mode: 'run', main: '', switches: {}, name: 'Demo', lab: false };
 
 const apps: App[] = [];
+/** The app without other dependencies: one for all tests of a file, since building its validators takes longer than most tests. */
+let plain: Promise<TestedApp> | undefined;
 export async function closeApps(): Promise<void> {
+  plain = undefined;
   for (const app of apps.splice(0)) await app.close();
 }
 
-/** An app and what was submitted through it. */
-export async function appWith(dependencies: Partial<AppDependencies> = {}): Promise<{ app: App; submitted: TaskMessage[] }> {
+export interface TestedApp {
+  app: App;
+  submitted: TaskMessage[];
+}
+
+/** An app and what was submitted through it since this call. */
+export async function appWith(dependencies?: Partial<AppDependencies>): Promise<TestedApp> {
+  if (dependencies !== undefined) return build(dependencies);
+  const built = await (plain ??= build({}));
+  built.submitted.length = 0;
+  return built;
+}
+
+async function build(dependencies: Partial<AppDependencies>): Promise<TestedApp> {
   const submitted: TaskMessage[] = [];
   const app = await buildApp({
     tasks: {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { BrokerUnavailable, ReplyQueueBusy, ReplyQueueGone, TaskQueueFull } from '@code-widgets/broker';
 import type { ReplyMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
@@ -11,7 +11,7 @@ const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
 /** Of the type's methods, inject takes only some. */
 type Method = NonNullable<InjectOptions['method']>;
 
-afterEach(closeApps);
+afterAll(closeApps);
 
 describe('run_program', () => {
   it('answers an identifier at once and submits what was sent', async () => {

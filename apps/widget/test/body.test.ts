@@ -1,8 +1,8 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 
 import { appWith, closeApps, HELLO, post, RUN } from './app-with.js';
 
-afterEach(closeApps);
+afterAll(closeApps);
 
 const JSON_TYPE = { headers: { 'content-type': 'application/json' } };
 const TEXT = JSON.stringify(RUN);

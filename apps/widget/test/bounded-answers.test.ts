@@ -1,11 +1,11 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import type { Reply } from '@code-widgets/broker';
 import fc from 'fast-check';
 
 import { appWith, closeApps, post, repliesOf } from './app-with.js';
 import { end, NOTICE, output, PENDING, Queue } from './polled-queue.js';
 
-afterEach(closeApps);
+afterAll(closeApps);
 
 const outline = (attempt: number, first: number, count: number): Reply => ({ kind: 'outline', attempt, first, count });
 

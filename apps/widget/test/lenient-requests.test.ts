@@ -1,5 +1,5 @@
 /** What lenient clients send whose meaning is clear: PHP, Python, Go, Java and old JavaScript clients. */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { decodeTaskMessage, encodeMessage, type TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
 
@@ -11,7 +11,7 @@ const JSON_TYPE = { headers: { 'content-type': 'application/json' } };
 /** Of the type's methods, inject takes only some. */
 type Method = NonNullable<InjectOptions['method']>;
 
-afterEach(closeApps);
+afterAll(closeApps);
 
 describe('a run', () => {
   const { files, mode } = RUN;

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MODES, type RunProgramRequest } from '@code-widgets/protocol';
 import fc from 'fast-check';
 
+import { anyCharacter } from '../../../test/lib/any-character.js';
 import { REQUEST_LIMITS } from '../src/limits.js';
 import { createProject, ProjectError } from '../src/project.js';
 import { filesOf, refusalOf, runRequest } from './requests.js';
@@ -205,10 +206,10 @@ describe('whatever a request holds', () => {
       '"; end.adb',
       '__proto__',
     ),
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
   );
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
     fc
       .array(fc.constantFrom('int main(', 'void main()', '{', '\n', 'in 1:', 'out 1:', ' ', '\0', 'x', '\ud800'))
       .map((a) => a.join('')),
@@ -219,7 +220,7 @@ describe('whatever a request holds', () => {
       mode: fc.constantFrom(...MODES),
       main: name,
       switches: fc.dictionary(name, fc.array(fc.string())),
-      name: fc.string({ unit: 'binary' }),
+      name: fc.string({ unit: anyCharacter }),
     },
     { requiredKeys: ['files', 'mode'] },
   );
