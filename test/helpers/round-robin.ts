@@ -29,9 +29,9 @@ function forward([target, ...others]: string[], incoming: IncomingMessage, body:
     answer.pipe(outgoing);
   });
   forwarded.on('error', (error: NodeJS.ErrnoException) => {
-    // Refused, or written into a connection that its widget was closing: nothing was answered yet.
+    // A widget that closes refuses a connection, or resets one that it has not accepted or keeps alive. Nothing was answered yet.
     if (error.code === 'ECONNREFUSED') forward(others, incoming, body, outgoing);
-    else if (error.code === 'ECONNRESET' && forwarded.reusedSocket) forward([target, ...others], incoming, body, outgoing);
+    else if (error.code === 'ECONNRESET' && !outgoing.headersSent) forward(forwarded.reusedSocket ? [target, ...others] : others, incoming, body, outgoing);
     else outgoing.destroy();
   });
   forwarded.end(body);

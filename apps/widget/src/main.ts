@@ -1,4 +1,6 @@
 /** The widget process: reads the environment, wires, listens, and closes without losing a request. */
+import { setImmediate } from 'node:timers/promises';
+
 import { connectBroker, createReplyReader, createTaskPublisher } from '@code-widgets/broker';
 import { projectOptions } from '@code-widgets/project';
 import { createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
@@ -24,6 +26,8 @@ const app = await buildApp({
 });
 
 onShutdown(log, async () => {
+  // Connections that wait to be accepted are accepted first: closing the listener resets them.
+  await setImmediate();
   await app.close();
   await broker.close();
 });
