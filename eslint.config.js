@@ -1,12 +1,12 @@
 import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
-/** What a part of the house may not import, and why: the direction of imports, as messages. */
+/** The direction of imports: what a part may not import, and why. */
 const boundaries = [
   {
     files: ['packages/protocol/src/**'],
     group: ['@code-widgets/*'],
-    message: 'protocol is the ground floor: it imports nothing of ours.',
+    message: 'protocol imports no package of this repository.',
   },
   {
     files: ['packages/project/src/**'],
@@ -16,12 +16,12 @@ const boundaries = [
   {
     files: ['packages/broker/src/**'],
     group: ['@code-widgets/project', '@code-widgets/sandbox'],
-    message: 'broker carries messages and knows nothing of what is in them beyond protocol.',
+    message: 'broker carries messages: of their contents it knows only protocol.',
   },
   {
     files: ['packages/sandbox/src/**'],
     group: ['@code-widgets/*'],
-    message: 'sandbox fences off Docker: it imports nothing of ours.',
+    message: 'sandbox imports no package of this repository: it knows no compiler, task or broker.',
   },
   {
     files: ['apps/widget/src/**'],
@@ -47,6 +47,7 @@ export default tseslint.config(
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       eqeqeq: 'error',
+      'no-restricted-syntax': ['error', { selector: 'PrivateIdentifier', message: 'Write `private`, as everywhere here.' }],
     },
   },
   {
@@ -56,6 +57,16 @@ export default tseslint.config(
       // An import that the package does not declare in its own package.json is an error.
       'import-x/no-extraneous-dependencies': ['error', { devDependencies: false, includeTypes: true }],
       'no-restricted-properties': ['error', { object: 'AbortSignal', property: 'timeout', message: 'AbortSignal.any lets go of it, and it never comes: use a timer.' }],
+    },
+  },
+  {
+    files: ['packages/sandbox/src/**'],
+    ignores: ['packages/sandbox/src/docker-runtime.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'dockerode', message: 'docker-runtime.ts alone talks to the engine: use Runtime.', allowTypeImports: true }] },
+      ],
     },
   },
   ...boundaries.map(({ files, group, message }) => ({

@@ -12,14 +12,14 @@ import type { RunRequest } from '../test/helpers/client.js';
 import { environment } from '../test/helpers/environment.js';
 
 export class Shell {
-  #said = '';
-  #commands = 0;
+  private said = '';
+  private commands = 0;
 
   private constructor(
     private readonly container: Docker.Container,
     private readonly stream: Duplex,
   ) {
-    stream.on('data', (bytes: Buffer) => (this.#said = (this.#said + bytes.toString('latin1')).slice(-4096)));
+    stream.on('data', (bytes: Buffer) => (this.said = (this.said + bytes.toString('latin1')).slice(-4096)));
   }
 
   static async open(image: string): Promise<Shell> {
@@ -28,23 +28,23 @@ export class Shell {
     await container.start();
     const exec = await container.exec({ Cmd: ['sh'], AttachStdin: true, AttachStdout: true, AttachStderr: true });
     const shell = new Shell(container, await exec.start({ hijack: true, stdin: true }));
-    await shell.run('unset GPR_CONFIG; mkdir /bench; cd /bench');
+    await shell.run('mkdir /bench; cd /bench');
     return shell;
   }
 
   /** Has it done by the shell, as if it had been typed; resolves with the time in ms. */
   async run(line: string): Promise<number> {
-    const end = `end-of-${++this.#commands}`;
+    const end = `end-of-${++this.commands}`;
     const begin = performance.now();
-    this.stream.write(`${line}\necho end-"of"-${this.#commands}\n`);
-    while (!this.#said.includes(end)) await once(this.stream, 'data');
+    this.stream.write(`${line}\necho end-"of"-${this.commands}\n`);
+    while (!this.said.includes(end)) await once(this.stream, 'data');
     return performance.now() - begin;
   }
 
   /** Lays a project's files in a folder of their own, as the service would lay them. */
   async lay({ files, main = '', mode = 'run' }: RunRequest): Promise<string> {
     const project = createProject({ files, main, mode: mode as 'run', switches: {}, name: 'Demo', lab: false });
-    const folder = `/bench/${this.#commands}`;
+    const folder = `/bench/${this.commands}`;
     const lines = project.files.map(({ basename, contents }) => `printf %s '${Buffer.from(contents).toString('base64')}' | base64 -d > ${folder}/${basename}`);
     await this.run([`mkdir ${folder}`, ...lines].join('\n'));
     return folder;

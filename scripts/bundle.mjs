@@ -3,22 +3,7 @@
 import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { LEFT_OUT } from './left-out.mjs';
-
-/** What packages that are CommonJS expect to be there. */
-const COMMONJS = [
-  "import { createRequire as createRequireOfBundle } from 'node:module';",
-  'const require = createRequireOfBundle(import.meta.url);',
-  'const __dirname = import.meta.dirname;',
-].join(' ');
-
-const leaveOut = {
-  name: 'leave-out',
-  setup: (bundling) => {
-    bundling.onResolve({ filter: /^[^.]/ }, ({ path }) => (LEFT_OUT.includes(path) ? { path, namespace: 'left-out' } : undefined));
-    bundling.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
-  },
-};
+import { bundleOptions } from './bundle-options.mjs';
 
 const outputOf = (app) => join('apps', app, 'dist', 'bundle', 'main.js');
 const apps = readdirSync('apps').filter((app) => changedAt(outputOf(app)) <= newestSource());
@@ -31,17 +16,7 @@ for (const app of apps) {
     entryPoints: [`apps/${app}/src/main.ts`, 'packages/service/src/watchdog-thread.ts'],
     entryNames: '[name]',
     outdir: dirname(outputOf(app)),
-    bundle: true,
-    write: false,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    conditions: ['source'],
-    banner: { js: COMMONJS },
-    // Optional native modules. Each package has a fallback.
-    external: ['*.node'],
-    plugins: [leaveOut],
-    logLevel: 'warning',
+    ...bundleOptions,
   });
   // main.js last: its time marks the bundle as fresh.
   for (const { path, text } of outputFiles.sort(({ path }) => (path.endsWith('main.js') ? 1 : -1))) replace(path, text);

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
-import { engineOptions } from '../../packages/sandbox/src/engine.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { USUAL_SOCKET } from './engine-address.js';
 import { tail } from './instance.js';
 import { isLocked, lockPath, tryLock, type Unlock, withLock } from './lock.js';

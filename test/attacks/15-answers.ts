@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckOutputAnswer } from '@code-widgets/protocol';
 
 import { submit, type RunRequest } from '../helpers/client.js';
+import { eventually } from '../helpers/eventually.js';
 import { held, made, type Attack } from './lib/attack.js';
 import { answerTo, head, open, posting, processorMs, writeAll } from './lib/clients.js';
 import { growthOf } from './lib/memory.js';
@@ -69,9 +70,8 @@ const swelling = (name: string, tries: string, request: RunRequest): Attack => i
 /** The identifier of a task that has ended with as much to read as there can be. */
 async function finished({ service }: World, request: RunRequest): Promise<string> {
   const identifier = await submit(service.base, request);
-  for (const deadline = Date.now() + 60_000; !service.log().some((line) => line.identifier === identifier && line.outcome === 'success'); await sleep(200)) {
-    made(Date.now() < deadline, 'the task does not end');
-  }
+  const hasEnded = () => service.log().some((line) => line.identifier === identifier && line.outcome === 'success');
+  await eventually('the task has ended', hasEnded, { limitMs: 60_000, everyMs: 200 });
   return identifier;
 }
 

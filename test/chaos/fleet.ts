@@ -2,7 +2,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { appArguments } from '../../scripts/lib/app.js';
 import type { Instance } from '../../scripts/lib/instance.js';
 import { freePort } from '../../scripts/lib/ports.js';
-import { roundRobin } from '../helpers/round-robin.js';
+import { httpProxy } from '../helpers/http-proxy.js';
 
 const WIDGETS = 2;
 const WORKERS = 2;
@@ -92,17 +91,16 @@ export async function startFleet({ instance, root, env, logPath }: FleetOptions)
     ...ports.map((port) => keepUp('widget', { PORT: String(port) })),
     ...Array.from({ length: WORKERS }, () => keepUp('worker', {})),
   ]);
-  const proxy = await roundRobin(() => widgets);
+  const proxy = await httpProxy(() => ports.map((port) => ({ host: '127.0.0.1', port })));
 
   return {
-    base: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    base: proxy.address,
     widgets,
     members,
     errors,
     async end(look) {
       ending = true;
       proxy.close();
-      proxy.closeAllConnections();
       for (const { child } of members) child.kill('SIGTERM');
       const late = sleep(END_MS).then(() => members.forEach(({ child }) => child.kill('SIGKILL')));
       await Promise.race([Promise.all(keeping), late.then(() => Promise.all(keeping))]);

@@ -76,7 +76,7 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
       const queues = await listed('queues', 'name', 'messages');
       const shared = [`${namespace}.tasks\t0`, `${namespace}.dead\t0`];
       const exchanges = (await listed('exchanges', 'name')).filter((line) => line.startsWith(`${namespace}.`));
-      const sharedExchanges = ['submit', 'dead', 'replies'].map((name) => `${namespace}.${name}`);
+      const sharedExchanges = ['submit', 'dead', 'replies', 'attempts'].map((name) => `${namespace}.${name}`);
       return [
         ...queues.filter((line) => line.startsWith(`${namespace}.`) && !shared.includes(line)).map((line) => `queue ${line}`),
         ...exchanges.filter((name) => !sharedExchanges.includes(name)).map((name) => `exchange ${name}`),

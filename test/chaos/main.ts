@@ -70,7 +70,7 @@ async function sabotage(instance: Instance, machine: Machine, common: Pick<Chaos
       tasks: each.tasks,
       atMostMs: PATIENCE_MS,
       patienceMs: 20_000,
-      root: sabotagedBuild(each, checkout, join(instance.folder, `sabotage-${number}`)),
+      root: await sabotagedBuild(each, checkout, join(instance.folder, `sabotage-${number}`)),
       faults: each.faults(),
       replyExpiryMs: 10_000,
       sweptWithinMs: 12_000,

@@ -1,19 +1,21 @@
-/** Builds of the service that break a promise each: what the chaos run must catch, or it proves nothing. */
-import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+/** Workers that break a promise each: what the chaos run must catch, or it proves nothing. */
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { build } from 'esbuild';
+
+import { bundleOptions } from '../../scripts/bundle-options.mjs';
 import type { ChaosResult } from './run.js';
 import type { ScheduledFault } from './schedule.js';
 
+export type SabotageName = 'early acknowledgement' | 'two final messages' | 'containers stay';
+
 export interface Sabotage {
-  readonly name: string;
+  readonly name: SabotageName;
   readonly tasks: number;
   readonly faults: () => Iterator<ScheduledFault, unknown>;
   /** Where it has to show. */
   readonly shows: 'lost' | 'doubled' | 'leaked';
-  /** In the worker. */
-  readonly find: string;
-  readonly replace: string;
 }
 
 const noFaults = () => ([] as ScheduledFault[]).values();
@@ -23,45 +25,27 @@ function* kills(): Generator<ScheduledFault, never> {
 }
 
 export const SABOTAGES: readonly Sabotage[] = [
-  {
-    name: 'a task is acknowledged before the work',
-    // Enough for several kills: one alone can strike a worker that has no task.
-    tasks: 24,
-    faults: kills,
-    shows: 'lost',
-    find: 'async work(channel, message, replies, signal) {',
-    replace: `async work(channel, message, replies, signal) {
-        channel.ack(message);
-        channel = { ack() {}, reject() {} };`,
-  },
-  {
-    name: 'the final message is published twice',
-    tasks: 4,
-    faults: noFaults,
-    shows: 'doubled',
-    find: 'await this.replies.publish({ version: MESSAGE_VERSION, kind: "final", attempt, items, ...end });',
-    replace: 'for (let i = 0; i < 2; i++) await this.replies.publish({ version: MESSAGE_VERSION, kind: "final", attempt, items, ...end });',
-  },
-  {
-    name: 'containers are not removed',
-    tasks: 4,
-    faults: noFaults,
-    shows: 'leaked',
-    find: '  async #remove(nameOrId, retries = this.retriesMs) {\n',
-    replace: '  async #remove(nameOrId, retries = this.retriesMs) {\n    if (nameOrId) return true;\n',
-  },
+  // Enough for several kills: one alone can strike a worker that has no task.
+  { name: 'early acknowledgement', tasks: 24, faults: kills, shows: 'lost' },
+  { name: 'two final messages', tasks: 4, faults: noFaults, shows: 'doubled' },
+  { name: 'containers stay', tasks: 4, faults: noFaults, shows: 'leaked' },
 ];
 
 export const isCaught = ({ shows }: Sabotage, result: ChaosResult): boolean => result[shows].length > 0;
 
-/** A copy of what a build runs, with one thing changed in the worker; resolves to its root. */
-export function sabotagedBuild({ find, replace }: Sabotage, checkout: string, folder: string): string {
-  for (const app of readdirSync(join(checkout, 'apps'))) {
+/** The apps as they are built in `checkout`, with sabotaged-worker.ts as the worker; resolves to their root. */
+export async function sabotagedBuild({ name }: Sabotage, checkout: string, folder: string): Promise<string> {
+  for (const app of ['widget', 'worker']) {
     for (const part of ['dist/bundle', 'package.json']) cpSync(join(checkout, 'apps', app, part), join(folder, 'apps', app, part), { recursive: true });
   }
-  const path = join(folder, 'apps/worker/dist/bundle/main.js');
-  const before = readFileSync(path, 'utf8');
-  if (before.split(find).length !== 2) throw new Error(`the worker has not once: ${find}`);
-  writeFileSync(path, before.replace(find, () => replace));
+  const outfile = join(folder, 'apps/worker/dist/bundle/main.js');
+  mkdirSync(join(folder, 'apps/worker/dist/bundle'), { recursive: true });
+  await build({
+    ...bundleOptions,
+    write: true,
+    entryPoints: [join(import.meta.dirname, 'sabotaged-worker.ts')],
+    outfile,
+    define: { 'process.env.SABOTAGE': JSON.stringify(name) },
+  });
   return folder;
 }

@@ -7,6 +7,7 @@ import type { CheckOutputAnswer, OutputItem } from '@code-widgets/protocol';
 import { startBrokerCluster, type BrokerCluster } from '../helpers/broker-cluster.js';
 import { post, text } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
+import { eventually } from '../helpers/eventually.js';
 
 /** Prints a number every 0.1 s, for two seconds. */
 const program = {
@@ -36,13 +37,14 @@ afterAll(async () => {
 
 /** As a patient page asks: again as long as it is told that the service is not there for now. Tells of each such answer. */
 async function ask(path: string, body: unknown, onRefusal: (retryAfter: string | null) => void = () => undefined): Promise<unknown> {
-  for (const deadline = Date.now() + WAIT_MS; Date.now() < deadline; await sleep(250)) {
+  const { body: answered } = await eventually(`${path} is not refused any more`, async () => {
     const answer = await post(service.base, path, body);
-    if (answer.status === 200) return answer.body;
+    if (answer.status === 200) return answer;
     if (answer.status !== 503) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     onRefusal(answer.headers.get('retry-after'));
-  }
-  throw new Error(`${path}: refused for too long`);
+    return undefined;
+  }, { limitMs: WAIT_MS, everyMs: 250 });
+  return answered;
 }
 
 class Task {
@@ -70,12 +72,8 @@ class Task {
 const begin = async () => new Task(((await ask('/run_program/', program)) as { identifier: string }).identifier);
 const beginMany = (count: number) => Promise.all(Array.from({ length: count }, begin));
 
-async function until(holds: () => boolean): Promise<boolean> {
-  for (const deadline = Date.now() + WAIT_MS; !holds() && Date.now() < deadline; ) await sleep(100);
-  return holds();
-}
-
-const haveEnded = (tasks: Task[]) => until(() => tasks.every(({ end }) => end !== undefined));
+const untilEnded = (tasks: Task[]) =>
+  eventually('the tasks have ended', () => tasks.every(({ end }) => end !== undefined), { limitMs: WAIT_MS, everyMs: 100 });
 
 describe('a broker of three nodes', () => {
   it('has each task and each dead letter on all of them', async () => {
@@ -92,17 +90,19 @@ describe('a broker of three nodes', () => {
     const elsewhere = before.filter((task) => homeOf(task) !== lost);
     expect(elsewhere.length).toBeGreaterThan(0);
 
-    expect(await haveEnded([...elsewhere, ...(await beginMany(4))])).toBe(true);
+    await untilEnded([...elsewhere, ...(await beginMany(4))]);
     // A page is told to come again, never that there is no such task. An end that a poll had in its
     // hands when the node was killed is still given.
     const there = underWay.filter((task) => task.end === undefined && homeOf(task) === lost);
     expect(there.length).toBeGreaterThan(0);
-    await until(() => there.every(({ refusals }) => refusals.length > 1));
+    const areRefused = () => there.every(({ refusals }) => refusals.length > 1);
+    // At the limit, the expectations show what each was told.
+    await eventually('each page is refused again', areRefused, { limitMs: WAIT_MS, everyMs: 100 }).catch(() => undefined);
     const told = there.map(({ refusals, end }) => ({ end, more: refusals.length > 1, last: refusals.at(-1) }));
     for (const each of told) expect(each).toEqual({ end: undefined, more: true, last: expect.stringMatching(/^\d+$/) });
 
     await cluster.start(lost);
-    expect(await haveEnded(before)).toBe(true);
+    await untilEnded(before);
     await Promise.all(before.map(({ followed }) => followed));
     for (const { output, end } of before) {
       expect([end?.status, end?.message]).toEqual([0, 'SUCCESS']);

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findBaseImage } from '../../scripts/lib/base-image.js';
 import { post } from '../helpers/client.js';
 import { environment } from '../helpers/environment.js';
+import { eventually } from '../helpers/eventually.js';
 import { differences } from '../helpers/golden-differences.js';
 import { loadFixtures, play } from '../helpers/golden.js';
 import { componentsOf, givesRights, isCommand, pathsOf } from '../helpers/image-contents.js';
@@ -73,12 +74,11 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'env'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
   await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
   // The proxy asks for the widgets' health itself, a moment after it has come up.
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
-    // Until then the port takes connections and closes them, in which Node's fetch can lose a request for good.
-    const answer = await fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).catch(() => undefined);
-    if (answer?.ok) return;
-  }
-  throw new Error(`The service has not answered within 60 s. Its log says why:\n${await compose('logs', '--tail', '20')}`);
+  // Until then the port takes connections and closes them, in which Node's fetch can lose a request for good.
+  const ask = () => fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).then(({ ok }) => ok, () => false);
+  await eventually('the service answers', ask, { limitMs: 60_000, everyMs: 200 }).catch(async (cause: unknown) => {
+    throw new Error(`The service has not answered. Its log says why:\n${await compose('logs', '--tail', '20')}`, { cause });
+  });
 }, UP_MS);
 
 afterAll(async () => {
@@ -96,9 +96,9 @@ describe('docker compose, with three workers and two widgets', () => {
       const { stdout } = await dockerCommand(['inspect', '--format', '{{.State.Health.Status}}', ...ids]);
       return stdout.trim().split('\n');
     };
-    for (const deadline = Date.now() + 40_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 500))) {
-      if ((await healthy()).every((status) => status === 'healthy')) break;
-    }
+    const allAre = async () => (await healthy()).every((status) => status === 'healthy');
+    // At the limit, the expectation shows which are not.
+    await eventually('all containers are healthy', allAre, { limitMs: 40_000, everyMs: 500 }).catch(() => undefined);
     expect(await healthy()).toEqual(Array(8).fill('healthy'));
   }, 60_000);
 
@@ -211,9 +211,7 @@ describe('docker compose, with three workers and two widgets', () => {
       fetch(`${base}/run_program/`, { method, headers: { origin: 'https://learn.example.org', connection: 'close', ...headers } });
     const preflight = () => ask('OPTIONS', { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
     // Until the proxy has asked for their health once more, it takes them to be up.
-    for (const deadline = Date.now() + 15_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 200))) {
-      if ((await preflight().catch(() => undefined))?.ok) break;
-    }
+    await eventually('the proxy answers by itself', () => preflight().then(({ ok }) => ok, () => false), { limitMs: 15_000, everyMs: 200 });
     const { status, headers } = await preflight();
     expect([status, headers.get('access-control-allow-origin'), headers.get('access-control-allow-headers')]).toEqual([200, '*', 'content-type']);
     const answer = await ask('POST', { 'content-type': 'application/json' });

@@ -2,12 +2,13 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CheckOutputAnswer } from '@code-widgets/protocol';
 import { connect } from 'amqplib';
 
-import { engineOptions } from '../../packages/sandbox/src/engine.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { collect, poll, post, submit, text } from '../helpers/client.js';
 import { messagesIn } from '../helpers/broker.js';
 import { brokerProxy } from '../helpers/broker-proxy.js';
 import { containersOf, deploy, stop, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
 import { environment } from '../helpers/environment.js';
+import { eventually } from '../helpers/eventually.js';
 import { tcpProxy } from '../helpers/tcp-proxy.js';
 
 let service: Deployment;
@@ -124,12 +125,10 @@ describe('a worker that is killed', () => {
     // Not before it can be no live worker's: an ended container is looked at for 10 s at most.
     // With the program's perhaps the build's, which was still to be removed.
     const swept = () => service.log().some(({ leftovers }) => leftovers === 1 || leftovers === 2);
-    for (const deadline = Date.now() + 40_000; !swept() && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(swept()).toBe(true);
+    await eventually('a worker has removed the leftovers', swept, { limitMs: 40_000, everyMs: 200 });
     await collect(service.base, identifier);
     // Its own goes right after the task, when there is time for it.
-    for (const deadline = Date.now() + 5_000; (await containersOf(service.namespace)) > 0 && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(await containersOf(service.namespace)).toBe(0);
+    await eventually('no container is left', async () => (await containersOf(service.namespace)) === 0, { limitMs: 5_000, everyMs: 100 });
   }, 60_000);
 
   it('is not seen at all if the client had received nothing yet', async () => {
@@ -138,9 +137,8 @@ describe('a worker that is killed', () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await stop(firstWorker(), 'SIGKILL');
     await service.addWorker();
-    while (!service.log().some((line) => line.identifier === identifier && line.outcome === 'success')) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    const isDone = () => service.log().some((line) => line.identifier === identifier && line.outcome === 'success');
+    await eventually('the task has ended', isDone, { limitMs: 50_000, everyMs: 100 });
     expect(service.log().find((line) => line.outcome === 'success')).toMatchObject({ identifier, attempt: 2 });
     expect(split((await collect(service.base, identifier)).output)).toEqual({ before: [], after: counted(30), told: false });
   }, 60_000);
@@ -156,10 +154,10 @@ describe('a task that each worker loses', () => {
       await stop(service.workers.at(-1) as (typeof service.workers)[0], 'SIGKILL');
       await service.addWorker();
     }
-    const ended = () => service.log().find((line) => line.identifier === identifier && line.outcome === 'failure');
-    for (const deadline = Date.now() + 20_000; !ended() && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(ended()).toMatchObject({ attempt: 4, mode: 'run', buildMs: 0, runMs: 0 });
-    expect(Number(ended()?.queuedMs)).toBeGreaterThan(0);
+    const failure = () => service.log().find((line) => line.identifier === identifier && line.outcome === 'failure');
+    const ended = await eventually('the task is given up', failure, { limitMs: 20_000, everyMs: 100 });
+    expect(ended).toMatchObject({ attempt: 4, mode: 'run', buildMs: 0, runMs: 0 });
+    expect(Number(ended.queuedMs)).toBeGreaterThan(0);
     for (let i = 0; i < 3; i++) {
       const { status, body } = await post(service.base, '/check_output/', { identifier, read: 0 });
       expect([status, body]).toEqual([500, expect.objectContaining({ error: 'Internal Server Error' })]);
@@ -170,7 +168,7 @@ describe('a task that each worker loses', () => {
 
 describe('a connection to the broker that breaks', () => {
   it('costs a run its attempt and nothing else, and both sides come back by themselves', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
+    const { proxy, AMQP_URL } = await brokerProxy();
     await start({ widgets: 2, workers: 2, env: { AMQP_URL } });
 
     const identifier = await submit(service.base, counter(25));
@@ -186,8 +184,8 @@ describe('a connection to the broker that breaks', () => {
     for (const { headers } of refused) expect(headers.get('retry-after')).toMatch(/^\d+$/);
     proxy.open = true;
 
-    const outage = async () => (await post(service.base, '/check_output/', { identifier, read: seen.length })).status;
-    for (const deadline = Date.now() + 5000; (await outage()) !== 200; ) expect(Date.now()).toBeLessThan(deadline);
+    const isBack = async () => (await post(service.base, '/check_output/', { identifier, read: seen.length })).status === 200;
+    await eventually('polls are answered again', isBack, { limitMs: 5000 });
     const { output } = await collect(service.base, identifier, { seen });
     const { before, after } = split(output);
     expect(before.slice(0, seen.length)).toEqual(seen);
@@ -199,7 +197,7 @@ describe('a connection to the broker that breaks', () => {
 
 describe('a connection to the broker that breaks again and again', () => {
   it('costs no task its attempts: the worker is still there', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
+    const { proxy, AMQP_URL } = await brokerProxy();
     await start({ widgets: 1, workers: 2, envOf: { worker: { AMQP_URL } } });
     const identifier = await submit(service.base, counter(20));
     for (let outage = 1; outage <= 5; outage++) {
@@ -212,14 +210,13 @@ describe('a connection to the broker that breaks again and again', () => {
   }, 90_000);
 
   it('is noticed long before its heartbeats are missed, if only one end is gone', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy, { heartbeat: '60' });
+    const { proxy, AMQP_URL } = await brokerProxy({ heartbeat: '60' });
     await start({ widgets: 2, workers: 1, env: { AMQP_URL } });
     const identifier = await submit(service.base, counter(30));
     await begun(identifier);
     proxy.halfOpen();
-    const until = Date.now() + 30_000;
     const answers = async () => (await post(service.base, '/check_output/', { identifier, read: 0 })).status === 200;
-    while (!(await answers())) expect(Date.now()).toBeLessThan(until);
+    await eventually('polls are answered again', answers, { limitMs: 30_000 });
     expect(split((await collect(service.base, identifier)).output).after).toBe(counted(30));
     proxy.close();
   }, 90_000);
@@ -227,7 +224,7 @@ describe('a connection to the broker that breaks again and again', () => {
 
 describe('a broker that is there and says nothing', () => {
   it('keeps no process from ending that is told to', async () => {
-    const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
+    const { proxy, AMQP_URL } = await brokerProxy();
     await start({ widgets: 1, workers: 1, env: { AMQP_URL, SHUTDOWN_GRACE_MS: '500' } });
     await begun(await submit(service.base, counter(40)));
     proxy.silence();

@@ -5,11 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, it } from '@jest/globals';
 
-import { amqpProxy } from '../helpers/amqp-proxy.js';
 import { brokerProxy } from '../helpers/broker-proxy.js';
 import { collect, submit } from '../helpers/client.js';
 import { deploy, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
-import { tcpProxy } from '../helpers/tcp-proxy.js';
 
 /** The promise is 30 s; the rest is for a machine that has other things to do. */
 const NOTICED_MS = 40_000;
@@ -45,9 +43,9 @@ it.concurrent('a worker and a widget whose event loop does not turn any more', (
   }), 120_000);
 
 it.concurrent('a worker whose broker sends heartbeats and nothing else; its tasks go to another', async () => {
-  const { proxy, AMQP_URL } = await brokerProxy(amqpProxy);
+  const { proxy, hush, AMQP_URL } = await brokerProxy();
   await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
-    proxy.hush();
+    hush();
     const identifier = await submit(service.base, hello);
     expect(await endOf(service.workers[0] as ChildProcess)).toBe('SIGKILL');
     expect(lastWords(service, 'worker')).toHaveLength(1);
@@ -58,7 +56,7 @@ it.concurrent('a worker whose broker sends heartbeats and nothing else; its task
 }, 120_000);
 
 it.concurrent('a worker that has no broker for a while is let be', async () => {
-  const { proxy, AMQP_URL } = await brokerProxy(tcpProxy);
+  const { proxy, AMQP_URL } = await brokerProxy();
   await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
     proxy.open = false;
     proxy.cut();

@@ -5,26 +5,31 @@ import { readFileSync } from 'node:fs';
 import type { TaskDelivery } from '@code-widgets/broker';
 import type { Mode, SourceFile } from '@code-widgets/project';
 import { MESSAGE_VERSION, type FinalMessage, type OutputItem, type ReplyMessage } from '@code-widgets/protocol';
-import { createSandbox, type ProveRequest, type Sandbox, type SandboxOptions, type StepOptions } from '@code-widgets/sandbox';
+import { createSandbox, WORKSPACE, type Sandbox, type SandboxOptions } from '@code-widgets/sandbox';
 import { createLog } from '@code-widgets/service';
+import Docker from 'dockerode';
 
 import { readConfig, taskLimits } from '../../apps/worker/src/config.js';
-import { rememberGeneration } from '../../apps/worker/src/gnatprove.js';
 import { createTaskHandler } from '../../apps/worker/src/handle-task.js';
-import type { TaskLimits } from '../../apps/worker/src/task-limits.js';
+import { stepTable } from '../../apps/worker/src/step-table.js';
+import { rememberGeneration } from '../../apps/worker/src/toolchain/gnatprove.js';
 import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
-import { createEngine } from '../../packages/sandbox/src/engine.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { environment } from '../helpers/environment.js';
 
 export const namespace = `${environment('NAMESPACE')}-prove`;
 
-/** The worker's own defaults, for the run's engine. */
-const config = readConfig({
-  AMQP_URL: environment('AMQP_URL'),
-  NAMESPACE: namespace,
-  DOCKER_HOST: process.env.DOCKER_HOST,
-  DOCKER_CERT_PATH: process.env.DOCKER_CERT_PATH,
-});
+/** The worker's own defaults, for the run's engine and this image. */
+const configFor = (image: string) =>
+  readConfig({
+    AMQP_URL: environment('AMQP_URL'),
+    NAMESPACE: namespace,
+    SANDBOX_IMAGE: image,
+    RUN_IMAGE: environment('RUN_IMAGE'),
+    DOCKER_HOST: process.env.DOCKER_HOST,
+    DOCKER_CERT_PATH: process.env.DOCKER_CERT_PATH,
+  });
+const config = configFor(environment('SANDBOX_IMAGE'));
 const engine = {
   ...(config.DOCKER_HOST !== undefined && { dockerHost: config.DOCKER_HOST }),
   ...(config.DOCKER_CERT_PATH !== undefined && { dockerCertPath: config.DOCKER_CERT_PATH }),
@@ -33,10 +38,8 @@ const log = createLog('test', 'warn');
 
 const CALL_MS = 20_000;
 const CALL_BYTES = 1 << 20;
-/** Where the project lies in every container. */
-const WORKSPACE = '/workspace/sessions';
 
-export const docker = createEngine(engine);
+export const docker = new Docker(engineOptions(engine));
 
 export interface Proof {
   readonly items: readonly OutputItem[];
@@ -52,7 +55,7 @@ export interface Prover {
   readonly commands: readonly (readonly string[])[];
   /** One command in the place of gnatprove, past the worker. */
   call(command: readonly string[], files: readonly SourceFile[]): Promise<{ stdout: string; stderr: string; status: number }>;
-  prove(mode: Mode, files: readonly SourceFile[], limits?: Partial<TaskLimits>): Promise<Proof>;
+  prove(mode: Mode, files: readonly SourceFile[], changes?: { proveMs?: number }): Promise<Proof>;
   /** Waits for the removal of its containers. */
   close(): Promise<void>;
 }
@@ -60,10 +63,11 @@ export interface Prover {
 /** What a worker is that uses this image. */
 export function createProver(image: string, more: Partial<SandboxOptions> = {}): Prover {
   const commands: (readonly string[])[] = [];
+  const steps = stepTable(configFor(image));
+  const { profile } = steps.prove;
   const real = createSandbox({
     ...engine,
-    buildImage: image,
-    runImage: environment('RUN_IMAGE'),
+    profiles: Object.values(steps).map((step) => step.profile),
     seccompProfile: readFileSync(environment('SECCOMP_PROFILE'), 'utf8'),
     namespace,
     log,
@@ -71,28 +75,29 @@ export function createProver(image: string, more: Partial<SandboxOptions> = {}):
   });
   const sandbox: Sandbox = {
     ...real,
-    prove(request: ProveRequest, options: StepOptions) {
-      commands.push(request.command);
-      return real.prove(request, options);
+    execute(job, options) {
+      commands.push(job.argv);
+      return real.execute(job, options);
     },
   };
-  const generation = rememberGeneration(sandbox);
+  const generation = rememberGeneration(sandbox, profile);
 
   return {
     commands,
-    async call(command, files) {
+    async call(argv, files) {
       const said = { stdout: '', stderr: '' };
-      const { status } = await real.prove(
-        { command: [...command], files: [...files] },
-        { timeLimitMs: CALL_MS, outputLimitBytes: CALL_BYTES, onOutput: (stream, bytes) => void (said[stream] += bytes.toString('latin1')) },
+      const { status } = await real.execute(
+        { profile, argv, files, limits: { timeMs: CALL_MS, outputBytes: CALL_BYTES } },
+        { onOutput: (stream, bytes) => void (said[stream] += bytes.toString('latin1')) },
       );
       return { stdout: said.stdout.replaceAll(`${WORKSPACE}/`, ''), stderr: said.stderr, status };
     },
-    async prove(mode, files, changes = {}) {
-      const limits = { ...taskLimits(config), ...changes };
+    async prove(mode, files, { proveMs = steps.prove.timeMs } = {}) {
       const { delivery, received } = deliver(mode, files);
-      const outcome = await createTaskHandler({ sandbox, generation, limits, projectOptions: {}, log })(delivery);
-      if (outcome !== 'done') throw new Error(`the task's outcome is "${outcome}"; the log has the reason`);
+      const changed = { ...steps, prove: { ...steps.prove, timeMs: proveMs } };
+      const handle = createTaskHandler({ sandbox, generation, steps: changed, limits: taskLimits(config), projectOptions: {}, log });
+      const outcome = await handle(delivery);
+      if (outcome !== 'done') throw new Error(`the task's outcome is ${JSON.stringify(outcome)}; the log has the reason`);
       return proofOf(received);
     },
     close: () => real.close(),
@@ -121,7 +126,7 @@ function deliver(mode: Mode, files: readonly SourceFile[]): { delivery: TaskDeli
       return Promise.resolve();
     },
   };
-  return { delivery: { task, attempt: 1, lost: 0, replies, signal: new AbortController().signal }, received };
+  return { delivery: { task, attempt: 1, isGivenUp: false, replies, signal: new AbortController().signal }, received };
 }
 
 function proofOf(received: readonly Received[]): Proof {

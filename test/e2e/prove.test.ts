@@ -2,13 +2,12 @@
  * Proving, to the statuses and words that a client sees. What a real gnatprove is needed for is
  * shown with a stand-in for it (test/images/gnatprove-stand-in), which says what a real one said.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import type { Mode } from '@code-widgets/project';
 
 import { environment } from '../helpers/environment.js';
+import { eventually } from '../helpers/eventually.js';
 import { otherRecordings, recordingOf, recordings, sourcesOf, textOf, type Recording } from '../images/gnatprove-stand-in/recordings.js';
 import { buildStandIn, removeStandIns, type Generation } from '../images/gnatprove-stand-in/stand-in-images.js';
 import { containers, createProver, docker, namespace, type Prover } from './prove-harness.js';
@@ -32,12 +31,13 @@ const HELP = 'gnatprove --help';
 
 /** Resolves when a container that proves waits: those that were used are gone sooner. */
 async function proverWaits(): Promise<void> {
-  for (let before: string[] | undefined; ; ) {
+  let before: string[] = [];
+  await eventually('a container that proves waits', async () => {
     const now = await runningProvers();
-    if (before !== undefined && now.some((id) => before?.includes(id))) return;
+    const waits = now.some((id) => before.includes(id));
     before = now;
-    await sleep(SETTLED_MS);
-  }
+    return waits;
+  }, { limitMs: 50_000, everyMs: SETTLED_MS });
 }
 
 async function runningProvers(): Promise<string[]> {
@@ -78,7 +78,7 @@ describe('with a stand-in for gnatprove', () => {
     const [repo, tag] = ['gnatprove-stand-in', `${namespace}-moving`];
     const moveTo = (generation: Generation) => docker.getImage(`${repo}:${namespace}-${generation}`).tag({ repo, tag });
     await moveTo(13);
-    const prover = createProver(`${repo}:${tag}`, { preparedContainers: 2 });
+    const prover = createProver(`${repo}:${tag}`, { maxWarm: 2 });
     try {
       const recording = recordingOf('proved', 'prove');
       expect((await prover.prove('prove', sourcesOf(recording))).text('console')).toBe(UP_TO_13);

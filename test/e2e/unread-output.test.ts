@@ -1,11 +1,10 @@
 /** Output that nobody reads: what it costs the broker, and that it is there for who comes late. */
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { collect, submit, text } from '../helpers/client.js';
 import { startComposeBroker, type ComposeBroker } from '../helpers/compose-broker.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
+import { eventually } from '../helpers/eventually.js';
 import { c } from '../helpers/programs.js';
 
 const MIB = 1024 * 1024;
@@ -46,11 +45,12 @@ describe('output that nobody reads', () => {
   /** What the broker holds at most until so many tasks have ended in all. */
   async function mostMemoryUntil(count: number): Promise<number> {
     let most = 0;
-    for (const deadline = Date.now() + WAIT_MS; ended() < count; await sleep(300)) {
-      if (Date.now() > deadline) throw new Error(`${ended()} of ${count} have ended`);
+    await eventually(`${count} tasks have ended`, async () => {
+      const enough = ended() >= count;
       most = Math.max(most, await memoryMib());
-    }
-    return Math.max(most, await memoryMib());
+      return enough;
+    }, { limitMs: WAIT_MS, everyMs: 300 });
+    return most;
   }
 
   it('costs the broker no memory, however much of it there is', async () => {

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { submit, text as textOf } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
+import { eventually } from '../helpers/eventually.js';
 import { c, GREETING, HELLO, lab, outcome } from '../helpers/programs.js';
 
 const MIB = 1024 * 1024;
@@ -38,9 +39,8 @@ beforeAll(async () => {
   const flood = c('  static char b[20000]; for (int i = 0; i < 20000; i++) b[i] = 1; write(1, b, sizeof b); return 0;');
   const cases = lab(Array.from({ length: 50 }, () => ['', 'x'] as [string, string]));
   much = await submit(service.base, { mode: 'submit', files: [flood, cases, { basename: 'cli.txt', contents: '\u0001'.repeat(49_999) }] });
-  for (const deadline = Date.now() + 60_000; !service.log().some((line) => line.identifier === much && line.outcome === 'success'); await sleep(200)) {
-    if (Date.now() > deadline) throw new Error('The task with much to read has not ended within 60 s.');
-  }
+  const hasEnded = () => service.log().some((line) => line.identifier === much && line.outcome === 'success');
+  await eventually('the task with much to read has ended', hasEnded, { limitMs: 60_000, everyMs: 200 });
 }, 90_000);
 afterAll(() => service.end(), 60_000);
 

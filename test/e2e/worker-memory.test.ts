@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { limits } from '@code-widgets/sandbox';
+import { EXECUTABLE_BYTES } from '@code-widgets/sandbox';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
-import { MAX_CONCURRENCY } from '../../apps/worker/src/config.js';
+import { MAX_CONCURRENCY, readConfig } from '../../apps/worker/src/config.js';
 import { collect, submit, text, verdict, type RunRequest, type RunResult } from '../helpers/client.js';
 import { deploy, isRunning, type Deployment } from '../helpers/deployment.js';
 import { c, GREETING, lab, sayHello } from '../helpers/programs.js';
@@ -18,7 +18,8 @@ const MIB = 1024 * 1024;
 const HEADER_BYTES = 4 * MIB - 128 * 1024;
 const FILE_CHARACTERS = 50_000;
 const CASES = 4;
-const CASE_BYTES = limits.TASK_OUTPUT_BYTES / CASES;
+const OUTPUT_BYTES = readConfig({}).OUTPUT_LIMIT_BYTES;
+const CASE_BYTES = OUTPUT_BYTES / CASES;
 /** Memory that the kernel charges to a container beside the process: sockets, files being written. */
 const KERNEL_MIB = 64;
 
@@ -31,7 +32,7 @@ function headers(): RunRequest['files'] {
 
 /** Its executable has nearly the largest size, and its cases fill the task's output with control characters. */
 function largeTask(mark: number, more: RunRequest['files'] = []): RunRequest {
-  const ballast = `const volatile unsigned char ballast[${limits.EXECUTABLE_BYTES - 128 * 1024}] = {${mark}};`;
+  const ballast = `const volatile unsigned char ballast[${EXECUTABLE_BYTES - 128 * 1024}] = {${mark}};`;
   const body = `  static char block[${CASE_BYTES}];\n  memset(block, 1 + ballast[0] % 8, sizeof block);\n  fwrite(block, 1, sizeof block, stdout);\n  return 0;`;
   const cases = Array.from({ length: CASES }, (): [string, string] => ['', 'x']);
   const words = { basename: 'cli.txt', contents: 'a '.repeat(FILE_CHARACTERS / 2) };
@@ -87,7 +88,7 @@ describe(`a worker with ${MAX_CONCURRENCY} of the largest tasks at a time`, () =
     expect(results).toHaveLength(3 * MAX_CONCURRENCY);
     for (const result of results) {
       expect(result).toMatchObject({ status: 0, message: 'SUCCESS' });
-      expect(text(result, 'stdout').replace('Build completed successfully.', '')).toHaveLength(limits.TASK_OUTPUT_BYTES);
+      expect(text(result, 'stdout').replace('Build completed successfully.', '')).toHaveLength(OUTPUT_BYTES);
       expect(Object.values(verdict(result)?.cases ?? {}).map(({ status }) => status)).toEqual(Array(CASES).fill('Failed'));
     }
   });

@@ -1,17 +1,16 @@
 /** Three nodes of the compose file's broker in one cluster, as docs/deployment.md has them, behind a balancer. */
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { environment } from './environment.js';
+import { eventually } from './eventually.js';
 import { dockerCommand } from './images-engine.js';
+import { tcpProxy } from './tcp-proxy.js';
 
 const NODES = ['broker-1', 'broker-2', 'broker-3'];
 const CONTROL = '/usr/lib/rabbitmq/bin/rabbitmqctl';
-const START_MS = 120_000;
+const START = { limitMs: 120_000, everyMs: 500 };
 const ROOT = join(import.meta.dirname, '..', '..');
 
 export interface BrokerCluster {
@@ -51,13 +50,12 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
     return (JSON.parse(status) as { running_nodes?: string[] }).running_nodes?.length ?? 0;
   };
   const untilJoined = async (node: string) => {
-    for (const deadline = Date.now() + START_MS; (await running(node)) < NODES.length; await sleep(500)) {
-      if (Date.now() < deadline) continue;
+    await eventually(`${node} is in the cluster`, async () => (await running(node)) >= NODES.length, START).catch(async (cause: unknown) => {
       const { stdout } = await dockerCommand(['logs', '--tail', '20', containerOf(node)]);
-      throw new Error(`${node} has not joined the cluster within ${START_MS / 1000} s. Its log says why:\n${stdout}`);
-    }
+      throw new Error(`${node} has not joined the cluster. Its log says why:\n${stdout}`, { cause });
+    });
   };
-  const balancer = await balance(() => [...ports.values()]);
+  const balancer = await tcpProxy(() => [...ports.values()].map((port) => ({ host: '127.0.0.1', port })));
   const at = `127.0.0.1:${balancer.port}/widgets`;
   const live = () => NODES.find((node) => ports.has(node)) as string;
   /** What the broker says of each queue, as text. */
@@ -101,44 +99,11 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
       await dockerCommand(['run', '--detach', '--name', containerOf(node), '--hostname', node, '--network-alias', node, ...options, image]);
     }
     await Promise.all(NODES.map((node) => untilJoined(node).then(() => findPort(node))));
-    for (const deadline = Date.now() + START_MS; (await cluster.membersOf(`${namespace}.tasks`)) < NODES.length; await sleep(500)) {
-      if (Date.now() > deadline) throw new Error(`The task queue has not got a member on each node within ${START_MS / 1000} s: see rabbitmq/cluster.conf.`);
-    }
+    const isOnAll = async () => (await cluster.membersOf(`${namespace}.tasks`)) >= NODES.length;
+    await eventually('the task queue has a member on each node (see rabbitmq/cluster.conf)', isOnAll, START);
   } catch (error) {
     await cluster.end();
     throw error;
   }
   return cluster;
-}
-
-/** A TCP balancer: each connection goes to the next of the ports, or to the one after it if that takes none. */
-async function balance(targets: () => number[]): Promise<{ port: number; close: () => void }> {
-  const open = new Set<Socket>();
-  let turn = 0;
-  const forward = (incoming: Socket, [port, ...others]: number[]) => {
-    if (port === undefined) return void incoming.destroy();
-    const outgoing = connect(port, '127.0.0.1');
-    const failed = () => forward(incoming, others);
-    outgoing.once('error', failed).once('connect', () => {
-      outgoing.off('error', failed);
-      for (const [one, other] of [[incoming, outgoing], [outgoing, incoming]] as const) {
-        open.add(one);
-        one.on('error', () => undefined).on('close', () => (open.delete(one), other.destroy()));
-      }
-      incoming.pipe(outgoing).pipe(incoming);
-    });
-  };
-  const server = createServer((incoming) => {
-    const all = targets();
-    forward(incoming, all.map((_, i) => all[(turn + i) % all.length] as number));
-    turn++;
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () => {
-      server.close();
-      for (const socket of open) socket.destroy();
-    },
-  };
 }

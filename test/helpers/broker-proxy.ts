@@ -1,16 +1,65 @@
-/** A proxy of any kind between processes and the run's broker. */
-import type { NetConnectOpts } from 'node:net';
+/** A proxy between processes and the run's broker. */
+import { Transform, type TransformCallback } from 'node:stream';
 
 import { environment } from './environment.js';
+import { tcpProxy, type TcpProxy } from './tcp-proxy.js';
 
-/** Resolves with the address by which the broker is reached through it. */
-export async function brokerProxy<P extends { port: number }>(
-  open: (target: NetConnectOpts) => Promise<P>,
-  { heartbeat }: { heartbeat?: string } = {},
-): Promise<{ proxy: P; AMQP_URL: string }> {
+/** A frame of type 8, on channel 0, without a payload. */
+const HEARTBEAT = Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce]);
+/** Well below the interval of the connection; the broker itself sends heartbeats only when it sends nothing else. */
+const HEARTBEAT_MS = 1000;
+/** Type, channel and payload size of a frame, before its payload; one byte ends it. */
+const FRAME_HEADER_BYTES = 7;
+
+export interface BrokerProxy {
+  readonly proxy: TcpProxy;
+  /** Address of the broker through the proxy. */
+  readonly AMQP_URL: string;
+  /** From now on the open connections receive heartbeats and nothing else. */
+  readonly hush: () => void;
+}
+
+export async function brokerProxy({ heartbeat }: { heartbeat?: string } = {}): Promise<BrokerProxy> {
   const address = new URL(environment('AMQP_URL'));
-  const proxy = await open({ host: address.hostname, port: Number(address.port || 5672) });
+  const open = new Set<Frames>();
+  const proxy = await tcpProxy({ host: address.hostname, port: Number(address.port || 5672) }, (near) => {
+    const frames = new Frames();
+    frames.pipe(near).on('close', () => (open.delete(frames), frames.destroy()));
+    open.add(frames);
+    return frames;
+  });
   [address.hostname, address.port] = ['127.0.0.1', String(proxy.port)];
   if (heartbeat !== undefined) address.searchParams.set('heartbeat', heartbeat);
-  return { proxy, AMQP_URL: address.href };
+  return { proxy, AMQP_URL: address.href, hush: () => open.forEach((frames) => frames.hush()) };
+}
+
+/** Forwards whole frames, so that a heartbeat never comes in the middle of one. */
+class Frames extends Transform {
+  private rest = Buffer.alloc(0);
+  private beat: NodeJS.Timeout | undefined;
+
+  hush(): void {
+    this.beat ??= setInterval(() => this.push(HEARTBEAT), HEARTBEAT_MS).unref();
+  }
+
+  override _transform(bytes: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.rest = Buffer.concat([this.rest, bytes]);
+    while (this.rest.length >= FRAME_HEADER_BYTES) {
+      const size = FRAME_HEADER_BYTES + this.rest.readUInt32BE(3) + 1;
+      if (this.rest.length < size) break;
+      if (this.beat === undefined) this.push(this.rest.subarray(0, size));
+      this.rest = this.rest.subarray(size);
+    }
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    clearInterval(this.beat);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearInterval(this.beat);
+    done(error);
+  }
 }

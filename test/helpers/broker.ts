@@ -53,7 +53,7 @@ export async function removeNamespace(amqpUrl: string, namespace: string, identi
   const channel = await connection.createChannel();
   for (const identifier of identifiers) await channel.deleteQueue(`${namespace}.reply.${identifier}`);
   for (const name of ['tasks', 'dead']) await channel.deleteQueue(`${namespace}.${name}`);
-  for (const name of ['submit', 'dead', 'replies']) await channel.deleteExchange(`${namespace}.${name}`);
+  for (const name of ['submit', 'dead', 'replies', 'attempts']) await channel.deleteExchange(`${namespace}.${name}`);
   await connection.close();
 }
 

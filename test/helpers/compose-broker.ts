@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { connect, credentials, type ChannelModel } from 'amqplib';
 
 import { environment } from './environment.js';
+import { eventually } from './eventually.js';
 import { dockerCommand } from './images-engine.js';
 
 const START_MS = 120_000;
@@ -65,12 +65,11 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
     rmSync(folder, { recursive: true });
   };
   const answers = () => connectAs('widget').then((connection) => connection.close().then(() => true), () => false);
-  for (const deadline = Date.now() + START_MS; !(await answers()); await sleep(200)) {
-    if (Date.now() < deadline) continue;
+  await eventually('the broker answers', answers, { limitMs: START_MS, everyMs: 200 }).catch(async (cause: unknown) => {
     const { stdout, stderr } = await dockerCommand(['logs', '--tail', '20', id]);
     await end();
-    throw new Error(`The broker has not answered within ${START_MS / 1000} s. Its log says why:\n${stdout}${stderr}`);
-  }
+    throw new Error(`The broker has not answered. Its log says why:\n${stdout}${stderr}`, { cause });
+  });
   const exec = async (...command: string[]) => (await dockerCommand(['exec', id, ...command])).stdout;
   const log = async () => {
     const { stdout, stderr } = await dockerCommand(['logs', id]);

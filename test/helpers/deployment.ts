@@ -5,7 +5,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -14,13 +13,13 @@ import Docker from 'dockerode';
 import { appArguments } from '../../scripts/lib/app.js';
 import { environment } from './environment.js';
 import { removeNamespace } from './broker.js';
+import { eventually } from './eventually.js';
+import { httpProxy } from './http-proxy.js';
 import { newNamespace } from './namespace.js';
-import { roundRobin } from './round-robin.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Of a start that takes a second; a machine may be slow, and have much else to do. */
 const READY_MS = 60_000;
-const LINE_MS = 10_000;
 
 export interface DeploymentOptions {
   widgets?: number;
@@ -93,19 +92,18 @@ export async function deploy({
     throw error;
   });
   const deployment = { widgets: started[0], workers: started[1] };
-  const proxy = await roundRobin(() => deployment.widgets.filter(({ process: child }) => isRunning(child)).map(({ base }) => base));
+  const running = () => deployment.widgets.filter(({ process: child }) => isRunning(child));
+  const proxy = await httpProxy(() => running().map(({ base }) => ({ host: '127.0.0.1', port: new URL(base).port })));
 
   return {
     ...deployment,
-    base: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    base: proxy.address,
     namespace,
     log: () => lines.map(parseLine),
-    async lineOfEnd(identifier) {
-      for (const deadline = Date.now() + LINE_MS; ; await sleep(20)) {
-        const found = lines.filter((line) => line.includes(identifier)).map(parseLine).find(({ outcome }) => outcome !== undefined && outcome !== 'retry');
-        if (found) return found;
-        if (Date.now() > deadline) throw new Error(`no worker has logged an end of ${identifier}`);
-      }
+    lineOfEnd(identifier) {
+      const linesOfTask = () => lines.filter((line) => line.includes(identifier)).map(parseLine);
+      const find = () => linesOfTask().find(({ outcome }) => outcome !== undefined && outcome !== 'retry');
+      return eventually(`a worker has logged the end of ${identifier}`, find, { everyMs: 20 });
     },
     async addWorker() {
       const worker = await start('worker');
@@ -118,7 +116,6 @@ export async function deploy({
     },
     async end() {
       proxy.close();
-      proxy.closeAllConnections();
       await endAll();
       const accepted = lines.map(parseLine).filter(({ msg }) => msg === 'task accepted');
       await removeNamespace(AMQP_URL, namespace, accepted.map(({ identifier }) => String(identifier)));

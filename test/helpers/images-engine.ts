@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 import Docker from 'dockerode';
 
-import { engineOptions } from '../../packages/sandbox/src/engine.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 
 const { IMAGES_DOCKER_HOST } = process.env;
 

@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { buildImage } from './build-image.js';
 import { environment } from './environment.js';
+import { eventually } from './eventually.js';
 import { dockerCommand, sandboxesSocket } from './images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -69,12 +69,11 @@ export async function startSocketProxy(namespace: string, runtime = ''): Promise
     rmSync(folder, { recursive: true });
   };
   const answers = () => ask({ method: 'GET', path: '/_ping' }).then((status) => status === 200, () => false);
-  for (const deadline = Date.now() + START_MS; !(await answers()); await sleep(50)) {
-    if (Date.now() < deadline) continue;
+  await eventually('the socket proxy answers', answers, { limitMs: START_MS }).catch(async (cause: unknown) => {
     const { stdout, stderr } = await dockerCommand(['logs', name]);
     await end();
-    throw new Error(`The socket proxy has not answered within ${START_MS / 1000} s. Its log says why:\n${stdout}${stderr}`);
-  }
+    throw new Error(`The socket proxy has not answered. Its log says why:\n${stdout}${stderr}`, { cause });
+  });
   return { dockerHost: `unix://${socketPath}`, ask, end };
 }
 

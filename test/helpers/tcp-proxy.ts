@@ -1,48 +1,63 @@
-/** A TCP proxy that fails as networks do: what is between a process and its broker, or its engine. */
+/** A TCP proxy that fails as networks do, between a process and its broker or its engine. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 
 export interface TcpProxy {
-  port: number;
+  readonly port: number;
   /** Breaks all connections at once. */
-  cut: () => void;
-  /** The far ends are gone, and nobody tells the near ones. */
-  halfOpen: () => void;
-  /** Takes everything and hands on nothing, new connections included, until `resume`. */
-  silence: () => void;
-  resume: () => void;
-  /** Whether new connections are taken. */
+  cut(): void;
+  /** Closes the far end of each connection, and leaves the near end open. */
+  halfOpen(): void;
+  /** Accepts everything and forwards nothing, new connections included, until `resume`. */
+  silence(): void;
+  resume(): void;
+  /** Whether new connections are accepted. */
   open: boolean;
-  close: () => void;
+  close(): void;
 }
 
 interface Link {
-  incoming: Socket;
-  outgoing: Socket;
+  readonly near: Socket;
+  readonly far: Socket;
+  /** Takes what comes from `far`. */
+  back: Writable;
 }
 
-export async function tcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
+/**
+ * Connects to the target, or to the next of several targets (round robin). A target that refuses a
+ * connection is passed over.
+ *
+ * @param intercept called for each connection before bytes flow; what comes from the target is written to its result
+ */
+export async function tcpProxy(target: NetConnectOpts | (() => NetConnectOpts[]), intercept = (near: Socket): Writable => near): Promise<TcpProxy> {
   const links = new Set<Link>();
-  let silent = false;
-  const join = ({ incoming, outgoing }: Link) => void incoming.pipe(outgoing).pipe(incoming);
-  const part = ({ incoming, outgoing }: Link) => {
-    for (const [one, other] of [[incoming, outgoing], [outgoing, incoming]] as const) one.unpipe(other).pause();
-  };
-  const server = createServer((incoming) => {
-    if (!proxy.open) {
-      incoming.destroy();
-      return;
-    }
-    const link = { incoming, outgoing: connect(target) };
+  let [silent, turn] = [false, 0];
+  const dial = (near: Socket, [first, ...others]: NetConnectOpts[]) => {
+    if (first === undefined) return void near.destroy();
+    const far = connect(first).setNoDelay().unref();
+    const link: Link = { near, far, back: near };
     links.add(link);
-    const end = () => {
-      links.delete(link);
-      incoming.destroy();
-      link.outgoing.destroy();
+    const leave = () => links.delete(link);
+    const failed = () => {
+      leave();
+      dial(near, others);
     };
-    // A test that has failed and closed nothing must not keep the run from ending.
-    for (const socket of [incoming, link.outgoing]) socket.unref().on('error', () => undefined).on('close', end);
-    if (!silent) join(link);
+    near.on('close', () => {
+      leave();
+      if (far.connecting) far.destroy();
+    });
+    far.once('error', failed).once('connect', () => {
+      far.off('error', failed).on('close', leave);
+      link.back = intercept(near);
+      joinSockets(near, far, link.back);
+      if (silent) part(link);
+    });
+  };
+  const server = createServer({ noDelay: true }, (near) => {
+    if (!proxy.open) return void near.destroy();
+    near.unref().on('error', () => undefined);
+    dial(near, typeof target === 'function' ? inTurn(target(), turn++) : [target]);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   server.unref();
@@ -51,12 +66,12 @@ export async function tcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
     port: (server.address() as AddressInfo).port,
     open: true,
     cut() {
-      for (const { incoming, outgoing } of links) for (const socket of [incoming, outgoing]) socket.destroy();
+      for (const { near, far } of links) for (const socket of [near, far]) socket.destroy();
     },
     halfOpen() {
       for (const link of links) {
         part(link);
-        link.outgoing.removeAllListeners('close').destroy();
+        link.far.removeAllListeners('close').destroy();
       }
     },
     silence() {
@@ -65,7 +80,7 @@ export async function tcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
     },
     resume() {
       silent = false;
-      for (const link of links) if (!link.outgoing.destroyed) join(link);
+      for (const link of links) if (!link.far.destroyed && !link.far.connecting) join(link);
     },
     close() {
       proxy.cut();
@@ -74,3 +89,26 @@ export async function tcpProxy(target: NetConnectOpts): Promise<TcpProxy> {
   };
   return proxy;
 }
+
+function join({ near, far, back }: Link): void {
+  near.pipe(far);
+  far.pipe(back);
+}
+
+function part({ near, far, back }: Link): void {
+  near.unpipe(far).pause();
+  far.unpipe(back).pause();
+}
+
+/** Forwards in both directions until either socket closes; then the other is closed as well. */
+export function joinSockets(near: Socket, far: Socket, back: Writable = near): void {
+  for (const [one, other] of [[near, far], [far, near]] as const) {
+    // Unref: a failed test that closed nothing must not keep the run alive. Close: pipe() stops reading
+    // a socket when the one that it writes to breaks, and so would never notice its end.
+    one.unref().on('error', () => undefined).on('close', () => other.destroySoon());
+  }
+  join({ near, far, back });
+}
+
+/** All of them, in order, beginning with the one whose turn it is. */
+export const inTurn = <T>(all: readonly T[], turn: number): T[] => all.map((_, i) => all[(turn + i) % all.length] as T);

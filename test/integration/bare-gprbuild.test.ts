@@ -1,13 +1,14 @@
-/** What the image prepares for gprbuild makes it faster, and nothing else. */
+/** What the image and the worker prepare for gprbuild makes it faster, and nothing else. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Value } from 'typebox/value';
 
 import { BUILD_COMMAND, createProject, type Project, ProjectError } from '@code-widgets/project';
 import { RunProgramRequest } from '@code-widgets/protocol';
 
+import { gprbuild } from '../../apps/worker/src/toolchain/gprbuild.js';
 import { createRandom, type Random } from '../chaos/random.js';
 import { loadFixtures } from '../helpers/golden.js';
-import { collect, containers, sandbox, shell } from './sandbox-harness.js';
+import { collect, containers, profiles, sandbox, shell } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 
@@ -19,7 +20,8 @@ afterAll(async () => {
 
 /** More by hand, after a change to the image: PROGRAMS=200. */
 const PROGRAMS = Number(process.env.PROGRAMS ?? 16);
-const BARE = 'unset GPR_CONFIG GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
+/** Without what the profile of a build sets. */
+const BARE = 'unset GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
 
 /** The golden programs, most of them spoilt in one place: they have errors or warnings then, of every tool. */
 function spoiltPrograms(count: number): Project[] {
@@ -60,23 +62,25 @@ describe('a build', () => {
 
   it('is tried with as many programs as were asked for', () => expect(projects).toHaveLength(PROGRAMS));
 
-  it.each(projects.map((project, i) => [i, project] as const))('says what a bare gprbuild says: program %i', async (_, { files, main }) => {
-    const build = (argv: readonly string[]) =>
-      collect((options) => sandbox.build({ command: [...argv], files: [...files], ...(main && { executable: main.executable }) }, options));
+  it.each(projects.map((project, i) => [i, project] as const))('says what a bare gprbuild says: program %i', async (_, { files, main, languages }) => {
+    const build = (command: { argv: readonly string[]; environment?: Record<string, string> }) =>
+      collect(sandbox, { profile: profiles.build, ...command, files, ...(main && { copyOut: main.executable }) });
     const { argv } = BUILD_COMMAND;
-    const [ours, bare] = [await build(argv), await build(['sh', '-c', BARE, 'sh', ...argv])];
+    const [ours, bare] = [await build(gprbuild(argv, languages)), await build({ argv: ['sh', '-c', BARE, 'sh', ...argv] })];
     // Its debug information names the switches, of which the service's configuration has one more.
-    const seen = ({ stdout, stderr, status, executable }: typeof ours) => ({ stdout, stderr, status, isBuilt: executable !== undefined });
+    const seen = ({ stdout, stderr, status, copiedOut }: typeof ours) => ({ stdout, stderr, status, isBuilt: copiedOut !== undefined });
     expect(seen(ours)).toEqual(seen(bare));
   });
 
   it('is given a knowledge base of nothing but targets', async () => {
-    const { stdout } = await shell('ls "$(dirname "$(command -v gprbuild)")/../share/gprconfig"');
+    const [path = ''] = gprbuild(BUILD_COMMAND.argv, ['Ada']).argv;
+    const { stdout } = await shell(`ls "$(dirname ${path})/../share/gprconfig"`);
     expect(stdout).toBe('fallback_targets.xml\ntargetset.xml\n');
   });
 
   it('has the whole one where it has to find its configuration', async () => {
-    const request = { command: ['sh', '-c', 'command -v gprbuild'], files: [], findConfiguration: true };
-    expect(await collect((options) => sandbox.build(request, options))).toMatchObject({ stdout: '/usr/bin/gprbuild\n' });
+    const { argv, environment } = gprbuild(BUILD_COMMAND.argv, []);
+    expect(environment).toEqual({});
+    expect(await shell(`command -v ${argv[0]}; env | grep GPR_CONFIG`)).toMatchObject({ stdout: '/usr/bin/gprbuild\n', status: 1 });
   });
 });

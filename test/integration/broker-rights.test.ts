@@ -13,10 +13,12 @@ import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import { runProgram, text } from '../helpers/client.js';
 import { refusalOf, startComposeBroker, type ComposeBroker } from '../helpers/compose-broker.js';
 import { deploy } from '../helpers/deployment.js';
+import { eventually } from '../helpers/eventually.js';
 
 type Act = (channel: ConfirmChannel, name: (last: string) => string) => unknown;
 
 const REPLY = 'reply.11111111-2222-4333-8444-555555555555';
+const LOG = 'attempts.11111111-2222-4333-8444-555555555555';
 const BODY = Buffer.from('{}');
 /** As the topology declares them, a reply queue but for its limits, which a policy sets as well. */
 const DURABLE = { durable: true };
@@ -82,11 +84,15 @@ const ofNobody: [string, Act][] = [
   ['has tasks delivered as replies, by way of exchanges', (channel, name) => channel.bindExchange(name('replies'), name('submit'), 'run')],
 ];
 const ofTheWorker: [string, Act][] = [
+  ['opens a log of attempts', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
+  ['notes an attempt', (channel, name) => channel.publish(name('attempts'), 'x', BODY)],
   ['consumes tasks', (channel, name) => consume(channel, name('tasks'))],
   ['gets a task', (channel, name) => channel.get(name('tasks'))],
   ['throws the tasks away', (channel, name) => channel.purgeQueue(name('tasks'))],
 ];
 const ofTheWidget: [string, Act][] = [
+  ['reads a reply queue', (channel, name) => consume(channel, name(REPLY))],
+  ['empties a reply queue', (channel, name) => channel.purgeQueue(name(REPLY))],
   ['publishes a task', (channel, name) => channel.publish(name('submit'), 'run', BODY)],
   ['opens a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-0`), DURABLE)],
   ['has another task\'s replies delivered to a queue', (channel, name) => channel.bindQueue(name(REPLY), name('replies'), 'x')],
@@ -129,9 +135,12 @@ describe('with these rights', () => {
 
   it.each([
     ['publishes a reply', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
-    ['looks into a reply queue', (channel, name) => channel.consume(name(REPLY), () => undefined, { exclusive: true })],
-    // Not its work; SECURITY.md says so. RabbitMQ has one right for both.
-    ['empties a reply queue', (channel, name) => channel.purgeQueue(name(REPLY))],
+    ['asks whether a reply queue is there', (channel, name) => channel.checkQueue(name(REPLY))],
+    ['opens a log of attempts', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
+    ['has notes delivered to it', (channel, name) => channel.bindQueue(name(LOG), name('attempts'), 'x')],
+    ['notes an attempt', (channel, name) => channel.publish(name('attempts'), 'x', BODY)],
+    ['reads the log of attempts', (channel, name) => channel.get(name(LOG))],
+    ['removes a log of attempts', (channel, name) => channel.deleteQueue(name(LOG))],
     [
       'takes a task and sets it aside',
       async (channel, name) => {
@@ -146,7 +155,7 @@ describe('with these rights', () => {
   it('what a worker sets aside is there for the operator', async () => {
     const channel = await connections.widget.createChannel();
     const kept = async () => (await channel.checkQueue(`${broker.namespace}.dead`)).messageCount;
-    for (const deadline = Date.now() + 5000; (await kept()) < 1 && Date.now() < deadline; ) await sleep(50);
+    await eventually('the task is dead-lettered', async () => (await kept()) > 0, { limitMs: 5000 });
     expect(await kept()).toBe(1);
     await channel.close();
   });
@@ -154,7 +163,7 @@ describe('with these rights', () => {
   it('nothing is there but what is to be there', async () => {
     const names = ['dead', REPLY, 'tasks'].map((last) => `${broker.namespace}.${last}`);
     expect(await list('-p', 'widgets', 'list_queues', 'name')).toEqual(names);
-    const exchanges = ['dead', 'replies', 'submit'].map((last) => `${broker.namespace}.${last}`);
+    const exchanges = ['attempts', 'dead', 'replies', 'submit'].map((last) => `${broker.namespace}.${last}`);
     expect((await list('-p', 'widgets', 'list_exchanges', 'name')).filter((name) => !/^(amq\..*)?$/.test(name))).toEqual(exchanges);
   }, 30_000);
 
@@ -191,8 +200,7 @@ describe('with these rights', () => {
       { ...(broker.settings.worker as { AMQP_URL: string }), NAMESPACE: 'elsewhere', WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 },
       { info: note, warn: note, error: note },
     );
-    for (const deadline = Date.now() + 10_000; said.length === 0 && Date.now() < deadline; ) await sleep(50);
-    await app.close();
+    await eventually('the app says something', () => said.length > 0).finally(() => app.close());
     expect(said[0]).toMatch(/is not there, and this user may not declare it: import rabbitmq\/definitions.json/);
   }, 20_000);
 });
@@ -223,7 +231,7 @@ describe('an operator with the rights that docs/operations.md names', () => {
     await outcomeOf('worker', async (channel, name) => {
       for (let task; (task = await channel.get(name('tasks'))); ) channel.reject(task, false);
     });
-    for (const deadline = Date.now() + 5000; !(await lettersSeen()).some(({ task }) => task) && Date.now() < deadline; ) await sleep(50);
+    await eventually('a task is dead-lettered', async () => (await lettersSeen()).some(({ task }) => task), { limitMs: 5000 });
   }, 60_000);
   afterAll(() => operator.close());
 

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { limits, type Sandbox, type SandboxOptions, type SourceFile } from '../../packages/sandbox/src/sandbox.js';
-import { address, collect, containers, createTestSandbox, movingName, recordCalls, warnings, type MovingName } from './sandbox-harness.js';
+import { buildCachePolicy } from '../../apps/worker/src/toolchain/gprbuild.js';
+import type { SourceFile } from '../../packages/sandbox/src/job.js';
+import { IMAGE_KNOWN_MS, type Sandbox, type SandboxOptions } from '../../packages/sandbox/src/sandbox.js';
+import { eventually } from '../helpers/eventually.js';
+import { address, buildJob, collect, containers, createTestSandbox, movingName, profilesFor, recordCalls, warnings, type Changes, type MovingName } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 const MIB = 1024 * 1024;
@@ -21,15 +24,15 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const sandboxes: Sandbox[] = [];
 afterAll(() => Promise.all(sandboxes.map((each) => each.close())));
 function newSandbox(engine: { dockerHost?: string } = address, more: Partial<SandboxOptions> = {}): Sandbox {
-  const sandbox = createTestSandbox(engine, undefined, { buildCache: { folder, maxBytes: 100 * MIB }, ...more });
+  const sandbox = createTestSandbox(engine, undefined, { cache: { folder, maxBytes: 100 * MIB, policy: buildCachePolicy('build') }, ...more });
   sandboxes.push(sandbox);
   return sandbox;
 }
 
 const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n' };
 const program = (contents: string): SourceFile[] => [{ basename: 'main.c', contents }, PROJECT];
-const build = (sandbox: Sandbox, files: SourceFile[], command = ['gprbuild', '-q', '-P', 'main.gpr'], limits = {}) =>
-  collect((options) => sandbox.build({ command, files, executable: 'main' }, options), limits);
+const build = (sandbox: Sandbox, files: SourceFile[], argv = buildJob(files).argv, changes: Changes = {}) =>
+  collect(sandbox, { ...buildJob(files), argv }, changes);
 /** By a worker that has ended. */
 const buildFirst = async (files: SourceFile[]) => {
   const sandbox = newSandbox();
@@ -37,8 +40,9 @@ const buildFirst = async (files: SourceFile[]) => {
   await sandbox.close();
   return end;
 };
-/** Without what may differ: the time, and how the executable is cut. */
-const comparable = ({ executable, ...end }: Awaited<ReturnType<typeof build>>) => ({ ...end, ms: 0, executable: executable && Buffer.concat(executable) });
+/** Without what may differ: the time, how the executable is cut, and whether there was a container. */
+const comparable = ({ copiedOut, ...end }: Awaited<ReturnType<typeof build>>) =>
+  ({ ...end, ms: 0, ranInImage: undefined, copiedOut: copiedOut && Buffer.concat(copiedOut) });
 /** How many containers were made for what `use` does. */
 const containersFor = async (use: (sandbox: Sandbox) => Promise<unknown>) => {
   const calls = await recordCalls(async (engine) => {
@@ -62,14 +66,14 @@ describe('a build of what was built before', () => {
     let second: typeof first | undefined;
     expect(await containersFor(async (sandbox) => (second = await build(sandbox, files)))).toBe(0);
     expect(comparable(second as typeof first)).toEqual(comparable(first));
-    expect(first.status === 0).toBe(first.executable !== undefined);
+    expect(first.status === 0).toBe(first.copiedOut !== undefined);
   });
 
   it.each<[string, (sandbox: Sandbox) => Promise<unknown>]>([
     ['a file is another', (sandbox) => build(sandbox, program(`${HELLO} `))],
     ['a file has another name', (sandbox) => build(sandbox, [...program(HELLO).slice(0, 1), { ...PROJECT, basename: 'other.gpr' }])],
     ['there is one more file', (sandbox) => build(sandbox, [...program(HELLO), { basename: 'a.h', contents: '' }])],
-    ['the command is another', (sandbox) => build(sandbox, program(HELLO), ['gprbuild', '-P', 'main.gpr'])],
+    ['the command is another', (sandbox) => build(sandbox, program(HELLO), buildJob([], ['gprbuild', '-P', 'main.gpr']).argv)],
   ])('is another one, if %s', async (_, again) => {
     await buildFirst(program(HELLO));
     expect(await containersFor(again)).toBe(1);
@@ -91,7 +95,7 @@ describe('a build of what was built before', () => {
 
   it('is made anew after one that came to its limit', async () => {
     const slow = ['sh', '-c', 'sleep 2; exit 0'];
-    expect(await build(newSandbox(), program(HELLO), slow, { timeLimitMs: 500 })).toMatchObject({ limit: 'time' });
+    expect(await build(newSandbox(), program(HELLO), slow, { timeMs: 500 })).toMatchObject({ limit: 'time' });
     const sandbox = newSandbox();
     expect(await build(sandbox, program(HELLO), slow)).toMatchObject({ status: 0 });
     await sandbox.close();
@@ -100,7 +104,7 @@ describe('a build of what was built before', () => {
   it('is made once, if many ask at once', async () => {
     let ends: Awaited<ReturnType<typeof build>>[] = [];
     expect(await containersFor(async (sandbox) => (ends = await Promise.all([1, 2, 3, 4].map(() => build(sandbox, program(HELLO))))))).toBe(1);
-    expect(new Set(ends.map(({ executable }) => executable && Buffer.concat(executable).toString('base64'))).size).toBe(1);
+    expect(new Set(ends.map(({ copiedOut }) => copiedOut && Buffer.concat(copiedOut).toString('base64'))).size).toBe(1);
   });
 
   it('does not use a file that was changed, and says so', async () => {
@@ -126,11 +130,14 @@ describe('a build in an image whose name is given to another', () => {
   });
 
   const open = (more: Partial<SandboxOptions> = {}) => {
-    const sandbox = newSandbox(address, { buildImage: name.name, ...more });
+    const sandbox = newSandbox(address, { profiles: Object.values(profilesFor(name.name)), ...more });
     others.push(sandbox);
     return sandbox;
   };
-  const imageOf = async (sandbox: Sandbox, text: string) => (await build(sandbox, program(text), ['cat', '/image'])).stdout.trim();
+  const imageOf = async (sandbox: Sandbox, text: string) => {
+    const job = { ...buildJob(program(text)), profile: profilesFor(name.name).build, argv: ['cat', '/image'] };
+    return (await collect(sandbox, job)).stdout.trim();
+  };
 
   it('is not kept for the one that the worker took it for', async () => {
     const sandbox = open();
@@ -138,15 +145,15 @@ describe('a build in an image whose name is given to another', () => {
     await name.moveTo('new');
     await imageOf(sandbox, HELLO);
     await sandbox.close();
-    expect(warnings).toContain('a build may have been made in another image than was asked for: not kept');
+    expect(warnings).toContain('a build may have been made in another image than was asked for: not cached');
     expect(await imageOf(open(), HELLO)).toBe('new');
     await name.moveTo('old');
     expect(await imageOf(open(), HELLO)).toBe('old');
   });
 
   it('is not kept for the new one, if it was made in a container that had waited', async () => {
-    const sandbox = open({ preparedContainers: 1 });
-    for (const deadline = Date.now() + 30_000; (await containers()).length < 2; await sleep(50)) expect(Date.now()).toBeLessThan(deadline);
+    const sandbox = open({ maxWarm: 1 });
+    await eventually('two containers wait', async () => (await containers()).length >= 2, { limitMs: 30_000 });
     await sleep(READY_MS);
     await name.moveTo('new');
     await imageOf(sandbox, HELLO);
@@ -157,10 +164,10 @@ describe('a build in an image whose name is given to another', () => {
   });
 
   it('is the new one\'s after a moment, whatever waits', async () => {
-    const sandbox = open({ preparedContainers: 1 });
+    const sandbox = open({ maxWarm: 1 });
     expect(await imageOf(sandbox, HELLO)).toBe('old');
     await name.moveTo('new');
-    await sleep(limits.IMAGE_KNOWN_MS);
+    await sleep(IMAGE_KNOWN_MS);
     expect(await imageOf(sandbox, HELLO)).toBe('new');
     expect(await imageOf(sandbox, `${HELLO} `)).toBe('new');
   });

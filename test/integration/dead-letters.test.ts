@@ -192,7 +192,7 @@ describe('nothing is lost', () => {
     expect(identifiers(await look())).toEqual([identifier]);
   });
 
-  it('by looking, however often: what a broker would drop for that is there as a fresh copy in time', async () => {
+  it('by looking, however often', async () => {
     const identifier = await setTaskAside();
     let before: unknown;
     for (let i = 0; i < 45; i++) {
@@ -200,10 +200,6 @@ describe('nothing is lost', () => {
       expect([letter?.identifier, ...more]).toEqual([identifier]);
       before ??= letter;
       expect(letter).toEqual(before);
-      const channel = await test.broker.openChannel();
-      const message = await channel.get(test.broker.topology.deadQueue);
-      expect(message && Number(message.properties.headers?.['x-delivery-count'] ?? 0)).toBeLessThan(15);
-      await channel.close();
     }
   }, 30_000);
 

@@ -2,29 +2,30 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { StepKind } from '../../apps/worker/src/step-table.js';
+import { warmSpec, type ContainerSpec } from '../../packages/sandbox/src/container-options.js';
+import { createDockerRuntime } from '../../packages/sandbox/src/docker-runtime.js';
 import { IdleGate } from '../../packages/sandbox/src/idle-gate.js';
-import { waitingShape, type ContainerShape } from '../../packages/sandbox/src/container-options.js';
-import type { StepContainer } from '../../packages/sandbox/src/container.js';
 import { Images } from '../../packages/sandbox/src/images.js';
-import type { StepKind } from '../../packages/sandbox/src/launcher-request.js';
-import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
-import { Pool } from '../../packages/sandbox/src/pool.js';
 import { Removals } from '../../packages/sandbox/src/removals.js';
 import type { Sandbox } from '../../packages/sandbox/src/sandbox.js';
-import { collect, containers, contextOfTests, createTestSandbox, docker, warnings } from './sandbox-harness.js';
+import { WarmPool } from '../../packages/sandbox/src/warm-pool.js';
+import { eventually } from '../helpers/eventually.js';
+import { address, collect, confining, containers, createTestSandbox, docker, profiles, shellJob, warnings } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
-const STEP_MS = 20_000;
+const PATIENT = { limitMs: 30_000 };
 /** From a container that runs to a launcher that has said so, on a slow machine. */
 const READY_MS = 2_000;
-const shapesFor = (waitMs?: number) => {
-  const shape = (kind: StepKind) => waitingShape(kind, STEP_MS, CONTAINER_LIMITS, waitMs);
-  return { build: shape('build'), run: shape('run'), prove: shape('prove') };
+const specsFor = (waitMs?: number): Record<StepKind, ContainerSpec> => {
+  const { build, run, prove } = profiles;
+  return { build: warmSpec(build, waitMs), run: warmSpec(run, waitMs), prove: warmSpec(prove, waitMs) };
 };
-const shapes = shapesFor();
+const specs = specsFor();
+const runtime = createDockerRuntime(address);
 const idle = new IdleGate();
-const images = new Images(docker, contextOfTests.images);
-const removals = new Removals(docker, idle, { warn: (_, message) => warnings.push(message) });
+const images = new Images(runtime);
+const removals = new Removals(runtime, idle, { warn: (_, message) => warnings.push(message) });
 
 let open: { close: () => Promise<void> }[] = [];
 const keep = <T extends { close: () => Promise<void> }>(each: T): T => (open.push(each), each);
@@ -35,33 +36,31 @@ afterEach(async () => {
   expect(await containers()).toEqual([]);
 });
 
-const newPool = ({ waitMs, known = images, ...more }: { most?: number; waitMs?: number; reviewMs?: number; known?: Images } = {}) =>
-  keep(new Pool({ docker, context: contextOfTests, images: known, removals, idle }, { most: 4, shapes: shapesFor(waitMs), ...more }));
-const ids = { build: '', run: '', prove: '' };
+const newPool = ({ waitMs, known = images, maxWarm = 4, reviewMs }: { maxWarm?: number; waitMs?: number; reviewMs?: number; known?: Images } = {}) => {
+  const options = { maxWarm, specs: Object.values(specsFor(waitMs)), ...(reviewMs !== undefined && { reviewMs }) };
+  return keep(new WarmPool({ runtime, confining, images: known, removals, idle }, options));
+};
+const ids = { build: '', run: '' };
 beforeAll(async () => {
-  for (const kind of ['build', 'run', 'prove'] as const) ids[kind] = await images.current(kind);
+  for (const kind of ['build', 'run'] as const) ids[kind] = await images.current(profiles[kind].image);
 });
-const take = (pool: Pool, shape: ContainerShape) => pool.take(shape, ids[shape.kind]);
-const newSandbox = (preparedContainers = 4) => keep(createTestSandbox(undefined, undefined, { preparedContainers }));
+const lease = (pool: WarmPool, spec: ContainerSpec) => pool.lease(spec, spec.profile === profiles.run ? ids.run : ids.build);
+const newSandbox = (maxWarm = 4) => keep(createTestSandbox(undefined, undefined, { maxWarm }));
 
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !(await holds()); await sleep(50)) if (Date.now() > deadline) throw new Error(`never ${what}`);
-}
 const running = async () => (await containers()).filter(({ State }) => State === 'running').map(({ Id }) => Id);
-const untilWaiting = (count: number) => until(async () => (await running()).length === count, `${count} containers`);
-/** The id of the container that a step ran in. */
+const untilWaiting = (count: number) => eventually(`${count} containers wait`, async () => (await running()).length === count, PATIENT);
+/** The id of the container that a job ran in. */
 const whereItRan = async (sandbox: Sandbox) =>
-  (await collect((options) => sandbox.build({ command: ['sh', '-c', 'cat /etc/hostname'], files: [] }, options))).stdout.trim();
+  (await collect(sandbox, shellJob('cat /etc/hostname'))).stdout.trim();
 
 describe('a pool of containers', () => {
   it('has one that builds and one that runs from the start, and gives one in no time', async () => {
     const pool = newPool();
     await untilWaiting(2);
     const waiting = (await containers()).map(({ Image }) => Image);
-    expect(new Set(waiting)).toEqual(new Set([contextOfTests.images.build, contextOfTests.images.run]));
-    let container: StepContainer | undefined;
-    await until(() => Promise.resolve((container = take(pool, shapes.run)) !== undefined), 'given');
-    container?.dispose();
+    expect(new Set(waiting)).toEqual(new Set([profiles.build.image, profiles.run.image]));
+    const container = await eventually('a container is leased', () => lease(pool, specs.run), PATIENT);
+    container.discard();
   });
 
   it('gives a step the one that waited, and makes another for the next', async () => {
@@ -71,10 +70,10 @@ describe('a pool of containers', () => {
     const waiting = await running();
     const id = await whereItRan(sandbox);
     expect(waiting.some((each) => each.startsWith(id))).toBe(true);
-    await until(async () => {
+    await eventually('another is made in its place', async () => {
       const now = await running();
       return now.length === 2 && now.every((each) => !each.startsWith(id));
-    }, 'made anew');
+    }, PATIENT);
   });
 
   it('never gives one twice, however many ask', async () => {
@@ -91,15 +90,15 @@ describe('a pool of containers', () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
-    const taken = [take(pool, shapes.build), take(pool, shapes.build)];
-    expect(taken.filter(Boolean)).toHaveLength(1);
-    for (const each of taken) each?.dispose();
+    const leased = [lease(pool, specs.build), lease(pool, specs.build)];
+    expect(leased.filter(Boolean)).toHaveLength(1);
+    for (const each of leased) each?.discard();
   });
 
   it('has more waiting once they were missing, up to a bound', async () => {
-    const pool = newPool({ most: 3 });
+    const pool = newPool({ maxWarm: 3 });
     await untilWaiting(2);
-    for (let i = 0; i < 6; i++) take(pool, shapes.prove)?.dispose();
+    for (let i = 0; i < 6; i++) lease(pool, specs.prove)?.discard();
     await untilWaiting(5);
     await sleep(1000);
     expect(await running()).toHaveLength(5);
@@ -109,11 +108,11 @@ describe('a pool of containers', () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
-    expect(take(pool, { ...shapes.run, workspaceBytes: shapes.run.workspaceBytes + 4096 })).toBeUndefined();
-    expect(take(pool, { ...shapes.run, stepMs: STEP_MS + 1 })).toBeUndefined();
-    const fits = take(pool, { ...shapes.run, stepMs: STEP_MS - 1, waitMs: 0 });
+    expect(lease(pool, { ...specs.run, workspaceBytes: specs.run.workspaceBytes + 4096 })).toBeUndefined();
+    expect(lease(pool, { ...specs.run, jobMs: profiles.run.longestJobMs + 1 })).toBeUndefined();
+    const fits = lease(pool, { ...specs.run, jobMs: profiles.run.longestJobMs - 1, waitMs: 0 });
     expect(fits).toBeDefined();
-    fits?.dispose();
+    fits?.discard();
   });
 
   it('throws away one of another image than is wanted, and makes others in its place', async () => {
@@ -121,9 +120,9 @@ describe('a pool of containers', () => {
     await untilWaiting(2);
     await sleep(READY_MS);
     const before = await running();
-    expect(pool.take(shapes.build, ids.run)).toBeUndefined();
-    await until(async () => (await running()).filter((id) => !before.includes(id)).length === 2, 'made anew');
-    await until(async () => (await running()).filter((id) => before.includes(id)).length === 1, 'thrown away');
+    expect(pool.lease(specs.build, ids.run)).toBeUndefined();
+    await eventually('two others are made', async () => (await running()).filter((id) => !before.includes(id)).length === 2, PATIENT);
+    await eventually('one is thrown away', async () => (await running()).filter((id) => before.includes(id)).length === 1, PATIENT);
   });
 });
 
@@ -142,7 +141,7 @@ describe('a container that waits', () => {
     await sleep(READY_MS);
     const before = await running();
     await Promise.all(before.map(harm));
-    await until(async () => (await running()).every((id) => !before.includes(id)), 'gone');
+    await eventually('those that waited are gone', async () => (await running()).every((id) => !before.includes(id)), PATIENT);
     const id = await whereItRan(sandbox);
     expect(before.some((each) => each.startsWith(id))).toBe(false);
   });
@@ -162,36 +161,39 @@ describe('a container that waits', () => {
     await untilWaiting(2);
     const before = await running();
     await touch(before[0] as string);
-    await until(async () => (await containers()).every(({ Id }) => Id !== before[0]), 'thrown away');
+    await eventually('it is thrown away', async () => (await containers()).every(({ Id }) => Id !== before[0]), PATIENT);
     await untilWaiting(2);
     expect(await running()).toContain(before[1]);
   });
 
   it('and is of another image than its name was known for is thrown away at the next look', async () => {
-    const { build, run } = contextOfTests.images;
-    newPool({ reviewMs: 200, known: new Images(docker, { build: run, run: build, prove: build }) });
-    let before: string[] = [];
-    await until(async () => (before = await running()).length > 0, 'made');
-    await until(async () => !(await running()).some((id) => before.includes(id)), 'thrown away');
+    const { build, run } = profiles;
+    const other = (name: string) => runtime.imageId(name === build.image ? run.image : build.image);
+    newPool({ reviewMs: 200, known: new Images({ imageId: other }) });
+    const before = await eventually('a container waits', async () => {
+      const now = await running();
+      return now.length > 0 && now;
+    }, PATIENT);
+    await eventually('it is thrown away', async () => !(await running()).some((id) => before.includes(id)), PATIENT);
   });
 
   it('and has waited too long makes room for another', async () => {
     newPool({ waitMs: 1500, reviewMs: 200 });
     await untilWaiting(2);
     const before = await running();
-    await until(async () => {
+    await eventually('others are made in their place', async () => {
       const now = await running();
       return now.length === 2 && before.every((id) => !now.includes(id));
-    }, 'made anew');
+    }, PATIENT);
   });
 
   it('ends when its worker does, even if it cannot tell', async () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
-    const [build, run] = [take(pool, shapes.build), take(pool, shapes.run)];
+    const [build, run] = [lease(pool, specs.build), lease(pool, specs.run)];
     for (const each of [build, run]) each?.stream.destroy();
-    await until(async () => (await containers()).filter(({ State }) => State === 'exited').length === 2, 'ended');
-    for (const each of [build, run]) each?.dispose();
+    await eventually('both have ended', async () => (await containers()).filter(({ State }) => State === 'exited').length === 2, PATIENT);
+    for (const each of [build, run]) each?.discard();
   });
 });

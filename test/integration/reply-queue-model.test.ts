@@ -134,15 +134,6 @@ const ends = (state: FinalMessage['state'], status: number) =>
 /** Also after its final message: a worker may die before it has acknowledged the task. */
 const loses = command('lose the worker', (model) => Promise.resolve(void (model.task = begin(model.task))));
 
-const returns = command(
-  'give the task back',
-  async (model, real) => {
-    await publish(model, real, { version: 1, kind: 'returned', attempt: model.task.attempt });
-    model.task = begin(model.task);
-  },
-  ({ hasEnded }) => !hasEnded,
-);
-
 const polls = (replica: number, isLost: boolean) =>
   command(`poll replica ${replica}${isLost ? ', answer lost' : ''}`, async (model, real) => {
     const answer = await real.poll(replica, readOf(model.task));
@@ -195,7 +186,6 @@ const commands = fc.commands(
     ...several(2, fc.tuple(fc.nat(1), fc.nat(2)).map((each) => pollsImpossibly(...each))),
     ...several(2, fc.tuple(counts(0), fc.boolean()).map((each) => pollsAtOnce(...each))),
     ...several(2, fc.constant(loses)),
-    fc.constant(returns),
     fc.constant(publishesUnreadable),
     fc.tuple(fc.constantFrom('SUCCESS', 'SUCCESS', 'FAILURE'), fc.nat(255)).map((each) => ends(...each)),
     fc.constant(expires),

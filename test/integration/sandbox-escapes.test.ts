@@ -195,7 +195,7 @@ describe('a process in the container', () => {
 
   it("sees of the launcher's environment what the image has, at most", async () => {
     const { stdout, stderr } = await shell("tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1 | sort | tr '\\n' ' '; cat /proc/1/environ");
-    if (gvisor) expect(stdout).toMatch(/^GPR_CONFIG HOME HOSTNAME PATH /);
+    if (gvisor) expect(stdout).toMatch(/^HOME HOSTNAME PATH /);
     else expect(stderr).toContain('denied');
   });
 

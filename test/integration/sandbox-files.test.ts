@@ -1,8 +1,8 @@
 /** What a program may do with files, and what a build may leave for it. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { byteLength } from '../../packages/sandbox/src/executable.js';
+import { byteLength } from '../../packages/sandbox/src/byte-pieces.js';
 import { EXECUTABLE_BYTES } from '../../packages/sandbox/src/limits.js';
-import { buildAndRun, collect, containers, run, sandbox, shell } from './sandbox-harness.js';
+import { buildAndRun, collect, containers, profiles, run, sandbox, shell } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 
@@ -82,16 +82,16 @@ describe('the executable that a build hands back', () => {
   ])('is refused when it is %s', async (_, line) => {
     const end = await shell(`${line} || true`, 'main');
     expect(end.status).toBe(0);
-    expect(end.executable).toBeUndefined();
+    expect(end.copiedOut).toBeUndefined();
   });
 
   it('is handed back whole', async () => {
     const end = await shell('head -c 5000000 /dev/zero | tr "\\0" x > main', 'main');
-    expect(Buffer.concat(end.executable ?? []).equals(Buffer.alloc(5_000_000, 'x'))).toBe(true);
+    expect(Buffer.concat(end.copiedOut ?? []).equals(Buffer.alloc(5_000_000, 'x'))).toBe(true);
   });
 
   it('may be as large as the limit, and then be sent to run', async () => {
-    const { executable = [] } = await shell(`head -c ${EXECUTABLE_BYTES} /dev/zero > main`, 'main');
+    const { copiedOut: executable = [] } = await shell(`head -c ${EXECUTABLE_BYTES} /dev/zero > main`, 'main');
     expect(byteLength(executable)).toBe(EXECUTABLE_BYTES);
     const end = await run({ executable, files: [] });
     expect(end.status).toBe(126);
@@ -106,8 +106,18 @@ describe('the executable that a build hands back', () => {
 describe('the files of a build', () => {
   it('may be named like an option', async () => {
     const files = [{ basename: '-o', contents: 'a' }, { basename: '--help', contents: 'b' }, { basename: 'é ü', contents: 'c' }];
-    const command = ['sh', '-c', 'pwd; cat -- -o --help "é ü"; ls | wc -l'];
-    const end = await collect((options) => sandbox.build({ command, files }, options));
+    const argv = ['sh', '-c', 'pwd; cat -- -o --help "é ü"; ls | wc -l'];
+    const end = await collect(sandbox, { profile: profiles.build, argv, files });
     expect(end.stdout).toBe('/workspace/sessions\nabc3\n');
+  });
+
+  it.each([
+    ['few', 1],
+    ['many', 40],
+  ])('leave 128 MiB to write, with %s of them', async (_, count) => {
+    const files = Array.from({ length: count }, (_, i) => ({ basename: `a${i}`, contents: 'x'.repeat(50_000) }));
+    const line = 'head -c 200M /dev/zero > b; stat -c %s b';
+    const end = await collect(sandbox, { profile: profiles.build, argv: ['sh', '-c', line], files });
+    expect(end).toMatchObject({ stdout: `${profiles.build.writableBytes}\n`, stderr: expect.stringContaining('No space left') });
   });
 });

@@ -3,17 +3,24 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NAMESPACE_LABEL } from '../../packages/sandbox/src/container-options.js';
-import { createEngine, engineOptions } from '../../packages/sandbox/src/engine.js';
+
+import { BUILD_COMMAND } from '@code-widgets/project';
+import Docker from 'dockerode';
+
+import { readConfig } from '../../apps/worker/src/config.js';
+import { stepTable, type StepKind } from '../../apps/worker/src/step-table.js';
+import { gprbuild } from '../../apps/worker/src/toolchain/gprbuild.js';
+import { NAMESPACE_LABEL, type Confining } from '../../packages/sandbox/src/container-options.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
-import { CONTAINER_LIMITS } from '../../packages/sandbox/src/limits.js';
-import { createSandbox, type BuildEnd, type Executable, type Sandbox, type SandboxOptions, type SourceFile, type StepEnd, type StepOptions } from '../../packages/sandbox/src/sandbox.js';
+import type { SourceFile } from '../../packages/sandbox/src/job.js';
+import { createSandbox, type BytePieces, type ExecuteOptions, type Job, type JobResult, type Profile, type Sandbox, type SandboxOptions } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
-import { recordingProxy, type Call } from '../helpers/recording-proxy.js';
+import { httpProxy, type Call } from '../helpers/http-proxy.js';
 
 const dockerHost = process.env.DOCKER_HOST;
 export const address = dockerHost === undefined || dockerHost === '' ? {} : { dockerHost };
-export const docker = createEngine(address);
+export const docker = new Docker(engineOptions(address));
 export const namespace = `${environment('NAMESPACE')}-sandbox-${randomUUID()}`;
 export const warnings: string[] = [];
 /** Of the run; none for the engine's default. */
@@ -22,14 +29,19 @@ export const runtime = process.env.SANDBOX_RUNTIME ?? '';
 export const gvisor = isGvisor(runtime);
 
 const buildImage = environment('SANDBOX_IMAGE');
-const runImage = environment('RUN_IMAGE');
 const seccompProfile = readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8');
+
+/** The worker's own, with its defaults, for another image that builds and proves. */
+export function profilesFor(SANDBOX_IMAGE: string): Readonly<Record<StepKind, Profile>> {
+  const { build, run, prove } = stepTable(readConfig({ SANDBOX_IMAGE, RUN_IMAGE: environment('RUN_IMAGE') }));
+  return { build: build.profile, run: run.profile, prove: prove.profile };
+}
+export const profiles = profilesFor(buildImage);
 
 export function createTestSandbox(engine: { dockerHost?: string } = address, under = runtime, more: Partial<SandboxOptions> = {}): Sandbox {
   return createSandbox({
     ...engine,
-    buildImage,
-    runImage,
+    profiles: Object.values(profiles),
     seccompProfile,
     namespace,
     ...(under === '' ? {} : { runtime: under }),
@@ -39,19 +51,18 @@ export function createTestSandbox(engine: { dockerHost?: string } = address, und
 }
 
 /** For what is tested without a whole sandbox around it, under the engine's own runtime. */
-export const contextOfTests = { images: { build: buildImage, prove: buildImage, run: runImage }, seccompProfile, namespace, limits: CONTAINER_LIMITS };
+export const confining: Confining = { seccompProfile, namespace };
 
 export const sandbox = createTestSandbox();
 
 /** The calls of whatever `use` asks of the engine at the address that it is given. */
 export async function recordCalls(use: (engine: { dockerHost: string }) => Promise<unknown>): Promise<Call[]> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'record'}-`));
-  const { socketPath, host, port } = engineOptions(address) as { socketPath?: string; host?: string; port?: number };
-  const engine = socketPath === undefined ? { host: String(host), port: Number(port) } : { socketPath };
-  const recorder = await recordingProxy(engine, join(folder, 'engine.sock'));
+  const calls: Call[] = [];
+  const recorder = await httpProxy(() => [engineOptions(address)], { socketPath: join(folder, 'engine.sock'), onCall: (call) => calls.push(call) });
   try {
-    await use(recorder);
-    return recorder.calls;
+    await use({ dockerHost: recorder.address });
+    return calls;
   } finally {
     recorder.close();
     rmSync(folder, { recursive: true });
@@ -101,23 +112,24 @@ async function makeImage(repo: string, tag: string): Promise<void> {
   }
 }
 
-export interface Outcome extends StepEnd {
+/** A job without its limits, which `collect` has. */
+export type TestJob = Omit<Job, 'limits'>;
+export type Changes = Partial<ExecuteOptions & Job['limits']>;
+
+export interface Outcome extends JobResult {
   stdout: string;
   stderr: string;
 }
 
-/** Collects a step's output beside its end. */
-export async function collect<T extends StepEnd>(
-  step: (options: StepOptions) => Promise<T>,
-  limits: Partial<StepOptions> = {},
-): Promise<T & Outcome> {
+/** Executes a job; its output is beside its end. */
+export async function collect(
+  { execute }: Sandbox,
+  job: TestJob,
+  { timeMs = 20_000, outputBytes = 1 << 20, ...options }: Changes = {},
+): Promise<Outcome> {
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-  const end = await step({
-    timeLimitMs: 20_000,
-    outputLimitBytes: 1 << 20,
-    onOutput: (stream, bytes) => chunks[stream].push(Buffer.from(bytes)),
-    ...limits,
-  });
+  const onOutput: ExecuteOptions['onOutput'] = (stream, bytes) => chunks[stream].push(Buffer.from(bytes));
+  const end = await execute({ ...job, limits: { timeMs, outputBytes } }, { onOutput, ...options });
   const text = (stream: 'stdout' | 'stderr') => Buffer.concat(chunks[stream]).toString('latin1');
   return { ...end, stdout: text('stdout'), stderr: text('stderr') };
 }
@@ -131,30 +143,42 @@ function withProject(main: SourceFile): SourceFile[] {
 }
 
 export interface Program {
-  executable: Executable;
+  executable: BytePieces;
   files: SourceFile[];
+}
+
+/** The worker's build of a project that has a language. */
+export function buildJob(files: readonly SourceFile[], argv = BUILD_COMMAND.argv): TestJob {
+  return { profile: profiles.build, ...gprbuild(argv, ['c']), files, copyOut: 'main' };
+}
+
+/** The run of a program that was built. */
+export function runJob({ executable, files }: Program, words: readonly string[] = []): TestJob {
+  return { profile: profiles.run, argv: ['./main', ...words], files, copyIn: { basename: 'main', pieces: executable } };
+}
+
+/** A shell line in the place of a build or a proof; programs have no shell. */
+export function shellJob(line: string, copyOut?: string, profile = profiles.build): TestJob {
+  return { profile, argv: ['sh', '-c', line], files: [], ...(copyOut !== undefined && { copyOut }) };
 }
 
 /** Builds a program of one source. */
 export async function build(basename: string, contents: string): Promise<Program> {
   const files = withProject({ basename, contents });
-  const command = ['gprbuild', '-q', '-P', 'main.gpr'];
-  const end = await collect((options) => sandbox.build({ command, files, executable: 'main' }, options));
-  if (end.executable === undefined) throw new Error(`not built: ${end.status} ${end.stdout}${end.stderr}`);
-  return { executable: end.executable, files };
+  const { copiedOut, status, stdout, stderr } = await collect(sandbox, buildJob(files));
+  if (copiedOut === undefined) throw new Error(`not built: ${status} ${stdout}${stderr}`);
+  return { executable: copiedOut, files };
 }
 
-export async function run(program: Program, words: string[] = [], limits: Partial<StepOptions> = {}): Promise<Outcome> {
-  return collect((options) => sandbox.run({ ...program, command: ['./main', ...words] }, options), limits);
+export async function run(program: Program, words: string[] = [], changes: Changes = {}): Promise<Outcome> {
+  return collect(sandbox, runJob(program, words), changes);
 }
 
-export async function buildAndRun(basename: string, contents: string, limits: Partial<StepOptions> = {}): Promise<Outcome> {
-  return run(await build(basename, contents), [], limits);
+export async function buildAndRun(basename: string, contents: string, changes: Changes = {}): Promise<Outcome> {
+  return run(await build(basename, contents), [], changes);
 }
 
-/** A shell line in the place of the build; programs have no shell. */
-export async function shell(line: string, executable?: string): Promise<Outcome & BuildEnd> {
-  const request = { command: ['sh', '-c', line], files: [], ...(executable === undefined ? {} : { executable }) };
+export async function shell(line: string, copyOut?: string): Promise<Outcome> {
   // Under gVisor a shell starts thirty processes a second on a slow machine.
-  return collect((options) => sandbox.build(request, options), { timeLimitMs: 50_000 });
+  return collect(sandbox, shellJob(line, copyOut), { timeMs: 50_000 });
 }

@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
-import type { HostConfig } from 'dockerode';
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 
 import { deploy } from '../helpers/deployment.js';
-import { engineProxy } from '../helpers/engine-proxy.js';
-import { containers, createTestSandbox, gvisor, sandbox } from './sandbox-harness.js';
+import { httpProxy } from '../helpers/http-proxy.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
+import { address, containers, createTestSandbox, gvisor, sandbox } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 afterAll(async () => {
@@ -32,18 +33,25 @@ const LEFT_OUT_BY_HOST: typeof LEFT_OUT = [
 /** gVisor counts processes itself, by a ulimit. */
 const LEFT_OUT_OF_GVISOR: typeof LEFT_OUT = [['the process limit', { Ulimits: [] }, /Processes are not limited/]];
 
+/** An engine that does not do all that it is asked for: it creates each container with the options that `change` returns. */
+const engineWith = (change: (options: ContainerCreateOptions) => ContainerCreateOptions) =>
+  httpProxy(() => [engineOptions(address)], {
+    rewrite: (path, body) =>
+      /\/containers\/create\b/.test(path) ? JSON.stringify(change(JSON.parse(body.toString()) as ContainerCreateOptions)) : undefined,
+  });
+
 describe('the look that a worker takes into its sandbox', () => {
   it('finds nothing wrong with this engine and these images', async () => {
     expect(await sandbox.inspect()).toEqual([]);
   });
 
   it.each([...LEFT_OUT, ...(gvisor ? LEFT_OUT_OF_GVISOR : LEFT_OUT_BY_HOST)])('sees that an engine leaves out %s', async (_, { NetworkDisabled, ...change }, said) => {
-    const proxy = await engineProxy(process.env.DOCKER_HOST, (options) => ({
+    const proxy = await engineWith((options) => ({
       ...options,
       ...(NetworkDisabled !== undefined && { NetworkDisabled }),
       HostConfig: { ...options.HostConfig, ...change },
     }));
-    const weak = createTestSandbox({ dockerHost: proxy.host });
+    const weak = createTestSandbox({ dockerHost: proxy.address });
     try {
       const faults = await weak.inspect();
       expect(faults.filter((fault) => said.test(fault)).length).toBeGreaterThan(0);
@@ -54,12 +62,12 @@ describe('the look that a worker takes into its sandbox', () => {
   });
 
   it('keeps a worker from serving, and its log says why', async () => {
-    const proxy = await engineProxy(process.env.DOCKER_HOST, (options) => ({
+    const proxy = await engineWith((options) => ({
       ...options,
       HostConfig: { ...options.HostConfig, ReadonlyRootfs: false },
     }));
     try {
-      const starting = deploy({ widgets: 1, workers: 1, env: { DOCKER_HOST: proxy.host } });
+      const starting = deploy({ widgets: 1, workers: 1, env: { DOCKER_HOST: proxy.address } });
       await expect(starting).rejects.toThrow(/root file system can be written/);
     } finally {
       proxy.close();

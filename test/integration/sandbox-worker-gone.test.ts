@@ -1,10 +1,10 @@
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { engineOptions } from '../../packages/sandbox/src/engine.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { SandboxUnavailable } from '../../packages/sandbox/src/sandbox.js';
-import { address, collect, containers, createTestSandbox, sandbox } from './sandbox-harness.js';
+import { eventually } from '../helpers/eventually.js';
+import { tcpProxy } from '../helpers/tcp-proxy.js';
+import { address, collect, containers, createTestSandbox, profiles, sandbox, shellJob } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 /** In which a worker has to be gone that is told to stop. */
@@ -19,29 +19,16 @@ afterAll(async () => {
 describe('a worker that is gone', () => {
   it('takes its containers with it, and nothing is left once the engine is back', async () => {
     const { socketPath, host, port } = engineOptions(address);
-    const sockets: Socket[] = [];
-    const engine = () => (socketPath === undefined ? connect(Number(port), String(host)) : connect(String(socketPath)));
-    const proxy = createServer((client) => {
-      const server = engine();
-      for (const socket of [client, server]) sockets.push(socket.on('error', () => undefined));
-      client.pipe(server).pipe(client);
-    });
-    await once(proxy.listen(0, '127.0.0.1'), 'listening');
-    const bound = proxy.address();
-    const proxied = createTestSandbox({ dockerHost: `tcp://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}` });
-
-    const cut = () => {
-      proxy.close();
-      sockets.forEach((socket) => socket.destroy());
-    };
+    const proxy = await tcpProxy(socketPath === undefined ? { host: String(host), port: Number(port) } : { path: socketPath });
+    const proxied = createTestSandbox({ dockerHost: `tcp://127.0.0.1:${proxy.port}` });
     const prove = (script: string, onOutput = (): void => undefined) =>
-      collect((options) => proxied.prove({ command: ['sh', '-c', script], files: [] }, options), { onOutput });
+      collect(proxied, shellJob(script, undefined, profiles.prove), { onOutput });
     // Beside one whose step is over, and that waits for its removal.
-    const step = prove('echo begun; sleep 20', () => void prove('true').then(cut));
+    const step = prove('echo begun; sleep 20', () => void prove('true').then(() => proxy.close()));
     await expect(step).rejects.toThrow(SandboxUnavailable);
 
     const states = async () => (await containers()).map(({ State }) => State);
-    for (let tries = 0; tries < 50 && (await states()).includes('running'); tries++) await delay(100);
+    await eventually('no container runs', async () => !(await states()).includes('running'), { limitMs: 5_000, everyMs: 100 });
     expect(await states()).toEqual(['exited', 'exited']);
     expect(await sandbox.removeLeftovers()).toBe(0); // their worker might still want to look at them
     const left = await containers();

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SandboxUnavailable } from '../../packages/sandbox/src/sandbox.js';
-import { build, buildAndRun, collect, containers, docker, run, sandbox, shell, type Program } from './sandbox-harness.js';
+import { eventually } from '../helpers/eventually.js';
+import { build, buildAndRun, collect, containers, docker, profiles, run, sandbox, shell, shellJob, type Program } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 
@@ -10,10 +11,6 @@ afterAll(async () => {
   await sandbox.close();
   expect(await containers()).toEqual([]);
 });
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !(await holds()); await delay(20)) if (Date.now() > deadline) throw new Error('never came');
-}
 
 describe('a program says hello', () => {
   it.each([
@@ -28,15 +25,14 @@ describe('a program says hello', () => {
 describe('a build that fails', () => {
   it('has its messages, its status and no executable', async () => {
     const files = [{ basename: 'main.c', contents: 'int main(' }];
-    const request = { command: ['gcc', 'main.c', '-o', 'main'], files, executable: 'main' };
-    const end = await collect((options) => sandbox.build(request, options));
+    const end = await collect(sandbox, { profile: profiles.build, argv: ['gcc', 'main.c', '-o', 'main'], files, copyOut: 'main' });
     expect(end.status).toBe(1);
     expect(end.stderr).toContain('main.c:1');
-    expect(end.executable).toBeUndefined();
+    expect(end.copiedOut).toBeUndefined();
   });
 
   it('says so when there is no such command', async () => {
-    const end = await collect((options) => sandbox.prove({ command: ['no-such-command'], files: [] }, options));
+    const end = await collect(sandbox, { profile: profiles.prove, argv: ['no-such-command'], files: [] });
     expect(end).toMatchObject({ status: 127, commandMissing: true, stdout: '', stderr: '' });
   });
 });
@@ -104,14 +100,14 @@ describe('what a program does is seen', () => {
   });
 
   it('up to its time limit', async () => {
-    const end = await run(program, ['loop'], { timeLimitMs: 500 });
+    const end = await run(program, ['loop'], { timeMs: 500 });
     expect(end).toMatchObject({ status: 124, limit: 'time' });
     expect(end.ms).toBeGreaterThanOrEqual(500);
     expect(end.ms).toBeLessThan(1000);
   });
 
   it('up to its output limit, to the byte', async () => {
-    const end = await run(program, ['babble'], { outputLimitBytes: 12_345 });
+    const end = await run(program, ['babble'], { outputBytes: 12_345 });
     expect(end).toMatchObject({ status: 153, limit: 'output' });
     expect(end.stdout).toHaveLength(12_345);
   });
@@ -156,16 +152,16 @@ describe('a container whose step is over', () => {
 
   /** The states of the container of a step, beside another at work: right after its end, and later. */
   async function statesAfter(script: string) {
-    await until(noneIsLeft);
+    await eventually('no container is left', noneIsLeft);
     const other = shell('sleep 4');
-    await until(async () => (await containers()).some(({ State }) => State === 'running'));
+    await eventually('the other container runs', async () => (await containers()).some(({ State }) => State === 'running'));
     const [otherOne] = await containers();
     expect(await shell(script)).toMatchObject({ status: 0 });
     const own = (await containers()).find(({ Id }) => Id !== otherOne?.Id);
     await delay(500);
     const later = (await containers()).find(({ Id }) => Id === own?.Id);
     await other;
-    await until(noneIsLeft);
+    await eventually('no container is left', noneIsLeft);
     return [own?.State, later?.State];
   }
 
@@ -185,8 +181,8 @@ describe('the memory limit is told from a failure, though what was killed is not
   });
 
   it('in a proof, with more memory', async () => {
-    const command = ['sh', '-c', 'head -c 300M /dev/zero | tail | wc -c; tail /dev/zero; exit 1'];
-    const end = await collect((options) => sandbox.prove({ command, files: [] }, options));
+    const line = 'head -c 300M /dev/zero | tail | wc -c; tail /dev/zero; exit 1';
+    const end = await collect(sandbox, shellJob(line, undefined, profiles.prove));
     expect(end).toMatchObject({ status: 137, limit: 'memory', stdout: `${300 << 20}\n` });
   });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { environment } from '../helpers/environment.js';
 import { buildSocketProxy, removeSocketProxyImage, startSocketProxy, type SocketProxy } from '../helpers/socket-proxy.js';
-import { collect, containers, createTestSandbox, gvisor, namespace, recordCalls } from './sandbox-harness.js';
+import { collect, containers, createTestSandbox, gvisor, namespace, profiles, recordCalls, runJob, shellJob } from './sandbox-harness.js';
 
 type Host = Record<string, unknown> & { SecurityOpt: string[]; Tmpfs: Record<string, string>; Ulimits: { Name: string }[] };
 type Body = Record<string, unknown> & { HostConfig: Host; Labels: Record<string, string> };
@@ -36,10 +36,8 @@ afterAll(async () => {
 async function asSentUnder(runtime: Runtime): Promise<Body[]> {
   const calls = await recordCalls(async (engine) => {
     const sandbox = createTestSandbox(engine, runtime);
-    const request = { command: ['./main'], files: [] };
-    await collect((options) => sandbox.build(request, options)).catch(() => undefined);
-    await collect((options) => sandbox.run({ ...request, executable: [Buffer.from('no program')] }, options)).catch(() => undefined);
-    await collect((options) => sandbox.prove(request, options)).catch(() => undefined);
+    const jobs = [shellJob('true'), runJob({ executable: [Buffer.from('no program')], files: [] }), shellJob('true', undefined, profiles.prove)];
+    for (const job of jobs) await collect(sandbox, job).catch(() => undefined);
     await sandbox.close();
   });
   const sent = calls.filter(({ path }) => path === '/containers/create').map(({ body }) => JSON.parse(body) as Body);

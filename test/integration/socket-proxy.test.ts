@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { SandboxUnavailable, type Sandbox } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
-import type { Call } from '../helpers/recording-proxy.js';
+import type { Call } from '../helpers/http-proxy.js';
 import { allowedCalls, buildSocketProxy, removeSocketProxyImage, startSocketProxy, type Asked, type SocketProxy } from '../helpers/socket-proxy.js';
-import { collect, containers, createTestSandbox, docker, namespace, recordCalls, runtime } from './sandbox-harness.js';
+import { buildJob, collect, containers, createTestSandbox, docker, namespace, profiles, recordCalls, runJob, runtime, shellJob } from './sandbox-harness.js';
 
 const MAIN = { basename: 'main.c', contents: '#include <stdio.h>\nint main(void) { puts("through the door"); return 0; }\n' };
 const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n' };
@@ -26,17 +26,17 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 }, 60_000);
 
-/** Everything that the package does: steps of each kind, one that ends without a word, what a dead worker left. */
+/** Everything that the package does: jobs of each profile, one that ends without a status, the container of a dead worker. */
 async function useAll(sandbox: Sandbox): Promise<void> {
   await sandbox.check();
   expect(await sandbox.inspect()).toEqual([]);
   const files = [MAIN, PROJECT];
-  const { executable } = await collect((options) => sandbox.build({ command: ['gprbuild', '-q', '-P', 'main.gpr'], files, executable: 'main' }, options));
+  const { copiedOut: executable } = await collect(sandbox, buildJob(files));
   if (executable === undefined) throw new Error('nothing was built');
-  const { stdout } = await collect((options) => sandbox.run({ executable, files, command: ['./main'] }, options));
+  const { stdout } = await collect(sandbox, runJob({ executable, files }));
   expect(stdout).toBe('through the door\n');
 
-  const silent = collect((options) => sandbox.prove({ command: ['sh', '-c', 'echo begun; sleep 20'], files }, options), { onOutput: () => void killAll() });
+  const silent = collect(sandbox, shellJob('echo begun; sleep 20', undefined, profiles.prove), { onOutput: () => void killAll() });
   await expect(silent).rejects.toThrow(SandboxUnavailable);
 
   await sandbox.close();

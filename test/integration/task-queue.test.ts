@@ -5,7 +5,6 @@ import {
   createReplyReader,
   connectBroker,
   createTaskPublisher,
-  MAX_ATTEMPTS,
   TaskQueueFull,
   type TaskConsumer,
   type TaskDelivery,
@@ -15,8 +14,11 @@ import type { TaskMessage } from '@code-widgets/protocol';
 import { v4 as uuid } from 'uuid';
 
 import { connectTestBroker, connectTo, type TestBroker } from '../helpers/broker.js';
+import { eventually } from '../helpers/eventually.js';
 
 const WAITING_TASKS = 5;
+const LOST: TaskOutcome = { requeue: true, countsAsAttempt: true };
+const RETURNED: TaskOutcome = { requeue: true, countsAsAttempt: false };
 
 function task(): TaskMessage {
   const request = { files: [{ basename: 'a.adb', contents: '' }], mode: 'compile' as const };
@@ -52,14 +54,6 @@ function consume(handle: (delivery: TaskDelivery) => Promise<TaskOutcome>, concu
   return consumer;
 }
 
-async function eventually(check: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
-    if (await check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('What the test waits for has not come within 10 s: its line is in the stack.');
-}
-
 const depth = async (queue: string) => {
   const channel = await test.broker.openChannel();
   const { messageCount } = await channel.checkQueue(queue);
@@ -79,10 +73,10 @@ describe('the task queue', () => {
       seen.push(identifier);
       return 'done';
     }, 2);
-    await eventually(() => seen.length === WAITING_TASKS);
+    await eventually('all tasks are done', () => seen.length === WAITING_TASKS);
     expect([...seen].sort()).toEqual([...submitted].sort());
     expect(most).toBe(2);
-    await eventually(async () => (await depth(test.broker.topology.taskQueue)) === 0);
+    await eventually('the task queue is empty', async () => (await depth(test.broker.topology.taskQueue)) === 0);
   });
 
   it('refuses what comes at its limit, tells its load, and opens no reply queue for it', async () => {
@@ -133,32 +127,16 @@ describe('the task queue', () => {
     await submit();
     consume(({ attempt }) => {
       attempts.push(attempt);
-      return Promise.resolve(attempt < 3 ? 'retry' : 'done');
+      return Promise.resolve(attempt < 3 ? LOST : 'done');
     });
-    await eventually(() => attempts.length === 3);
+    await eventually('three attempts have begun', () => attempts.length === 3);
     expect(attempts).toEqual([1, 2, 3]);
-  });
-
-  it('does not begin a task anew whose end was published before its worker was lost', async () => {
-    for (const [state, kept] of [['SUCCESS', 0], ['FAILURE', 1]] as const) {
-      const identifier = await submit();
-      let handled = 0;
-      const consumer = consume(async ({ attempt, replies }) => {
-        handled++;
-        await replies.publish({ version: 1, kind: 'final', attempt, items: 0, state, status: 0, workMs: 0 });
-        return 'retry';
-      });
-      await eventually(async () => (await depth(`${test.namespace}.dead`)) === kept && (await depth(test.broker.topology.taskQueue)) === 0);
-      await consumer.close(1000);
-      expect(handled).toBe(1);
-      expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state }]);
-    }
   });
 
   it('keeps a task for the operator that nobody could do', async () => {
     await submit();
-    consume(() => Promise.resolve('dead'));
-    await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
+    consume(() => Promise.resolve('dead-letter'));
+    await eventually('the task is dead-lettered', async () => (await depth(`${test.namespace}.dead`)) === 1);
   });
 
   /** Puts a body into the task queue as a publisher of another version would; its reply queue is open. */
@@ -181,7 +159,7 @@ describe('the task queue', () => {
       handled++;
       return Promise.resolve('done');
     });
-    await eventually(async () => (await depth(`${test.namespace}.dead`)) === 1);
+    await eventually('the task is dead-lettered', async () => (await depth(`${test.namespace}.dead`)) === 1);
     expect(handled).toBe(0);
     expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
   });
@@ -202,25 +180,23 @@ describe('the task queue', () => {
     const identifier = await submitRaw({ version: 2, identifier: 'elsewhere' });
     await handOut(10);
     consume(() => Promise.resolve('done'));
-    await eventually(async () => (await depth(test.broker.topology.deadQueue)) === 1);
+    await eventually('the task is dead-lettered', async () => (await depth(test.broker.topology.deadQueue)) === 1);
     expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
   });
 
-  it('leaves a task of a later version to a worker of that version, which does not count it as lost', async () => {
+  it('leaves a task of a later version to a worker of that version', async () => {
     const identifier = await submitRaw({ version: 2, identifier: 'elsewhere' });
     let handled = 0;
     const older = consume(() => {
       handled++;
       return Promise.resolve('done');
     });
-    await eventually(async () => (await repliesOf(identifier)).length === 1);
+    await eventually('the task queue is empty', async () => (await depth(test.broker.topology.taskQueue)) === 0);
     await older.close(0);
     expect(handled).toBe(0);
-    // Each time that it came along, of which there may have been another before the end.
-    const notes = await repliesOf(identifier);
-    expect(notes).toMatchObject(notes.map((_, i) => ({ kind: 'returned', attempt: i + 1 })));
+    expect(await repliesOf(identifier)).toEqual([]);
     // A quorum queue counts what was given back a moment after it was.
-    await eventually(async () => (await depth(test.broker.topology.taskQueue)) === 1);
+    await eventually('the task is back in the queue', async () => (await depth(test.broker.topology.taskQueue)) === 1);
     expect(await depth(`${test.namespace}.dead`)).toBe(0);
   }, 20_000);
 
@@ -228,13 +204,13 @@ describe('the task queue', () => {
     const attempts: number[] = [];
     const remember = ({ attempt, signal }: TaskDelivery) => {
       attempts.push(attempt);
-      return new Promise<TaskOutcome>((resolve) => signal.addEventListener('abort', () => resolve('retry')));
+      return new Promise<TaskOutcome>((resolve) => signal.addEventListener('abort', () => resolve(LOST)));
     };
     await submit();
     for (let expected = 1; expected <= 3; expected++) {
       const dying = await connectTo(test.namespace, { WAITING_TASKS });
       consume(remember, 8, dying);
-      await eventually(() => attempts.length === expected);
+      await eventually(`attempt ${expected} has begun`, () => attempts.length === expected);
       await dying.close();
     }
     expect(attempts).toEqual([1, 2, 3]);
@@ -257,13 +233,13 @@ describe('the task queue', () => {
           });
         }),
     });
-    await eventually(() => attempts.length === 1);
+    await eventually('the first attempt has begun', () => attempts.length === 1);
     await first.close();
     consume(({ attempt }) => {
       attempts.push(attempt);
       return Promise.resolve('done');
     });
-    await eventually(() => attempts.length === 2);
+    await eventually('the second attempt has begun', () => attempts.length === 2);
     expect(attempts).toEqual([1, 2]);
     expect(aborted).toBe(true);
     await lost.close(0);
@@ -275,39 +251,39 @@ describe('the task queue', () => {
     let started = 0;
     const slow = consume(({ signal }) => {
       started++;
-      return new Promise((resolve) => signal.addEventListener('abort', () => resolve('retry')));
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(LOST)));
     });
-    await eventually(() => started === 1);
+    await eventually('the task has begun', () => started === 1);
     await slow.close(100);
     await submit();
     consume(({ task: { identifier } }) => {
       done.push(identifier);
       return Promise.resolve('done');
     });
-    await eventually(() => done.length === 2);
+    await eventually('both tasks are done', () => done.length === 2);
     expect([...done].sort()).toEqual([...submitted].sort());
   });
 
-  it('counts as lost what a dead worker had, not what one gave back that was told to stop', async () => {
-    const seen: [attempt: number, lost: number][] = [];
-    const hold = ({ attempt, lost, signal }: TaskDelivery) => {
-      seen.push([attempt, lost]);
-      return new Promise<TaskOutcome>((resolve) => signal.addEventListener('abort', () => resolve('retry')));
+  it('gives a task up after three lost attempts, and does not count those that a stopping worker returned', async () => {
+    const seen: [attempt: number, isGivenUp: boolean][] = [];
+    const keep = ({ attempt, isGivenUp, signal }: TaskDelivery) => {
+      seen.push([attempt, isGivenUp]);
+      return new Promise<TaskOutcome>((resolve) => signal.addEventListener('abort', () => resolve(LOST)));
     };
     await submit();
-    for (const end of ['stop', 'stop', 'die', 'stop', 'stop'] as const) {
+    for (const end of ['stop', 'die', 'stop', 'die', 'stop', 'die'] as const) {
       const before = seen.length;
       const broker = await connectTo(test.namespace, { WAITING_TASKS });
-      const worker = consumeTasks({ broker, concurrency: 1, handle: hold });
-      await eventually(() => seen.length > before);
+      const worker = consumeTasks({ broker, concurrency: 1, handle: keep });
+      await eventually('another attempt has begun', () => seen.length > before);
       if (end === 'stop') await worker.close(0);
       await broker.close();
       await worker.close(0);
     }
-    consume(hold);
-    await eventually(() => seen.length === 6);
-    expect(seen).toEqual([[1, 0], [2, 0], [3, 0], [4, 1], [5, 1], [6, 1]]);
-  });
+    consume(keep);
+    await eventually('the last attempt has begun', () => seen.length === 7);
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7].map((attempt) => [attempt, attempt === 7]));
+  }, 30_000);
 
   it('counts no attempt that was handed out and never begun, but for the first', async () => {
     await submit();
@@ -319,36 +295,36 @@ describe('the task queue', () => {
       await new Promise((resolve) => void channel.consume(test.broker.topology.taskQueue, resolve));
       await broker.close();
     }
-    const seen: [attempt: number, lost: number][] = [];
-    consume(({ attempt, lost }) => {
-      seen.push([attempt, lost]);
+    const seen: [attempt: number, isGivenUp: boolean][] = [];
+    consume(({ attempt, isGivenUp }) => {
+      seen.push([attempt, isGivenUp]);
       return Promise.resolve('done');
     });
-    await eventually(() => seen.length === 1);
-    expect(seen).toEqual([[16, 1]]);
+    await eventually('the task is delivered', () => seen.length === 1);
+    expect(seen).toEqual([[16, false]]);
   });
 
   it('has a last word for a task that was handed out a hundred times, before the broker has none', async () => {
     await submit();
     await handOut(100);
-    const seen: [attempt: number, lost: number][] = [];
-    consume(({ attempt, lost }) => {
-      seen.push([attempt, lost]);
+    const seen: [attempt: number, isGivenUp: boolean][] = [];
+    consume(({ attempt, isGivenUp }) => {
+      seen.push([attempt, isGivenUp]);
       return Promise.resolve('done');
     });
-    await eventually(() => seen.length === 1);
-    expect(seen).toEqual([[101, 100]]);
+    await eventually('the task is delivered', () => seen.length === 1);
+    expect(seen).toEqual([[101, true]]);
   });
 
   it('gives up a task that was begun ten times, whatever the reasons', async () => {
     await submit();
-    const seen: number[] = [];
-    consume(({ lost }) => {
-      seen.push(lost);
-      return Promise.resolve(lost >= MAX_ATTEMPTS ? 'dead' : 'return');
+    const seen: boolean[] = [];
+    consume(({ isGivenUp }) => {
+      seen.push(isGivenUp);
+      return Promise.resolve(isGivenUp ? 'dead-letter' : RETURNED);
     });
-    await eventually(async () => (await depth(test.broker.topology.deadQueue)) === 1);
-    expect(seen).toEqual([...Array<number>(10).fill(0), 10]);
+    await eventually('the task is dead-lettered', async () => (await depth(test.broker.topology.deadQueue)) === 1);
+    expect(seen).toEqual([...Array<boolean>(10).fill(false), true]);
   });
 
   it('hands on a task whose answer nobody can read any more, to whoever finds that out', async () => {
@@ -358,9 +334,9 @@ describe('the task queue', () => {
     const attempts: number[] = [];
     consume(({ attempt }) => {
       attempts.push(attempt);
-      return Promise.resolve(attempt === 2 ? 'done' : 'retry');
+      return Promise.resolve(attempt === 2 ? 'done' : LOST);
     });
-    await eventually(async () => attempts.length > 1 && (await depth(test.broker.topology.taskQueue)) === 0);
+    await eventually('the task is done', async () => attempts.length > 1 && (await depth(test.broker.topology.taskQueue)) === 0);
     expect(attempts).toEqual([1, 2]);
   });
 
@@ -370,23 +346,23 @@ describe('the task queue', () => {
     for (let round = 1; round <= 6 && Object.keys(ends).length < 2; round++) {
       const broker = await connectTo(test.namespace, { WAITING_TASKS });
       let dead = false;
-      const handle = async ({ task: { identifier }, lost }: TaskDelivery): Promise<TaskOutcome> => {
-        if (lost >= 3) return (ends[identifier] = 'dead');
+      const handle = async ({ task: { identifier }, isGivenUp }: TaskDelivery): Promise<TaskOutcome> => {
+        if (isGivenUp) return (ends[identifier] = 'dead-letter');
         if (identifier === killer) {
           await new Promise((resolve) => setTimeout(resolve, 200));
           dead = true;
           await broker.close();
-          return 'retry';
+          return LOST;
         }
         await new Promise((resolve) => setTimeout(resolve, 400));
-        return dead ? 'retry' : (ends[identifier] = 'done');
+        return dead ? LOST : (ends[identifier] = 'done');
       };
       const worker = consumeTasks({ broker, concurrency: 2, handle });
-      await eventually(() => dead || Object.keys(ends).length === 2);
+      await eventually('the worker is dead or both tasks have ended', () => dead || Object.keys(ends).length === 2);
       await worker.close(1000);
       await broker.close();
     }
-    expect(ends).toEqual({ [killer]: 'dead', [innocent]: 'done' });
+    expect(ends).toEqual({ [killer]: 'dead-letter', [innocent]: 'done' });
   }, 30_000);
 
   it('lets a worker that is told to stop finish its task', async () => {
@@ -399,7 +375,7 @@ describe('the task queue', () => {
       finished = true;
       return 'done';
     });
-    await eventually(() => started);
+    await eventually('the task has begun', () => started);
     await worker.close(10_000);
     expect(finished).toBe(true);
     expect(await depth(test.broker.topology.taskQueue)).toBe(0);

@@ -93,7 +93,7 @@ interface Declared {
 
 function namesLeft({ queues, exchanges }: Definitions): string[] {
   // The broker's own definitions declare these for a namespace that no test uses.
-  const isOfBroker = ({ name }: Declared) => new RegExp(`^${namespace}\\.(tasks|dead|submit|replies)$`).test(name);
+  const isOfBroker = ({ name }: Declared) => new RegExp(`^${namespace}\\.(tasks|dead|submit|replies|attempts)$`).test(name);
   const left = [...queues, ...exchanges].filter(
     (declared) => declared.name.includes(String(runId)) && declared.arguments['x-expires'] === undefined && !isOfBroker(declared),
   );

@@ -15,30 +15,6 @@ interface JestResults {
   readonly numFailedTests: number;
   /** Files that failed before they had a test. */
   readonly numRuntimeErrorTestSuites: number;
-  /** `name` is the path of the file. */
-  readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
-}
-
-/** More files do not fail by chance. */
-const RERUN_AT_MOST = 2;
-
-/**
- * Runs jest, and the files that failed once more. For tests under gVisor alone, whose timing and
- * memory are the host's to decide: what failed at first is named at the end of the run.
- *
- * @returns the counts, and the files that failed at first and not again
- */
-export async function runJestTwice(...run: Parameters<typeof runJest>): Promise<Counts & { readonly atSecondTry: readonly string[] }> {
-  const [instance, args, env, resultsPath] = run;
-  const first = await runJest(...run);
-  const results = readResults(resultsPath)?.testResults ?? [];
-  const failed = results.filter(({ status }) => status === 'failed').map(({ name }) => name);
-  if (failed.length === 0 || failed.length > RERUN_AT_MOST) return { ...first, atSecondTry: [] };
-  const options = args.slice(args.findIndex((word) => word.startsWith('-')));
-  const second = await runJest(instance, ['--runTestsByPath', ...failed, ...options], env, `${resultsPath}.again`);
-  if (second.failed > 0) return { ...first, atSecondTry: [] };
-  const passed = results.filter(({ name }) => !failed.includes(name)).flatMap(({ assertionResults }) => assertionResults).filter(({ status }) => status === 'passed');
-  return { passed: passed.length + second.passed, failed: 0, atSecondTry: failed };
 }
 
 /**

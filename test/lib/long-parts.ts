@@ -1,5 +1,5 @@
 /** What `npm run test:all` has more than `npm test`, beside the files of its jest projects: chaos, and gVisor. */
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 
 import type { Settings } from '../../scripts/lib/bring-up.js';
 import type { Engine } from '../../scripts/lib/engine.js';
@@ -7,7 +7,7 @@ import { exitOf, type Instance } from '../../scripts/lib/instance.js';
 import { canInstall } from '../../scripts/lib/packages.js';
 import { checkout } from '../../scripts/lib/paths.js';
 import { openGvisor } from './gvisor.js';
-import { type Counts, runJestTwice } from './jest.js';
+import { type Counts, runJest } from './jest.js';
 import { FEWER_AT_A_TIME } from './test-options.js';
 
 /** Tests that run under gVisor: containment, and every third of similar tests. Builds take three to four times as long there. */
@@ -17,8 +17,6 @@ const CHAOS = ['--tasks', '200', '--seed', '1', '--sabotage'];
 
 export interface LongPart {
   readonly run: () => Promise<Counts>;
-  /** What to say of it at the end of the run. */
-  readonly remarks?: string[];
   /** Why it cannot run here. */
   readonly obstacle?: string;
 }
@@ -32,18 +30,15 @@ export function longParts(instance: Instance, engine: Engine, settings: Settings
     const status = await exitOf(instance.start('tool', process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }));
     return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
   };
-  const remarks: string[] = [];
   const underGvisor = async (): Promise<Counts> => {
     const { SANDBOX_IMAGE = '', RUN_IMAGE = '' } = settings;
     const gvisor = await openGvisor(instance, engine.docker, [SANDBOX_IMAGE, RUN_IMAGE]);
     const env = { ...settings, ...gvisor, IMAGES_DOCKER_HOST: engine.host, ATTACKS_FOLDER: files.attacks, TEST_EVERY: '3' };
     const args = [...UNDER_GVISOR, ...FEWER_AT_A_TIME, '--selectProjects', 'integration', 'e2e', 'attacks'];
-    const { atSecondTry, ...counts } = await runJestTwice(instance, args, env, join(files.results, 'gvisor.json'), files.atATime);
-    remarks.push(...atSecondTry.map((path) => `${relative(checkout, path)} failed at first under gVisor, and not when it was run once more`));
-    return counts;
+    return runJest(instance, args, env, join(files.results, 'gvisor.json'), files.atATime);
   };
   return [
     { run: chaos, ...(!isRoot && { obstacle: 'chaos: only root can start an engine of its own' }) },
-    { run: underGvisor, remarks, ...(!canInstall() && { obstacle: 'gVisor: runsc comes from Debian, and only root can start an engine of its own' }) },
+    { run: underGvisor, ...(!canInstall() && { obstacle: 'gVisor: runsc comes from Debian, and only root can start an engine of its own' }) },
   ];
 }

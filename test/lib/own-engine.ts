@@ -1,13 +1,13 @@
 import { openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import Docker from 'dockerode';
 
-import { engineOptions } from '../../packages/sandbox/src/engine.js';
+import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { exitOf, type Instance, tail } from '../../scripts/lib/instance.js';
 import { systemPath } from '../../scripts/lib/packages.js';
 import { Problem } from '../../scripts/lib/report.js';
+import { eventually } from '../helpers/eventually.js';
 
 const START_MS = 120_000;
 
@@ -73,10 +73,14 @@ export class OwnEngine {
   }
 
   private async untilItAnswers(): Promise<void> {
-    const answers = () => this.docker.ping().then(() => true, () => false);
-    for (const deadline = performance.now() + START_MS; !(await answers()); ) {
-      if (performance.now() > deadline) throw new Problem(`An engine of its own has not answered within ${START_MS / 1000} s. Its log says why:\n${tail(this.logPath)}`);
-      await sleep(50, undefined, { signal: this.instance.signal });
-    }
+    const { signal } = this.instance;
+    const answers = () => {
+      signal.throwIfAborted();
+      return this.docker.ping().then(() => true, () => false);
+    };
+    await eventually('an engine of its own answers', answers, { limitMs: START_MS }).catch(() => {
+      signal.throwIfAborted();
+      throw new Problem(`An engine of its own has not answered within ${START_MS / 1000} s. Its log says why:\n${tail(this.logPath)}`);
+    });
   }
 }

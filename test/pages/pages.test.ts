@@ -76,9 +76,15 @@ describe('CONTRIBUTING.md', () => {
   it('maps files that are there', () => {
     const folders = ['apps', 'packages', 'docker', 'scripts', 'test', 'tools', 'bench'];
     const present = new Set(folders.flatMap((folder) => readdirSync(at(folder), { recursive: true, encoding: 'utf8' })).map((path) => basename(path)));
-    const named = [...textOf('CONTRIBUTING.md').matchAll(/`([\w-]+\.(?:c|ts|mjs))`/g)].map(([, name = '']) => name);
+    const named = [...textOf('CONTRIBUTING.md').matchAll(/`([\w-]+\.(?:[ch]|ts|mjs))`/g)].map(([, name = '']) => name);
     expect(named.length).toBeGreaterThan(30);
     expect(named.filter((name) => !present.has(name))).toEqual([]);
+  });
+
+  it('maps every file of an app, a package and the launcher', () => {
+    const launcher = readdirSync(at('docker/sandbox/launcher'));
+    const sources = [...sourcesIn('apps'), ...sourcesIn('packages'), ...launcher].map((path) => basename(path));
+    expect(sources.filter((name) => !textOf('CONTRIBUTING.md').includes(`\`${name}\``))).toEqual([]);
   });
 });
 
@@ -91,7 +97,7 @@ describe('docs/operations.md', () => {
     expect(troubles.length).toBeGreaterThan(20);
     // What the sandbox lacks is said in sentences that say themselves what to do.
     expect(troubles.filter(({ message }) => message === undefined)).toEqual([
-      { level: 'fatal', message: undefined, path: 'apps/worker/src/main.ts' },
+      { level: 'fatal', message: undefined, path: 'apps/worker/src/worker.ts' },
     ]);
   });
 

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type LongPoll, ReplyQueueBusy } from '@code-widgets/broker';
+import { LRUCache } from 'lru-cache';
 
 import type { Presence } from './presence.js';
 
@@ -24,8 +25,8 @@ const REMEMBERED = 4096;
 
 export class PollThrottle {
   private readonly waiting = new Set<string>();
-  /** When each task's last poll was answered, oldest first. */
-  private readonly answered = new Map<string, number>();
+  /** When each task's last poll was answered. */
+  private readonly answered = new LRUCache<string, number>({ max: REMEMBERED });
   /** Polls in the current second of the clock, and in the one before. */
   private recent = { second: 0, polls: 0, before: 0 };
 
@@ -55,7 +56,7 @@ export class PollThrottle {
       return await poll(waits ? { ms: this.waitMs, signal: client.silent() } : undefined);
     } finally {
       if (waits) this.waiting.delete(identifier);
-      this.remember(identifier);
+      this.answered.set(identifier, this.now());
     }
   }
 
@@ -76,11 +77,5 @@ export class PollThrottle {
     if (passed > 0) this.recent = { second, polls: 0, before: passed === 1 ? this.recent.polls : 0 };
     this.recent.polls++;
     return this.recent.polls + this.recent.before * (1 - (seconds - second));
-  }
-
-  private remember(identifier: string): void {
-    this.answered.delete(identifier);
-    this.answered.set(identifier, this.now());
-    if (this.answered.size > REMEMBERED) this.answered.delete(this.answered.keys().next().value as string);
   }
 }

@@ -81,8 +81,8 @@ export function decidePoll(messages: Reply[], read: number | undefined, { bytes,
   let shownBytes = 0;
   let isFull = false;
   for (const [index, message] of messages.entries()) {
-    // For later polls, here or in a newer widget; and for the worker that has to tell a stopped worker from a lost one.
-    if (message === undefined || message.kind === 'final' || message.kind === 'begun' || message.kind === 'returned') continue;
+    // For later polls, here or in a newer widget.
+    if (message === undefined || message.kind === 'final') continue;
     if (isOutput(message) && message.attempt === attempt) {
       const had = has === undefined ? 0 : Math.max(0, has - offset - message.first + 1);
       if (had >= countOf(message)) {

@@ -3,6 +3,7 @@
  * that is gone is remembered, and a client can ask for few of them.
  */
 import { ReplyQueueGone } from '@code-widgets/broker';
+import { LRUCache } from 'lru-cache';
 
 /** Of one client, in a minute. A tab that polls an expired task for ever counts once. */
 const UNKNOWN_PER_MINUTE = 100;
@@ -28,16 +29,16 @@ interface Client {
 }
 
 export class UnknownTasks {
-  private readonly known = new Set<string>();
+  private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
   /** A reply queue that has expired never comes back. */
-  private readonly gone = new Set<string>();
-  private readonly clients = new Map<string, Client>();
+  private readonly gone = new LRUCache<string, true>({ max: REMEMBERED });
+  private readonly clients = new LRUCache<string, Client>({ max: REMEMBERED });
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   /** To be called with each identifier that this process gives out. */
   add(identifier: string): void {
-    remember(this.known, identifier);
+    this.known.set(identifier, true);
   }
 
   /**
@@ -67,7 +68,7 @@ export class UnknownTasks {
       if (error instanceof ReplyQueueGone) {
         this.known.delete(identifier);
         if (!this.gone.has(identifier)) onUnknown?.();
-        remember(this.gone, identifier);
+        this.gone.set(identifier, true);
       }
       throw error;
     }
@@ -90,19 +91,9 @@ export class UnknownTasks {
     let client = this.clients.get(key);
     if (!client) {
       client = { since: this.now(), unknown: 0, asking: 0, waiting: [] };
-      remember(this.clients, key, client);
+      this.clients.set(key, client);
     }
     if (this.now() - client.since >= MINUTE_MS) Object.assign(client, { since: this.now(), unknown: 0 });
     return client;
   }
-}
-
-/** Forgets the oldest beyond REMEMBERED, so that memory has a bound. */
-function remember(kept: Set<string>, key: string): void;
-function remember<T>(kept: Map<string, T>, key: string, value: T): void;
-function remember(kept: Set<string> | Map<string, unknown>, key: string, value?: unknown): void {
-  kept.delete(key);
-  if (kept instanceof Map) kept.set(key, value);
-  else kept.add(key);
-  if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value as string);
 }

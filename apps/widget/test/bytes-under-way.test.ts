@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { ReplyMessage } from '@code-widgets/protocol';
 
+import { eventually } from '../../../test/helpers/eventually.js';
 import { appWith, post, repliesOf, RUN } from './app-with.js';
-import { closeConnections, HEAD, JSON_RUN, listening, open, parse, POLL, send, until } from './raw-connections.js';
+import { closeConnections, HEAD, JSON_RUN, listening, open, parse, POLL, send, SOON } from './raw-connections.js';
 
 jest.setTimeout(60_000);
 afterEach(closeConnections);
@@ -16,7 +17,8 @@ describe('a body', () => {
   it('in chunks of one byte is read, whole', async () => {
     const { app, submitted } = await listening();
     const chunks = [...JSON_RUN].map((byte) => `1\r\n${byte}\r\n`).join('');
-    await until(async () => parse(await send(app, `${CHUNKED.replace('Host', 'Connection: close\r\nHost')}${chunks}0\r\n\r\n`)).status === 200);
+    const request = `${CHUNKED.replace('Host', 'Connection: close\r\nHost')}${chunks}0\r\n\r\n`;
+    await eventually('the body is accepted', async () => parse(await send(app, request)).status === 200, SOON);
     expect(submitted[0]?.request).toEqual(RUN);
   });
 
@@ -53,13 +55,14 @@ describe('a body', () => {
     const first = await Promise.all([1, 2, 3].map(() => begin('192.0.2.1')));
     await sleep(1000);
     const refused = await begin('192.0.2.1');
-    await until(() => refused.text() !== '');
+    await eventually('the fourth body is answered', () => refused.text() !== '', SOON);
     expect(parse((refused.socket.destroy(), refused.text()))).toMatchObject({ status: 503 });
     expect(refused.text()).toMatch(/retry-after: 1\r\n/i);
     const other = await post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': '192.0.2.2' } });
     expect(other.statusCode).toBe(200);
     for (const { socket } of first) socket.destroy();
-    await until(async () => (await post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': '192.0.2.1' } })).statusCode === 200);
+    const again = () => post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': '192.0.2.1' } });
+    await eventually('the client may send again', async () => (await again()).statusCode === 200, SOON);
   });
 });
 
@@ -86,10 +89,10 @@ describe('answers that nobody reads', () => {
     // Pipelined: all on one connection, whose buffers in the system take some of them.
     for (let i = 0; i < 30; i++) socket.write(POLL);
     const ask = (address: string) => post(app, '/check_output/', { identifier: '11111111-2222-4333-8444-555555555555', read: 0 }, { headers: { 'x-forwarded-for': address } });
-    await until(async () => (await ask('127.0.0.1')).statusCode === 503);
+    await eventually('the client is refused', async () => (await ask('127.0.0.1')).statusCode === 503, SOON);
     expect((await ask('127.0.0.1')).headers['retry-after']).toBe('1');
     expect((await ask('192.0.2.2')).statusCode).toBe(200);
     socket.destroy();
-    await until(async () => (await ask('127.0.0.1')).statusCode === 200);
+    await eventually('the client is answered again', async () => (await ask('127.0.0.1')).statusCode === 200, SOON);
   });
 });

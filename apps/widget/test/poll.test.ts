@@ -1,10 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { ReplyMessage } from '@code-widgets/protocol';
 import fc from 'fast-check';
 
 import { end, NOTICE, output, PENDING, Queue } from './polled-queue.js';
-
-const returned = (attempt: number): ReplyMessage => ({ version: 1, kind: 'returned', attempt });
 
 describe('a poll with `read`', () => {
   it('answers what the client does not have yet, and again what it has not confirmed', () => {
@@ -20,15 +17,6 @@ describe('a poll with `read`', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b'));
     queue.poll(1);
     expect(queue.poll(0).output).toEqual(['b']);
-  });
-
-  it('leaves the word of a worker that gave the task back to the next one', () => {
-    const queue = new Queue().push(output(1, 1, 'a'), returned(1));
-    queue.poll(1);
-    expect(queue.messages).toEqual([returned(1)]);
-    queue.push(output(2, 1, 'b'), returned(2), output(3, 1, 'c'), end(3, 1));
-    expect(queue.poll(1).output).toEqual([NOTICE, 'c']);
-    expect(queue.messages.filter((message) => message?.kind === 'returned')).toEqual([returned(1), returned(2)]);
   });
 
   it('answers the completion any number of times', () => {

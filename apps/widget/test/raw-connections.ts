@@ -5,10 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { App } from '../src/app-type.js';
 import type { AppDependencies } from '../src/app.js';
+import { eventually } from '../../../test/helpers/eventually.js';
 import { appWith, closeApps, RUN } from './app-with.js';
 
 /** Far above the times that are tried, for a busy machine, and below those of the service. */
 export const SOON_MS = 8000;
+export const SOON = { limitMs: SOON_MS, everyMs: 1 };
 
 const sockets: Socket[] = [];
 export async function closeConnections(): Promise<void> {
@@ -78,15 +80,9 @@ export const POLL = `POST /check_output/ HTTP/1.1\r\nHost: x\r\nContent-Type: ap
 const connectionsOf = (app: App) =>
   new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
 
-export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + SOON_MS; !(await isSo()); await sleep(1)) {
-    if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms`);
-  }
-}
-
 /** Milliseconds until the server holds no connection any more. */
 export async function untilAlone(app: App): Promise<number> {
   const begin = performance.now();
-  while ((await connectionsOf(app)) > 0 && performance.now() - begin < SOON_MS) await sleep(10);
+  await eventually('the server has no connection', async () => (await connectionsOf(app)) === 0, { limitMs: SOON_MS, everyMs: 10 });
   return performance.now() - begin;
 }

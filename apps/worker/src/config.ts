@@ -1,7 +1,7 @@
 /** The worker's settings. docs/configuration.md explains them to operators. */
 import { BROKER_SETTINGS } from '@code-widgets/broker';
 import { REQUEST_SETTINGS } from '@code-widgets/project';
-import { CONTAINER_LIMITS, limits, type ContainerLimits } from '@code-widgets/sandbox';
+import { POOL_WAIT_MS } from '@code-widgets/sandbox';
 import { readSettings } from '@code-widgets/service';
 import { Type, type Static } from 'typebox';
 
@@ -42,51 +42,32 @@ export const Settings = Type.Object({
   /** The most containers of each kind (build, run, proof) that wait for a task, made ahead; 0 for none. */
   PREPARED_CONTAINERS: Type.Integer({ minimum: 0, maximum: 64, default: 8 }),
   /** How long one of them waits before a newer one takes its place; what a dead worker leaves may stay as long. */
-  PREPARED_WAIT_MS: Type.Integer({ minimum: 1000, default: limits.POOL_WAIT_MS }),
+  PREPARED_WAIT_MS: Type.Integer({ minimum: 1000, default: POOL_WAIT_MS }),
   /** Where builds are kept, for all workers of a machine; without it, each is made anew. */
   BUILD_CACHE_FOLDER: Type.Optional(Type.String({ minLength: 1 })),
   BUILD_CACHE_BYTES: Type.Integer({ minimum: 0, default: 512 * MIB }),
 
-  BUILD_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.BUILD_TIME_MS }),
-  RUN_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.RUN_TIME_MS }),
-  PROVE_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.PROVE_TIME_MS }),
+  BUILD_LIMIT_MS: Type.Integer({ minimum: 1, default: 30 * SECOND_MS }),
+  RUN_LIMIT_MS: Type.Integer({ minimum: 1, default: 10 * SECOND_MS }),
+  PROVE_LIMIT_MS: Type.Integer({ minimum: 1, default: 60 * SECOND_MS }),
   /** A whole task, from its start in the worker. */
-  TASK_LIMIT_MS: Type.Integer({ minimum: 1, default: limits.TASK_TIME_MS }),
+  TASK_LIMIT_MS: Type.Integer({ minimum: 1, default: 120 * SECOND_MS }),
   /** stdout and stderr of a task together; written as JSON escapes, a reply queue has room for this much. */
-  OUTPUT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: limits.TASK_OUTPUT_BYTES, default: limits.TASK_OUTPUT_BYTES }),
+  OUTPUT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: MIB, default: MIB }),
   /** A line without an end is sent in parts of so many. */
   LINE_LIMIT_BYTES: Type.Integer({ minimum: 16, maximum: MIB / 4, default: LONGEST_LINE_BYTES }),
   /** Of a container, its files included. */
-  MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: CONTAINER_LIMITS.memoryBytes }),
-  PROVE_MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: CONTAINER_LIMITS.proveMemoryBytes }),
+  MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: 256 * MIB }),
+  PROVE_MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: 1024 * MIB }),
   /** Processes and threads of a container; gprbuild and its compilers need a few. */
-  PROCESS_LIMIT: Type.Integer({ minimum: 10, default: CONTAINER_LIMITS.processes }),
+  PROCESS_LIMIT: Type.Integer({ minimum: 10, default: 100 }),
   /** What a program may write into files, in all. */
-  WRITTEN_FILES_LIMIT_BYTES: Type.Integer({ minimum: 4096, default: CONTAINER_LIMITS.programFilesBytes }),
+  WRITTEN_FILES_LIMIT_BYTES: Type.Integer({ minimum: 4096, default: 32 * MIB }),
 });
-type Config = Readonly<Static<typeof Settings>>;
+export type Config = Readonly<Static<typeof Settings>>;
 
 export const readConfig = (env: NodeJS.ProcessEnv): Config => readSettings(Settings, env);
 
-export function containerLimits(config: Config): ContainerLimits {
-  return {
-    memoryBytes: config.MEMORY_LIMIT_BYTES,
-    proveMemoryBytes: config.PROVE_MEMORY_LIMIT_BYTES,
-    processes: config.PROCESS_LIMIT,
-    programFilesBytes: config.WRITTEN_FILES_LIMIT_BYTES,
-  };
-}
-
-/** What a task is held to, and what the user is told of it. */
 export function taskLimits(config: Config): TaskLimits {
-  return {
-    buildMs: config.BUILD_LIMIT_MS,
-    runMs: config.RUN_LIMIT_MS,
-    proveMs: config.PROVE_LIMIT_MS,
-    taskMs: config.TASK_LIMIT_MS,
-    outputBytes: config.OUTPUT_LIMIT_BYTES,
-    lineBytes: config.LINE_LIMIT_BYTES,
-    memoryBytes: config.MEMORY_LIMIT_BYTES,
-    proveMemoryBytes: config.PROVE_MEMORY_LIMIT_BYTES,
-  };
+  return { taskMs: config.TASK_LIMIT_MS, outputBytes: config.OUTPUT_LIMIT_BYTES, lineBytes: config.LINE_LIMIT_BYTES };
 }

@@ -1,7 +1,7 @@
-/** From a delivery to its outcome: exactly one final message, or the task back to the queue. */
+/** From a delivery to its outcome: exactly one final message, or the task requeued. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { BrokerUnavailable, MAX_ATTEMPTS, ReplyQueueGone, type TaskDelivery, type TaskOutcome } from '@code-widgets/broker';
+import { BrokerUnavailable, ReplyQueueGone, type TaskDelivery, type TaskOutcome } from '@code-widgets/broker';
 import {
   createProject,
   ProjectError,
@@ -15,6 +15,7 @@ import type { Logger } from '@code-widgets/service';
 
 import { Reporter } from './reporter.js';
 import { runTask } from './run-task.js';
+import type { StepTable } from './step-table.js';
 import { TaskBudget, type TaskLimits } from './task-limits.js';
 
 /** While the engine is in trouble a task is kept for so long, rather than handed from one attempt to the next. */
@@ -26,6 +27,7 @@ const INVALID_PROJECT = 1;
 export interface HandlerDependencies {
   sandbox: Sandbox;
   generation: () => Promise<GnatproveGeneration>;
+  steps: StepTable;
   limits: TaskLimits;
   /** Those of the widgets. */
   projectOptions: ProjectOptions;
@@ -33,8 +35,8 @@ export interface HandlerDependencies {
 }
 
 /** The handler that a worker consumes tasks with. */
-export function createTaskHandler({ sandbox, generation, limits, projectOptions, log }: HandlerDependencies) {
-  return async ({ task, attempt, lost, replies, signal }: TaskDelivery): Promise<TaskOutcome> => {
+export function createTaskHandler({ sandbox, generation, steps, limits, projectOptions, log }: HandlerDependencies) {
+  return async ({ task, attempt, isGivenUp, replies, signal }: TaskDelivery): Promise<TaskOutcome> => {
     const { identifier, request, submittedAt } = task;
     const started = performance.now();
     const spent = { buildMs: 0, runMs: 0 };
@@ -48,14 +50,14 @@ export function createTaskHandler({ sandbox, generation, limits, projectOptions,
     signal.addEventListener('abort', giveUp);
     if (signal.aborted) giveUp();
     const reporter = new Reporter(replies, attempt, () => stop.abort());
-    const context = { sandbox, reporter, limits, budget: new TaskBudget(limits), spent, signal: stop.signal };
+    const context = { sandbox, reporter, steps, limits, budget: new TaskBudget(limits), spent, signal: stop.signal };
     const workMs = () => Math.round(performance.now() - started);
 
     try {
-      if (lost >= MAX_ATTEMPTS) {
+      if (isGivenUp) {
         await reporter.finish({ state: 'FAILURE', status: 1, workMs: workMs() });
         log.error(about('failure'), 'task given up: it was lost with each worker that took it');
-        return 'dead';
+        return 'dead-letter';
       }
       const project = projectOf(task, projectOptions, reporter);
       const status = project ? await runTask(project, context, generation) : INVALID_PROJECT;
@@ -68,11 +70,11 @@ export function createTaskHandler({ sandbox, generation, limits, projectOptions,
         log.info(about('abandoned'), 'task dropped: nobody polls it any more');
         return 'done';
       }
-      log.warn({ ...about('retry'), reason }, 'task given back');
-      if (reporter.failure instanceof BrokerUnavailable) return 'later';
+      log.warn({ ...about('retry'), reason }, 'task requeued');
+      if (reporter.failure instanceof BrokerUnavailable) return { requeue: true, countsAsAttempt: false, awaitsReplyQueue: true };
       await engineAnswers(sandbox, attempt, signal);
-      // Of a container that went on its own, the program in it may be the reason.
-      return error instanceof SandboxUnavailable && !(error instanceof ContainerLost) ? 'return' : 'retry';
+      // If a container ended on its own, the program in it may be the reason.
+      return { requeue: true, countsAsAttempt: !(error instanceof SandboxUnavailable) || error instanceof ContainerLost };
     } finally {
       signal.removeEventListener('abort', giveUp);
     }

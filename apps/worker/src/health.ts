@@ -1,25 +1,15 @@
 /** Signs of life: for a health check that cannot ask, since a worker listens on no port, and for its own watchdog. */
 import { writeFileSync } from 'node:fs';
 
-import type { Watchdog } from '@code-widgets/service';
-
 const INTERVAL_MS = 5000;
 
-/** Writes `file` now and every 5 s, as long as `check` finds nothing wrong; returns what stops it. */
-export function showHealth(file: string, check: () => Promise<boolean>): () => void {
-  const show = () => {
-    check()
-      .then((healthy) => healthy && writeFileSync(file, `${new Date().toISOString()}\n`))
-      .catch(() => undefined); // An old file says it.
-  };
-  show();
-  const timer = setInterval(show, INTERVAL_MS);
+/** Calls `show` now and every 5 s, as long as `check` resolves to true; returns what stops it. */
+export function showWhile(check: () => Promise<boolean>, show: () => void): () => void {
+  const look = () => void check().then((isFine) => isFine && show()).catch(() => undefined);
+  look();
+  const timer = setInterval(look, INTERVAL_MS).unref();
   return () => clearInterval(timer);
 }
 
-/** Tells the watchdog every 5 s, as long as `check` finds that tasks can come and go. */
-export function showLife(watchdog: Watchdog, check: () => Promise<boolean>): void {
-  const show = () => void check().then((alive) => alive && watchdog.alive(), () => undefined);
-  show();
-  setInterval(show, INTERVAL_MS).unref();
-}
+/** The age of the file tells how the worker is. */
+export const touch = (file: string) => writeFileSync(file, `${new Date().toISOString()}\n`);

@@ -11,9 +11,10 @@ import {
   type Mode,
   type Project,
 } from '@code-widgets/project';
-import { limits, type Executable } from '@code-widgets/sandbox';
+import { EXECUTABLE_BYTES, type BytePieces } from '@code-widgets/sandbox';
 
 import { runStep, type TaskContext } from './run-step.js';
+import { gprbuild } from './toolchain/gprbuild.js';
 
 /** The exit status of a task that the user has to mend before anything can run. */
 const MISTAKE = 1;
@@ -30,14 +31,14 @@ export async function runTask(
 ): Promise<number> {
   if (project.mistake !== undefined) return mistake(context, project.mistake);
   let status = 0;
-  let executable: Executable | undefined;
+  let executable: BytePieces | undefined;
 
   for (const step of stepsOf(project.mode)) {
     switch (step.kind) {
       case 'build': {
         const built = await build(project, context);
         status = built.status;
-        executable = built.executable;
+        executable = built.copiedOut;
         if (status !== 0) return status;
         break;
       }
@@ -56,49 +57,38 @@ export async function runTask(
 }
 
 async function build({ files, languages, main }: Project, context: TaskContext) {
-  const request = {
-    command: [...BUILD_COMMAND.argv],
-    files: [...files],
-    findConfiguration: languages.length === 0,
-    ...(main && { executable: main.executable }),
-  };
   const { end } = await runStep(context, {
     kind: 'build',
     announcement: BUILD_COMMAND.announcement,
-    start: (options) => context.sandbox.build(request, options),
+    ...gprbuild(BUILD_COMMAND.argv, languages),
+    files,
+    ...(main && { copyOut: main.executable }),
   });
   if (end.status === 0) context.reporter.text('stdout', 'Build completed successfully.');
   else context.reporter.text('stderr', `Build failed with error code: ${end.status}`);
   return end;
 }
 
-async function run(project: Project, executable: Executable | undefined, context: TaskContext) {
+async function run(project: Project, executable: BytePieces | undefined, context: TaskContext) {
   const { main } = project;
   if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : explainMissingMain(project.sources));
+  const copyIn = { basename: main.executable, pieces: executable };
   const command = runCommand(main.executable, project.arguments);
-  const { end } = await runStep(context, {
-    kind: 'run',
-    announcement: command.announcement,
-    start: (options) => context.sandbox.run({ executable, command: [...command.argv], files: [...project.files] }, options),
-  });
+  const { end } = await runStep(context, { kind: 'run', ...command, files: project.files, copyIn });
   return end.status;
 }
 
-async function judgeCases(project: Project, executable: Executable | undefined, context: TaskContext) {
+async function judgeCases(project: Project, executable: BytePieces | undefined, context: TaskContext) {
   const { main, labCases } = project;
   if (!main || !executable) return mistake(context, main ? NO_EXECUTABLE : explainMissingMain(project.sources));
   if (!labCases?.length) return mistake(context, explainMissingCases(labCases !== undefined));
 
+  const copyIn = { basename: main.executable, pieces: executable };
   const outputs = new Map<string, string>();
   let status = 0;
   for (const { key, arguments: words } of labCases) {
     const command = runCommand(main.executable, words);
-    const { end, stdout, endsTask } = await runStep(context, {
-      kind: 'run',
-      announcement: command.announcement,
-      ref: key,
-      start: (options) => context.sandbox.run({ executable, command: [...command.argv], files: [...project.files] }, options),
-    });
+    const { end, stdout, endsTask } = await runStep(context, { kind: 'run', ...command, ref: key, files: project.files, copyIn });
     outputs.set(key, stdout);
     if (endsTask) {
       status = end.status;
@@ -111,17 +101,13 @@ async function judgeCases(project: Project, executable: Executable | undefined, 
 
 async function prove({ files }: Project, switches: readonly string[], context: TaskContext, generation: GnatproveGeneration) {
   const command = proveCommand(generation, switches);
-  const { end } = await runStep(context, {
-    kind: 'prove',
-    announcement: command.announcement,
-    start: (options) => context.sandbox.prove({ command: [...command.argv], files: [...files] }, options),
-  });
+  const { end } = await runStep(context, { kind: 'prove', ...command, files });
   if (end.commandMissing) context.reporter.text('stderr', 'This installation has no gnatprove: programs can be run here, but not proved.');
   return end.status;
 }
 
 const NO_EXECUTABLE =
-  `The build left no program of at most ${limits.EXECUTABLE_BYTES / 2 ** 20} MiB to run. ` +
+  `The build left no program of at most ${EXECUTABLE_BYTES / 2 ** 20} MiB to run. ` +
   'A large array with initial values is a part of the program: give it its values when the program runs.';
 
 function mistake({ reporter }: TaskContext, words: string): number {

@@ -1,5 +1,4 @@
 /** What a reader is told of a program that a signal has ended. Numbers are those of Linux on x86_64 and arm64 (signal(7)). */
-import type { StepKind } from './task-limits.js';
 
 const SIGNALS: Readonly<Record<number, readonly [name: string, meaning: string]>> = {
   1: ['SIGHUP', 'its terminal was closed'],
@@ -30,12 +29,10 @@ const SIGNALS: Readonly<Record<number, readonly [name: string, meaning: string]>
 /** The C library keeps 32 and 33 for itself. */
 const FIRST_REAL_TIME_SIGNAL = 34;
 
-const WHAT: Record<StepKind, string> = { build: 'build', run: 'program', prove: 'proof' };
-
-/** `signal` is its number. */
-export function signalWords(signal: number, kind: StepKind): string {
+/** `signal` is its number; `noun` names the step. */
+export function signalWords(signal: number, noun: string): string {
   const [name, meaning] = SIGNALS[signal] ?? realTimeSignal(signal);
-  return `The ${WHAT[kind]} was stopped by the signal ${name}: ${meaning}.`;
+  return `The ${noun} was stopped by the signal ${name}: ${meaning}.`;
 }
 
 function realTimeSignal(signal: number): readonly [name: string, meaning: string] {

@@ -1,20 +1,18 @@
 /** What is left of a task's time and output, and the words that a user reads when a limit is hit. */
 import type { LimitName } from '@code-widgets/sandbox';
 
+import type { StepSettings } from './step-table.js';
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Times in ms, sizes in bytes. */
+/** Limits of a whole task. Those of a step are in the step table. */
 export interface TaskLimits {
-  buildMs: number;
-  runMs: number;
-  proveMs: number;
   taskMs: number;
+  /** stdout and stderr together. */
   outputBytes: number;
-  /** Of one line of output. */
+  /** A line without an end is sent in parts of this size. */
   lineBytes: number;
-  memoryBytes: number;
-  proveMemoryBytes: number;
 }
 
 /** Announcements of a task that are not charged to its output: more than 50 lab cases with usual arguments need. */
@@ -50,26 +48,18 @@ export class TaskBudget {
   }
 }
 
-export type StepKind = 'build' | 'run' | 'prove';
-
-const TIME_LIMIT_OF: Record<StepKind, 'buildMs' | 'runMs' | 'proveMs'> = { build: 'buildMs', run: 'runMs', prove: 'proveMs' };
-/** The run's words are the original's; the frontend's readers know them. */
-const TIME_WORDS: Record<StepKind | 'task', string> = { build: 'build', run: 'process', prove: 'proof', task: 'task' };
-
 /** How long one step may take, in ms: its own limit, or what is left of the task's. */
-export function stepTimeMs(kind: StepKind, limits: TaskLimits, budget: TaskBudget): number {
-  return Math.min(limits[TIME_LIMIT_OF[kind]], budget.msLeft);
+export function stepTimeMs({ timeMs }: StepSettings, budget: TaskBudget): number {
+  return Math.min(timeMs, budget.msLeft);
 }
 
 /** `wholeTask`: the step was cut short by the task's time, not by its own. */
-export function limitWords(limit: LimitName, kind: StepKind, limits: TaskLimits, wholeTask: boolean): string {
+export function limitWords(limit: LimitName, { timeMs, limitWord, profile }: StepSettings, limits: TaskLimits, wholeTask: boolean): string {
   switch (limit) {
-    case 'time': {
-      const ms = wholeTask ? limits.taskMs : limits[TIME_LIMIT_OF[kind]];
-      return interrupted(`${ms / 1000}s ${TIME_WORDS[wholeTask ? 'task' : kind]}`);
-    }
+    case 'time':
+      return wholeTask ? interrupted(`${limits.taskMs / 1000}s task`) : interrupted(`${timeMs / 1000}s ${limitWord}`);
     case 'memory':
-      return interrupted(`${size(kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes)} memory`);
+      return interrupted(`${size(profile.memoryBytes)} memory`);
     case 'output':
       return interrupted(`${size(limits.outputBytes)} output`);
   }

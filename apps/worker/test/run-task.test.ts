@@ -1,28 +1,33 @@
 import { describe, expect, it } from '@jest/globals';
 import { createProject, type Mode } from '@code-widgets/project';
-import { limits as sandboxLimits, type BuildEnd, type BuildRequest, type Sandbox } from '@code-widgets/sandbox';
+import { EXECUTABLE_BYTES, type Job, type JobResult, type Sandbox } from '@code-widgets/sandbox';
 
 import { readConfig, taskLimits } from '../src/config.js';
 import { Reporter } from '../src/reporter.js';
 import { runTask } from '../src/run-task.js';
 import type { TaskContext } from '../src/run-step.js';
+import { stepTable } from '../src/step-table.js';
 import { TaskBudget } from '../src/task-limits.js';
 
-/** What a task reports, with a sandbox whose builds succeed and that can do nothing else. */
-async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>, built: Partial<BuildEnd> = { executable: [Buffer.from('program')] }) {
-  const builds: BuildRequest[] = [];
+const config = readConfig({});
+const steps = stepTable(config);
+
+/** What a task reports, with a sandbox in which every job ends with status 0 and puts nothing out. */
+async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>, built: Partial<JobResult> = { copiedOut: [Buffer.from('program')] }) {
+  const jobs: Job[] = [];
   const items: string[] = [];
-  const build: Sandbox['build'] = (request) => {
-    builds.push(request);
-    return Promise.resolve({ status: 0, ms: 1, ...built });
+  const execute: Sandbox['execute'] = (job) => {
+    jobs.push(job);
+    return Promise.resolve({ status: 0, ms: 1, ...(job.profile === steps.build.profile && built) });
   };
-  const limits = taskLimits(readConfig({}));
+  const limits = taskLimits(config);
   const reporter = new Reporter({ publish: () => Promise.resolve() }, 1, () => undefined);
   reporter.text = (type, data) => void items.push(`${type}: ${data}`);
   reporter.lab = () => void items.push('lab');
   const context: TaskContext = {
-    sandbox: { build } as Sandbox,
+    sandbox: { execute } as Sandbox,
     reporter,
+    steps,
     limits,
     budget: new TaskBudget(limits),
     spent: { buildMs: 0, runMs: 0 },
@@ -31,17 +36,17 @@ async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>,
   const files = Object.entries(contents).map(([basename, text]) => ({ basename, contents: text }));
   const project = { ...createProject({ files, mode }), mode };
   const status = await runTask(project, context, () => Promise.resolve('from-14'));
-  return { status, items, builds };
+  return { status, items, jobs };
 }
 
 const BUILT = ['console: gprbuild -q -P main.gpr', 'stdout: Build completed successfully.'];
 
 describe('a mistake of the reader', () => {
   it.each<Mode>(['compile', 'run', 'submit', 'prove', 'prove_flow'])('in the name of a source is told before any step: %s', async (mode) => {
-    const { status, items, builds } = await outcomeOf(mode, { 'Greet.adb': 'procedure Greet is null;' });
+    const { status, items, jobs } = await outcomeOf(mode, { 'Greet.adb': 'procedure Greet is null;' });
     expect(status).toBe(1);
     expect(items).toEqual([expect.stringMatching(/^stderr: .*"Greet\.adb".*"greet\.adb"/)]);
-    expect(builds).toEqual([]);
+    expect(jobs).toEqual([]);
   });
 
   it.each<Mode>(['run', 'submit'])('that leaves no main is told after the build, in the words of the language: %s', async (mode) => {
@@ -53,7 +58,7 @@ describe('a mistake of the reader', () => {
   it.each<Mode>(['run', 'submit'])('that makes the program too large is told with the limit: %s', async (mode) => {
     const { status, items } = await outcomeOf(mode, { 'lab.adb': 'procedure Lab is' }, {});
     expect(status).toBe(1);
-    expect(items).toEqual([...BUILT, expect.stringContaining(`at most ${sandboxLimits.EXECUTABLE_BYTES >> 20} MiB`)]);
+    expect(items).toEqual([...BUILT, expect.stringContaining(`at most ${EXECUTABLE_BYTES >> 20} MiB`)]);
   });
 
   it.each([
@@ -63,5 +68,37 @@ describe('a mistake of the reader', () => {
     const { status, items } = await outcomeOf('submit', { 'lab.adb': 'procedure Lab is', ...lab });
     expect(status).toBe(1);
     expect(items).toEqual([...BUILT, expect.stringContaining(words)]);
+  });
+});
+
+describe('the jobs of a task', () => {
+  const main = 'procedure Main is begin null; end Main;';
+  const jobsOf = async (mode: Mode, contents: Readonly<Record<string, string>>) => (await outcomeOf(mode, contents)).jobs;
+
+  it('are a build that hands the program back, and a run that is sent it', async () => {
+    const [build, run, ...others] = await jobsOf('run', { 'main.adb': main, 'cli.txt': 'a b' });
+    expect(build).toMatchObject({ profile: steps.build.profile, copyOut: 'main', environment: { GPR_CONFIG: expect.stringMatching(/^\//) } });
+    expect(build).not.toHaveProperty('copyIn');
+    expect(run).toMatchObject({ profile: steps.run.profile, argv: ['./main', 'a', 'b'], copyIn: { basename: 'main', pieces: [Buffer.from('program')] } });
+    expect(run).not.toHaveProperty('copyOut');
+    expect(others).toEqual([]);
+  });
+
+  it('are one run for each lab case', async () => {
+    const jobs = await jobsOf('submit', { 'main.adb': main, 'lab_io.txt': 'in 1: x\nout 1:\nin 2: y\nout 2:\n' });
+    expect(jobs.map(({ profile, argv }) => [profile.name, argv.at(-1)])).toEqual([['build', 'main.gpr'], ['run', 'x'], ['run', 'y']]);
+  });
+
+  it('are one proof with all files', async () => {
+    const [proof, ...others] = await jobsOf('prove', { 'main.adb': main });
+    expect(proof).toMatchObject({ profile: steps.prove.profile, argv: expect.arrayContaining(['gnatprove']) });
+    expect(proof?.files.map(({ basename }) => basename)).toContain('main.adb');
+    expect(others).toEqual([]);
+  });
+
+  it('have the time limit of their step and the output limit of their task', async () => {
+    const [build, run] = await jobsOf('run', { 'main.adb': main });
+    expect(build?.limits).toEqual({ timeMs: config.BUILD_LIMIT_MS, outputBytes: config.OUTPUT_LIMIT_BYTES });
+    expect(run?.limits).toEqual({ timeMs: config.RUN_LIMIT_MS, outputBytes: config.OUTPUT_LIMIT_BYTES });
   });
 });

@@ -1,20 +1,24 @@
+import type { LimitName } from '@code-widgets/sandbox';
 import { describe, expect, it } from '@jest/globals';
 
 import { readConfig, taskLimits } from '../src/config.js';
+import { stepTable } from '../src/step-table.js';
 import { limitWords, stepTimeMs, TaskBudget } from '../src/task-limits.js';
 
-const limits = taskLimits(readConfig({}));
+const config = readConfig({});
+const limits = taskLimits(config);
+const { build, run, prove } = stepTable(config);
 
 describe('the words of a limit', () => {
   it('are the original for a run, and its like for all others', () => {
     const words = [
-      limitWords('time', 'run', limits, false),
-      limitWords('time', 'build', limits, false),
-      limitWords('time', 'prove', limits, false),
-      limitWords('time', 'run', limits, true),
-      limitWords('memory', 'build', limits, false),
-      limitWords('memory', 'prove', limits, false),
-      limitWords('output', 'run', limits, false),
+      limitWords('time', run, limits, false),
+      limitWords('time', build, limits, false),
+      limitWords('time', prove, limits, false),
+      limitWords('time', run, limits, true),
+      limitWords('memory', build, limits, false),
+      limitWords('memory', prove, limits, false),
+      limitWords('output', run, limits, false),
     ];
     expect(words.map((each) => /^<interrupted> : Maximum (.*) limit reached\.$/.exec(each)?.[1])).toEqual([
       '10s process',
@@ -28,20 +32,21 @@ describe('the words of a limit', () => {
   });
 
   it('name what an operator has set', () => {
-    const set = taskLimits(readConfig({ RUN_LIMIT_MS: '2500', OUTPUT_LIMIT_BYTES: '2048', MEMORY_LIMIT_BYTES: '20000001' }));
-    expect(limitWords('time', 'run', set, false)).toContain('2.5s process');
-    expect(limitWords('output', 'run', set, false)).toContain('2 KiB output');
-    expect(limitWords('memory', 'run', set, false)).toContain('20000001 bytes memory');
+    const set = readConfig({ RUN_LIMIT_MS: '2500', OUTPUT_LIMIT_BYTES: '2048', MEMORY_LIMIT_BYTES: '20000001' });
+    const words = (limit: LimitName) => limitWords(limit, stepTable(set).run, taskLimits(set), false);
+    expect(words('time')).toContain('2.5s process');
+    expect(words('output')).toContain('2 KiB output');
+    expect(words('memory')).toContain('20000001 bytes memory');
   });
 });
 
 describe('the time of a step', () => {
   it('is its own limit, or what is left of the task', () => {
-    expect(stepTimeMs('run', limits, new TaskBudget(limits))).toBe(10_000);
-    const left = stepTimeMs('prove', limits, new TaskBudget({ ...limits, taskMs: 5000 }));
+    expect(stepTimeMs(run, new TaskBudget(limits))).toBe(10_000);
+    const left = stepTimeMs(prove, new TaskBudget({ ...limits, taskMs: 5000 }));
     expect(left).toBeLessThanOrEqual(5000);
     expect(left).toBeGreaterThan(4000);
-    expect(stepTimeMs('run', limits, new TaskBudget({ ...limits, taskMs: 0 }))).toBe(0);
+    expect(stepTimeMs(run, new TaskBudget({ ...limits, taskMs: 0 }))).toBe(0);
   });
 });
 

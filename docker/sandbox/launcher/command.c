@@ -8,29 +8,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
-
-/* A program sees nothing of the image's environment. There is nothing in PATH, but programs print it. */
-static char *program_environment[] = {
-    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" SCRATCH, "TMPDIR=" SCRATCH, "LANG=C.UTF-8", "LD_PRELOAD=" GUARD, NULL,
-};
-
-/*
- * A build is a dozen short processes, which spend much of their time on page faults: their heaps
- * grow in large steps, on huge pages where the kernel gives them to those who ask.
- */
-#define TUNABLES                                                                                                       \
-    "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:"                                                            \
-    "glibc.malloc.mmap_threshold=268435456:glibc.malloc.trim_threshold=268435456"
-
-/* Of the image: a gprbuild for those that are given their configuration, see the Dockerfile. */
-#define GPRBUILD_FOLDER "/usr/libexec/code-widgets/gprbuild/bin"
 
 static void drop_capabilities(void)
 {
@@ -67,34 +50,6 @@ static void offer_to_oom_killer(void)
         die("oom_score_adj");
 }
 
-static void look_first_in(const char *folder)
-{
-    const char *path = getenv("PATH");
-    char *longer;
-    if (path == NULL || asprintf(&longer, "%s:%s", folder, path) < 0 || setenv("PATH", longer, 1) != 0)
-        die("PATH");
-    free(longer);
-}
-
-static void set_environment(const struct request *request)
-{
-    enum kind kind = request->kind;
-    if (kind == RUN) {
-        environ = program_environment;
-        return;
-    }
-    /* gnatprove writes a project of its own for gprbuild and sets up gprbuild's configuration. */
-    if (kind == PROVE || request->find_configuration)
-        unsetenv("GPR_CONFIG");
-    else
-        look_first_in(GPRBUILD_FOLDER);
-    if (kind == BUILD && setenv("GLIBC_TUNABLES", TUNABLES, 1) != 0)
-        die("setenv");
-    const char *home = kind == PROVE ? WORKSPACE : SCRATCH;
-    if (setenv("HOME", home, 1) != 0 || setenv("TMPDIR", home, 1) != 0 || setenv("LANG", "C.UTF-8", 1) != 0)
-        die("setenv");
-}
-
 static void connect_streams(int output, int error)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -108,20 +63,19 @@ static _Noreturn void be_command(const struct request *request, bool traced, int
     sigemptyset(&none);
     offer_to_oom_killer();
     become(request->user);
-    set_environment(request);
     /* A group and no session of its own: a session's leader may not setpgid, and gnatprove does. */
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         die("setpgid");
     confine_command();
     if (traced)
         keep_from_replacing();
-    if (request->kind == RUN)
+    if (request->confinement == PROGRAM)
         confine_program(); /* the last: no filter can be set after it */
     connect_streams(output, error); /* last, so that die() until here speaks to the worker */
     *failed = 0;                    /* every other descriptor closes on exec */
     if (request->inspect)
         inspect();
-    if (request->kind == RUN)
+    if (request->confinement == PROGRAM)
         execve(request->words[0], request->words, environ);
     else
         execvp(request->words[0], request->words);
@@ -136,8 +90,6 @@ struct command start_command(const struct request *request)
     if (failed == MAP_FAILED)
         die("mmap");
     *failed = NOT_STARTED;
-    setfsuid(0); /* the files are there */
-    setfsgid(0);
     struct stream *output = &command.streams[OUTPUT_STREAM], *error = &command.streams[ERROR_STREAM];
     /* The pipes belong to the command's user, or it could not open /dev/stdout. Not setfsuid: gVisor has none. */
     if (seteuid(request->user) != 0)
@@ -147,11 +99,11 @@ struct command start_command(const struct request *request)
     if (seteuid(0) != 0)
         die("seteuid");
     command.events = expect_writes(command.streams);
-    if (request->kind == RUN) {
+    if (request->confinement == PROGRAM) {
         hide_terminals();
         command.door = lock_exec();
     }
-    bool traced = request->kind == RUN && command.door < 0;
+    bool traced = request->confinement == PROGRAM && command.door < 0;
     int gate[2];
     if (traced)
         make_gate(gate);

@@ -1,4 +1,4 @@
-/* The story of a step, top to bottom. */
+/* The story of a job, top to bottom. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -70,8 +70,7 @@ int main(void)
 
     struct request request = {0};
     receive_request(&request);
-    if (request.room_bytes > 0)
-        leave_room(request.room_bytes);
+    leave_room(request.room_bytes);
 
     int signals = take_child_signals();
     struct command command = start_command(&request);

@@ -1,9 +1,7 @@
 /*
- * The launcher is PID 1 of a step's container. It takes one request on stdin, does that one thing,
- * passes on the output as frames on stdout, says how it ended, and its exit is the container's end.
- * Its stderr is for its own diagnostics alone.
- *
- * A frame, in both directions: one byte of type, the payload's length as u32 big-endian, payload.
+ * The launcher is PID 1 of a job's container. It receives one request on stdin, runs the one command,
+ * sends its output as frames on stdout, then how it ended. Its exit is the container's end. Its
+ * stderr is for its own diagnostics alone. protocol.h has the frames.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -13,52 +11,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Raise with every change of the frames: the worker refuses an image that speaks another. */
-enum { PROTOCOL_VERSION = 4 };
+#include "protocol.h"
 
-#define WORKSPACE "/workspace/sessions" /* cwd of every command */
-#define SCRATCH "/workspace/tmp"        /* where the images' /tmp points */
 #define TABLES "/usr/share/code-widgets" /* of users and groups, of the image that runs programs */
 #define GUARD "/usr/libexec/code-widgets/guard.so"
 
-/*
- * Users. The Dockerfile makes the builder. A program's user is drawn anew in each container, since the
- * kernel counts pipes, signals and timers for a user on the whole machine. All stay below 65,536: an
- * engine with userns-remap has no others.
- */
-enum { BUILDER = 10001, FIRST_RUNNER = 20000, RUNNERS = 40000 };
-
-enum {
-    FRAME_BYTES = 64 * 1024, /* largest payload that the launcher sends */
-    NAME_BYTES = 255,        /* longest file name */
-    WORDS_BYTES = 1 << 20,   /* all words of a command together, below what execve takes */
-    EXECUTABLE_BYTES = 8 << 20, /* limits.ts has the same number */
-    FILE_BYTES = EXECUTABLE_BYTES,
-};
-
-enum kind { BUILD = 'b', RUN = 'r', PROVE = 'p' };
-
-enum received { START = 'S', FILE_SENT = 'F', EXECUTABLE_SENT = 'X', WORD = 'A', HAND_BACK = 'B', GO = 'G' };
-
-enum sent { READY = 'r', OUTPUT = 'o', ERROR_OUTPUT = 'e', EXECUTABLE = 'x', STATUS = 's' };
-
-enum reason {
-    EXITED = 'e',
-    SIGNALLED = 'k',
-    TIME_LIMIT = 't',
-    OUTPUT_LIMIT = 'o',
-    OUT_OF_MEMORY = 'm',
-    NOT_FOUND = 'n',
-};
+enum { FILE_BYTES = EXECUTABLE_BYTES };
 
 struct request {
-    enum kind kind;
-    uid_t user; /* of the command; its group has the same number */
-    bool find_configuration; /* gprbuild is not given the image's */
-    bool inspect;            /* no command is executed: inspect.c speaks in its place */
+    enum confinement confinement; /* 0: no START yet */
+    uid_t user;                   /* of the command; its group has the same number */
+    bool inspect;                 /* no command is executed: inspect.c reports in its place */
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;
-    uint32_t room_bytes; /* what a program may write, on top of what it is sent; 0: all that there is */
+    uint32_t room_bytes; /* what the command may write into files, on top of what it is sent */
     char **words; /* the command, ended by NULL as execve wants it */
     size_t word_count;
     char hand_back[NAME_BYTES + 1]; /* the executable that the worker wants; empty: none */
@@ -102,10 +68,14 @@ void send_frame(enum sent type, const void *payload, size_t length);
 void receive_request(struct request *request);
 
 /* workspace.c */
-void make_workspace(enum kind kind, uid_t user);
+void make_workspace(enum confinement confinement, uid_t user);
 void receive_file(const char *name, size_t length, bool executable);
 void leave_room(uint32_t bytes);
 void send_executable(const char *name);
+
+/* environment.c */
+void begin_environment(enum confinement confinement);
+void set_variable(enum confinement confinement, const char *assignment);
 
 /* command.c */
 struct command start_command(const struct request *request);

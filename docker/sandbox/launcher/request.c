@@ -7,10 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-enum { FIND_CONFIGURATION = 1, INSPECT = 2 }; /* flags of START */
-enum { START_BYTES = 14, MOST_WORDS = 256 * 1024 };
 
 static _Noreturn void refuse(const char *what)
 {
@@ -18,33 +14,42 @@ static _Noreturn void refuse(const char *what)
     die(what);
 }
 
-static uid_t choose_user(enum kind kind)
+/* The worker chooses, and this is all that it can choose. */
+static void check_user(enum confinement confinement, uid_t user)
 {
-    uint32_t number;
-    if (kind != RUN)
-        return BUILDER;
-    if (getrandom(&number, sizeof number, 0) != sizeof number)
-        die("getrandom");
-    return FIRST_RUNNER + number % RUNNERS;
+    bool is_tool = confinement == TOOL && user == BUILDER;
+    bool is_program = confinement == PROGRAM && user >= FIRST_RUNNER && user < FIRST_RUNNER + RUNNERS;
+    if (!is_tool && !is_program)
+        refuse("confinement and user");
 }
 
-/* START: kind, time limit in ms, output limit in bytes, flags, room in bytes. */
 static void receive_start(struct request *request, uint32_t length)
 {
     unsigned char payload[START_BYTES];
-    if (length != sizeof payload || request->kind != 0)
+    if (length != sizeof payload || request->confinement != 0)
         refuse("START");
     receive_bytes(payload, sizeof payload);
-    if (payload[0] != BUILD && payload[0] != RUN && payload[0] != PROVE)
-        refuse("kind");
-    request->kind = payload[0];
-    request->time_limit_ms = decode_u32(payload + 1);
-    request->output_limit_bytes = decode_u32(payload + 5);
-    request->find_configuration = payload[9] & FIND_CONFIGURATION;
-    request->inspect = payload[9] & INSPECT;
-    request->room_bytes = decode_u32(payload + 10);
-    request->user = choose_user(request->kind);
-    make_workspace(request->kind, request->user);
+    request->confinement = payload[0];
+    request->user = decode_u32(payload + 1);
+    check_user(request->confinement, request->user);
+    request->time_limit_ms = decode_u32(payload + 5);
+    request->output_limit_bytes = decode_u32(payload + 9);
+    request->room_bytes = decode_u32(payload + 13);
+    request->inspect = payload[17] & INSPECT;
+    make_workspace(request->confinement, request->user);
+    begin_environment(request->confinement);
+}
+
+static void receive_variable(const struct request *request, uint32_t length)
+{
+    char assignment[VARIABLE_BYTES + 1];
+    if (length > VARIABLE_BYTES)
+        refuse("length of a variable");
+    receive_bytes(assignment, length);
+    assignment[length] = '\0';
+    if (strlen(assignment) != length)
+        refuse("variable with a NUL");
+    set_variable(request->confinement, assignment);
 }
 
 static void receive_name(char *name, size_t length)
@@ -98,11 +103,14 @@ void receive_request(struct request *request)
         unsigned char header[5];
         receive_bytes(header, sizeof header);
         uint32_t length = decode_u32(header + 1);
-        if (request->kind == 0 && header[0] != START)
+        if (request->confinement == 0 && header[0] != START)
             refuse("frame before START");
         switch (header[0]) {
         case START:
             receive_start(request, length);
+            break;
+        case VARIABLE:
+            receive_variable(request, length);
             break;
         case FILE_SENT:
         case EXECUTABLE_SENT:

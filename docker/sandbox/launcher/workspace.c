@@ -36,14 +36,14 @@ static void name_user(const char *table, const char *path, const char *line, uid
     close(to);
 }
 
-void make_workspace(enum kind kind, uid_t user)
+void make_workspace(enum confinement confinement, uid_t user)
 {
     make_folder(WORKSPACE);
     make_folder(SCRATCH);
     if (chmod("/workspace", 0755) != 0 || chdir(WORKSPACE) != 0)
         die("/workspace");
     umask(022);
-    if (kind != RUN) {
+    if (confinement == TOOL) {
         setfsgid(user);
         setfsuid(user);
         return;
@@ -75,12 +75,14 @@ void receive_file(const char *name, size_t length, bool executable)
 
 /*
  * The container was made before it was known how much would be sent. What is free beyond `bytes` goes
- * to a file without a name, which is there as long as the launcher.
+ * to a file of root's without a name, which is there as long as the launcher. No file is received after it.
  */
 void leave_room(uint32_t bytes)
 {
     static const unsigned char zeros[FRAME_BYTES];
     struct statvfs space;
+    setfsuid(0);
+    setfsgid(0);
     int file = open("/workspace/.room", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0 || unlink("/workspace/.room") != 0 || fstatvfs(file, &space) != 0)
         die("leave room");

@@ -10,7 +10,6 @@ export { createReplyReader, ReplyQueueBusy } from './reply-reader.js';
 export type { LongPoll, Reading, ReplyReader } from './reply-reader.js';
 export { BROKER_SETTINGS } from './settings.js';
 export { consumeTasks } from './task-consumer.js';
-export type { TaskConsumer, TaskDelivery, TaskOutcome } from './task-consumer.js';
+export type { Requeue, TaskConsumer, TaskDelivery, TaskOutcome } from './task-consumer.js';
 export { createTaskPublisher, TaskQueueFull } from './task-publisher.js';
 export type { TaskPublisher } from './task-publisher.js';
-export { MAX_ATTEMPTS } from './topology.js';

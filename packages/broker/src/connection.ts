@@ -7,12 +7,13 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 
 import { connect, credentials, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel } from 'amqplib';
+import pTimeout from 'p-timeout';
 
 import { createTopology, type Topology, type TopologySettings } from './topology.js';
 
 /** A broker that has not answered a request for so long is taken to be out of reach. */
 const ANSWER_TIMEOUT_MS = 4000;
-/** Of two missed ones a peer is dead, which is noticed within three. */
+/** The peer is considered dead after two missed heartbeats. */
 const HEARTBEAT_S = 5;
 /** Reconnecting soon after a restart matters more than sparing a broker on the same network. */
 const RECONNECT_MAX_DELAY_MS = 1000;
@@ -227,15 +228,10 @@ async function openWithin<T extends Channel>(opening: Promise<T>): Promise<T> {
  * errors of this package, which say more.
  */
 export async function brokerCall<T>(call: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new NoAnswer(`no answer within ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS);
-  });
+  const message = new NoAnswer(`no answer within ${ANSWER_TIMEOUT_MS} ms`);
   try {
-    return await Promise.race([call(), timeout]);
+    return await pTimeout(call(), { milliseconds: ANSWER_TIMEOUT_MS, message });
   } catch (error) {
     throw error instanceof BrokerError ? error : new BrokerUnavailable((error as Error).message);
-  } finally {
-    clearTimeout(timer);
   }
 }

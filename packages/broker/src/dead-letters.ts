@@ -1,17 +1,11 @@
-/** The operator's end of the queue of tasks that nobody could run: looked at, run again, dropped. */
+/** The operator's end of the dead queue: look at tasks that no worker could run, replay them, drop them. */
 import { createHash, randomUUID } from 'node:crypto';
 
-import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 
 import { brokerCall, BrokerError, type Broker } from './connection.js';
-import { attemptOf } from './attempt-history.js';
 import { createTaskPublisher } from './task-publisher.js';
-
-/** RabbitMQ 4 drops what came back to a queue without a limit 20 times, and whoever looks gives back what was shown. */
-const LOOKS = 10;
-/** The look that put a fresh copy in the place of a message that was looked at so often. */
-const RENEWED_BY = 'renewed-by';
 
 /** Somebody else holds dead letters at this moment: what is shown would not be all of them. */
 export class DeadLettersBusy extends BrokerError {
@@ -36,26 +30,21 @@ export interface DeadLetter {
 }
 
 /**
- * Shows each dead letter to `visit` once. One for which it returns a promise is removed when that
- * has resolved; all others stay, and so does everything if this process dies. Rejects with the
- * reason of the first of the promises that did. A body is nobody's after its visit, so that the
- * whole queue is never in memory.
+ * Shows each dead letter to `visit` once. If `visit` returns a promise, the letter is removed when it
+ * resolves. All others stay, and if this process dies, all do. Rejects with the reason of the first
+ * promise that rejected.
  */
 export async function visitDeadLetters(broker: Broker, visit: (letter: DeadLetter) => Promise<unknown> | void): Promise<void> {
-  const { deadQueue, deadExchange } = broker.topology;
-  const channel = await broker.openConfirmChannel();
-  const renew = renewer(channel, deadExchange);
+  const channel = await broker.openChannel();
   const removals: Promise<void>[] = [];
   try {
-    await takeAll(channel, deadQueue, (message) => {
-      if (renew.made(message)) return;
-      const done = visit(letterOf(message)) ?? (attemptOf(message.properties.headers) > LOOKS ? renew.copy(message) : undefined);
+    await takeAll(channel, broker.topology.deadQueue, (message) => {
+      const done = visit(letterOf(message));
       if (done) removals.push(done.then(() => channel.ack(message)));
     });
   } finally {
-    // What was begun comes to its end, whatever became of the looking.
     await Promise.allSettled(removals);
-    // Gives back whatever was not confirmed; what was is on its way before.
+    // Requeues what was not acknowledged. The acknowledgements are on their way before it.
     await brokerCall(() => channel.close()).catch(() => undefined);
   }
   await Promise.all(removals);
@@ -63,8 +52,7 @@ export async function visitDeadLetters(broker: Broker, visit: (letter: DeadLette
 
 /**
  * Puts the letter's task into the task queue again, as a new task with a reply queue of its own,
- * and resolves to its identifier. Not under the old one: whoever polls for that has been told that
- * the task failed, and a worker that finds this answer in the reply queue takes the task for ended.
+ * and resolves to its identifier. Not under the old one: its page has been told that the task failed.
  */
 export async function replayTask(broker: Broker, { task }: DeadLetter): Promise<string> {
   if (task === undefined) throw new NotReplayable('what cannot be read as a task cannot be run');
@@ -75,7 +63,7 @@ export async function replayTask(broker: Broker, { task }: DeadLetter): Promise<
 }
 
 /** Resolves when all that is in the queue was taken. A quorum queue gives no consumer exclusiveness, but it counts them. */
-async function takeAll(channel: ConfirmChannel, queue: string, take: (message: ConsumeMessage) => void): Promise<void> {
+async function takeAll(channel: Channel, queue: string, take: (message: ConsumeMessage) => void): Promise<void> {
   const state = () => brokerCall(() => channel.checkQueue(queue));
   await brokerCall(() => channel.consume(queue, (message) => message && take(message)));
   let left = await state();
@@ -83,31 +71,6 @@ async function takeAll(channel: ConfirmChannel, queue: string, take: (message: C
   // The channel passes on what is on its way before it answers another request.
   const { consumerCount } = await state();
   if (consumerCount > 1) throw new DeadLettersBusy('somebody else looks at the dead letters: try again');
-}
-
-/** Puts fresh copies, which nobody has looked at, behind the others of the queue. */
-function renewer(channel: ConfirmChannel, exchange: string) {
-  const look = randomUUID();
-  const returned = new Set<string>();
-  channel.on('return', ({ properties }) => returned.add(String(properties.correlationId)));
-  return {
-    made: (message: ConsumeMessage) => message.properties.headers?.[RENEWED_BY] === look,
-    copy({ content, properties }: ConsumeMessage): Promise<void> {
-      // An undefined header is not sent: those counts are the broker's, of the message in hand.
-      const headers = { ...properties.headers, 'x-delivery-count': undefined, 'x-acquired-count': undefined, [RENEWED_BY]: look };
-      const correlationId = randomUUID();
-      const options = { ...properties, headers, correlationId, persistent: true, mandatory: true };
-      return brokerCall(
-        () =>
-          new Promise<void>((resolve, reject) => {
-            channel.publish(exchange, '', content, options, (error: unknown) => {
-              if (error || returned.has(correlationId)) reject(new Error('the dead queue took no copy'));
-              else resolve();
-            });
-          }),
-      );
-    },
-  };
 }
 
 function letterOf({ content, properties }: ConsumeMessage): DeadLetter {

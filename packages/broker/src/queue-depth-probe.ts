@@ -1,5 +1,6 @@
 /** Asks whether a reply queue is empty, in one round trip, on channels that are kept open. */
 import type { Channel } from 'amqplib';
+import pTimeout from 'p-timeout';
 
 import type { Broker } from './connection.js';
 
@@ -59,12 +60,6 @@ export class QueueDepthProbe {
 
 /** Undefined if the channel was closed: this queue is missing, or another one that was asked for on it. */
 function answerOf<T>(asked: PromiseLike<T>): Promise<T | undefined | 'late'> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('late'), ANSWER_MS);
-    const settle = (answer?: T) => {
-      clearTimeout(timer);
-      resolve(answer);
-    };
-    asked.then(settle, () => settle());
-  });
+  const answer = Promise.resolve(asked).catch(() => undefined);
+  return pTimeout(answer, { milliseconds: ANSWER_MS, fallback: () => 'late' as const });
 }

@@ -34,6 +34,7 @@ const settings = {
 } as unknown as TopologySettings;
 const topology = createTopology(settings);
 const defaults = Value.Default(Type.Object(BROKER_SETTINGS), {}) as TopologySettings;
+const ATTEMPT_LOG = topology.attemptLog('11111111-2222-4333-8444-555555555555');
 const REPLY_QUEUE = topology.replyQueue('11111111-2222-4333-8444-555555555555');
 
 /** A channel that notes what is declared on it. */
@@ -65,7 +66,8 @@ describe('the definitions of the compose file\'s broker', () => {
     const { noted, channel } = notebook();
     await topology.declareShared(channel);
     await topology.declareReplyQueue(channel, '11111111-2222-4333-8444-555555555555');
-    expect(noted.queues.size).toBe(3);
+    await topology.declareAttemptLog(channel, '11111111-2222-4333-8444-555555555555');
+    expect(noted.queues.size).toBe(4);
     for (const [name, args] of noted.queues) {
       const matching = definitions.policies.filter(({ pattern }) => new RegExp(pattern).test(name));
       expect(matching).toHaveLength(1);
@@ -85,12 +87,12 @@ describe('the definitions of the compose file\'s broker', () => {
     expect(definitions.vhosts).toEqual([{ name: 'widgets' }]);
   });
 
-  const exchanges = { tasks: topology.taskExchange, replies: topology.replyExchange, standard: 'amq.default' };
-  const queues = { tasks: topology.taskQueue, dead: '@NAMESPACE@.dead', reply: REPLY_QUEUE };
+  const exchanges = { tasks: topology.taskExchange, replies: topology.replyExchange, attempts: topology.attemptExchange, standard: 'amq.default' };
+  const queues = { tasks: topology.taskQueue, dead: '@NAMESPACE@.dead', reply: REPLY_QUEUE, log: ATTEMPT_LOG };
   const others = [`x${REPLY_QUEUE}`, `${topology.taskQueue}x`, `@NAMESPACE@xtasks`, 'other.tasks', 'other.reply.1', 'amq.gen-1'];
   it.each([
     ['widget', { configure: [queues.reply], write: [exchanges.tasks, exchanges.replies, queues.reply], read: [exchanges.replies, queues.reply] }],
-    ['worker', { configure: [], write: [exchanges.replies], read: [queues.tasks, queues.reply] }],
+    ['worker', { configure: [queues.log], write: [exchanges.replies, exchanges.attempts, queues.log], read: [queues.tasks, exchanges.attempts, queues.log] }],
   ] as const)('give a %s the rights that it needs, and no other', (user, rights) => {
     const [permission, ...more] = definitions.permissions.filter((one) => one.user === user);
     expect(more).toEqual([]);

@@ -135,16 +135,16 @@ interface Conditional {
 
 /** The #ifs that are open. Only what a literal 0 or 1 decides is known. */
 class Conditionals {
-  readonly #open: Conditional[] = [];
+  private readonly open: Conditional[] = [];
   areSkipped = false;
 
   /** Takes a line of the preprocessor; answers the mark that the line leaves among the tokens, if any. */
   mark([name = '', ...condition]: readonly string[]): string | undefined {
-    const group = this.#open.at(-1);
+    const group = this.open.at(-1);
     if (/^if(?:n?def)?$/.test(name)) {
-      this.#open.push({ isDecided: false, isInSkipped: this.areSkipped });
+      this.open.push({ isDecided: false, isInSkipped: this.areSkipped });
       if (this.areSkipped) return undefined;
-      this.#decide(name, condition);
+      this.decide(name, condition);
       return IF;
     }
     if (group === undefined) return undefined;
@@ -152,17 +152,17 @@ class Conditionals {
       if (group.isInSkipped) return undefined;
       const isOver = group.isDecided;
       this.areSkipped = isOver;
-      if (!isOver) this.#decide(name, condition);
+      if (!isOver) this.decide(name, condition);
       return isOver ? undefined : ELSE;
     }
     if (name !== 'endif') return undefined;
-    this.#open.pop();
+    this.open.pop();
     this.areSkipped = group.isInSkipped;
     return group.isInSkipped ? undefined : ENDIF;
   }
 
-  #decide(name: string, condition: readonly string[]): void {
-    const group = this.#open.at(-1);
+  private decide(name: string, condition: readonly string[]): void {
+    const group = this.open.at(-1);
     const isKnown = /^(?:el)?if$/.test(name) && condition.length < MOST_WORDS - 1;
     const value = isKnown ? condition.filter((word) => word !== '(' && word !== ')').join(' ') : '';
     if (group && (value === '1' || value === 'true')) group.isDecided = true;

@@ -62,20 +62,23 @@ export const RestartMessage = Type.Object({
 });
 export type RestartMessage = Static<typeof RestartMessage>;
 
-/** Left by a worker that begins an attempt after the first: the broker counts those as well that nobody has begun. */
-export const BegunMessage = Type.Object({ version: Version, kind: Type.Literal('begun'), attempt: Attempt });
-export type BegunMessage = Static<typeof BegunMessage>;
-
-/** Left by a worker that gave the task back, or lost its hold on it, through no fault that the task could have. */
-export const ReturnedMessage = Type.Object({ version: Version, kind: Type.Literal('returned'), attempt: Attempt });
-export type ReturnedMessage = Static<typeof ReturnedMessage>;
-
-export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage, BegunMessage, ReturnedMessage]);
+export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage]);
 export type ReplyMessage = Static<typeof ReplyMessage>;
+
+/**
+ * A worker's note about an attempt, in the task's log of attempts. `begun`: its steps begin. `returned`:
+ * requeued, or lost with the connection, through no fault of the task.
+ */
+export const AttemptNote = Type.Object({
+  version: Version,
+  attempt: Attempt,
+  event: Type.Union([Type.Literal('begun'), Type.Literal('returned')]),
+});
+export type AttemptNote = Static<typeof AttemptNote>;
 
 const OfLaterVersion = Type.Object({ version: Type.Integer({ minimum: MESSAGE_VERSION + 1 }) });
 
-export function encodeMessage(message: TaskMessage | ReplyMessage): Buffer {
+export function encodeMessage(message: TaskMessage | ReplyMessage | AttemptNote): Buffer {
   return Buffer.from(JSON.stringify(message));
 }
 
@@ -87,6 +90,10 @@ export function decodeTaskMessage(body: Buffer): TaskMessage | 'newer' | undefin
 /** The reply in `body`, or undefined if it is none that this version understands. */
 export function decodeReplyMessage(body: Buffer): ReplyMessage | undefined {
   return decode(ReplyMessage, body);
+}
+
+export function decodeAttemptNote(body: Buffer): AttemptNote | undefined {
+  return decode(AttemptNote, body);
 }
 
 function decode<S extends TSchema>(schema: S, body: Buffer): Static<S> | undefined {

@@ -17,9 +17,10 @@ export {
   OutputMessage,
   FinalMessage,
   RestartMessage,
-  ReturnedMessage,
+  AttemptNote,
   ReplyMessage,
   encodeMessage,
   decodeTaskMessage,
   decodeReplyMessage,
+  decodeAttemptNote,
 } from './messages.js';

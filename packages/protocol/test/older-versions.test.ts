@@ -13,7 +13,6 @@ const REPLIES = [
   '{"version":1,"kind":"output","attempt":1,"first":1,"items":[{"msg":{"type":"stdout","data":"x\\n"}}]}',
   '{"version":1,"kind":"final","attempt":1,"items":1,"state":"SUCCESS","status":0,"workMs":12.5}',
   '{"version":1,"kind":"restart","attempt":2,"received":0}',
-  '{"version":1,"kind":"returned","attempt":1}',
 ];
 
 describe('a message of a version that was deployed', () => {

@@ -1,8 +1,8 @@
-/** The container of a step: everything that keeps a hostile program in it, in one place. */
+/** The container of a job: everything that keeps a hostile program in it, in one place. */
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
-import { byteLength } from './executable.js';
+import { byteLength } from './byte-pieces.js';
 import { forGvisor, isGvisor } from './gvisor.js';
-import type { LauncherRequest, StepKind } from './launcher-request.js';
+import type { Job, Profile } from './job.js';
 import { filesToSend } from './launcher-request.js';
 import {
   CPUS,
@@ -16,9 +16,7 @@ import {
   POOL_WAIT_MS,
   SHARED_MEMORY_BYTES,
   STEP_SLACK_MS,
-  TOOL_FILES_BYTES,
-  USUAL_PROGRAM_BYTES,
-  type ContainerLimits,
+  USUAL_FILES_BYTES,
 } from './limits.js';
 
 export const NAMESPACE_LABEL = 'code-widgets.namespace';
@@ -32,36 +30,36 @@ function pageRounded(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** What differs from container to container, and is fixed once one is made. */
-export interface ContainerShape {
-  readonly kind: StepKind;
+/** What is fixed once a container is made. */
+export interface ContainerSpec {
+  readonly profile: Profile;
   /** The tmpfs that holds all files. */
   readonly workspaceBytes: number;
-  /** The longest that its step may take. */
-  readonly stepMs: number;
-  /** How long it may wait for that step. */
+  /** The longest time limit of its job. */
+  readonly jobMs: number;
+  /** How long it may wait for its job. */
   readonly waitMs: number;
 }
 
-/** Of a step that is asked for now. */
-export function shapeOf(request: LauncherRequest, limits: ContainerLimits): ContainerShape {
-  return { kind: request.kind, workspaceBytes: workspaceBytes(request, limits), stepMs: request.timeLimitMs, waitMs: 0 };
+/** Of a job that runs now. */
+export function specOf(job: Job): ContainerSpec {
+  return { profile: job.profile, workspaceBytes: workspaceBytes(job), jobMs: job.limits.timeMs, waitMs: 0 };
 }
 
-/** Of a container that waits up to `waitMs` for a step of at most `stepMs`, with no more sent to it than is usual. */
-export function waitingShape(kind: StepKind, stepMs: number, limits: ContainerLimits, waitMs = POOL_WAIT_MS): ContainerShape {
-  return { kind, workspaceBytes: workspaceBytes({ kind, files: [] }, limits), stepMs, waitMs };
+/** Of a container that waits for a job to which no more is sent than is usual. */
+export function warmSpec(profile: Profile, waitMs = POOL_WAIT_MS): ContainerSpec {
+  return { profile, workspaceBytes: workspaceBytes({ profile, files: [] }), jobMs: profile.longestJobMs, waitMs };
 }
 
 /**
- * For a program, what it may write on top of what is sent to it, and of that as much as is usual at
- * least: so that nearly all programs can run in a container that was made before they were known.
+ * What the command may write, and room for what is sent to it: for as much as is usual at least, so
+ * that nearly all jobs can run in a container that was made before they were known.
  */
-export function workspaceBytes(request: Pick<LauncherRequest, 'kind' | 'files' | 'executable'>, { programFilesBytes }: ContainerLimits): number {
-  if (request.kind !== 'run') return TOOL_FILES_BYTES;
-  const sent = filesToSend(request).map(({ contents }) => Buffer.byteLength(contents));
-  if (request.executable !== undefined) sent.push(byteLength(request.executable.pieces));
-  return programFilesBytes + LAUNCHER_FILES_BYTES + Math.max(USUAL_PROGRAM_BYTES, sent.reduce((sum, bytes) => sum + pageRounded(bytes), 0));
+export function workspaceBytes({ profile, files, copyIn }: Pick<Job, 'profile' | 'files' | 'copyIn'>): number {
+  const sent = filesToSend({ files, ...(copyIn && { copyIn }) }).map(({ contents }) => Buffer.byteLength(contents));
+  if (copyIn !== undefined) sent.push(byteLength(copyIn.pieces));
+  const sentBytes = sent.reduce((sum, bytes) => sum + pageRounded(bytes), 0);
+  return profile.writableBytes + LAUNCHER_FILES_BYTES + Math.max(USUAL_FILES_BYTES, sentBytes);
 }
 
 /** From the command's start to where the worker no longer waits for the launcher's word, in ms. */
@@ -69,14 +67,13 @@ export function outerTimeLimitMs(timeLimitMs: number): number {
   return timeLimitMs + STEP_SLACK_MS;
 }
 
-/** Creation, attachment and start, the wait, the step itself, the looks at its end, and the first attempt at its removal. */
-function lifetimeSeconds({ stepMs, waitMs }: ContainerShape): number {
-  return Math.ceil((waitMs + (waitMs > 0 ? POOL_REVIEW_MS : 0) + outerTimeLimitMs(stepMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
+/** Creation, attachment and start, the wait, the job itself, the looks at its end, and the first attempt at its removal. */
+function lifetimeSeconds({ jobMs, waitMs }: ContainerSpec): number {
+  return Math.ceil((waitMs + (waitMs > 0 ? POOL_REVIEW_MS : 0) + outerTimeLimitMs(jobMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
 }
 
-function hostConfig({ kind, workspaceBytes: size }: ContainerShape, { seccompProfile, limits, runtime }: ContainerContext): HostConfig {
-  const proving = kind === 'prove';
-  const memory = proving ? limits.proveMemoryBytes : limits.memoryBytes;
+function hostConfig({ profile, workspaceBytes: size }: ContainerSpec, { seccompProfile, runtime }: Confining): HostConfig {
+  const { memoryBytes, processes, sharedMemory } = profile;
   return {
     ...(runtime !== undefined && { Runtime: runtime }),
     ReadonlyRootfs: true,
@@ -89,12 +86,12 @@ function hostConfig({ kind, workspaceBytes: size }: ContainerShape, { seccompPro
     CapAdd: ['SETPCAP', 'SETUID', 'SETGID'],
     SecurityOpt: ['no-new-privileges', `seccomp=${seccompProfile}`],
     NetworkMode: 'none',
-    // gnatprove needs a /dev/shm, whose names must not meet those of another container.
-    IpcMode: proving ? 'private' : 'none',
-    ...(proving ? { ShmSize: SHARED_MEMORY_BYTES } : {}),
-    Memory: memory,
-    MemorySwap: memory,
-    PidsLimit: limits.processes,
+    // Names in a /dev/shm must not meet those of another container.
+    IpcMode: sharedMemory ? 'private' : 'none',
+    ...(sharedMemory && { ShmSize: SHARED_MEMORY_BYTES }),
+    Memory: memoryBytes,
+    MemorySwap: memoryBytes,
+    PidsLimit: processes,
     NanoCpus: CPUS * NANO,
     Ulimits: [
       { Name: 'nofile', Soft: OPEN_FILES, Hard: OPEN_FILES },
@@ -105,23 +102,22 @@ function hostConfig({ kind, workspaceBytes: size }: ContainerShape, { seccompPro
   };
 }
 
-export interface ContainerContext {
-  images: Record<StepKind, string>;
-  /** As the engine gets it: for gVisor, with what it takes there. */
-  seccompProfile: string;
-  namespace: string;
-  limits: ContainerLimits;
+/** What all containers of a sandbox have in common. */
+export interface Confining {
+  /** The profile's JSON text, as the engine gets it. */
+  readonly seccompProfile: string;
+  readonly namespace: string;
   /** One of the engine's runtimes; its default without it. */
-  runtime?: string;
+  readonly runtime?: string;
 }
 
-export function containerOptions(shape: ContainerShape, context: ContainerContext): ContainerCreateOptions {
-  const usual = hostConfig(shape, context);
+export function containerOptions(spec: ContainerSpec, confining: Confining): ContainerCreateOptions {
+  const usual = hostConfig(spec, confining);
   return {
-    Image: context.images[shape.kind],
+    Image: spec.profile.image,
     Labels: {
-      [NAMESPACE_LABEL]: context.namespace,
-      [LIFETIME_LABEL]: String(lifetimeSeconds(shape)),
+      [NAMESPACE_LABEL]: confining.namespace,
+      [LIFETIME_LABEL]: String(lifetimeSeconds(spec)),
     },
     // Saves 300 ms of the start beside the network mode `none` alone.
     NetworkDisabled: true,
@@ -131,6 +127,6 @@ export function containerOptions(shape: ContainerShape, context: ContainerContex
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
-    HostConfig: isGvisor(context.runtime) ? forGvisor(usual, context.limits) : usual,
+    HostConfig: isGvisor(confining.runtime) ? forGvisor(usual, spec.profile.processes) : usual,
   };
 }

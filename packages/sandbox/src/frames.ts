@@ -1,8 +1,9 @@
 /**
- * The two framings of a step's output, one inside the other: Docker's, which tells a container's
+ * The two framings of a job's output, one inside the other: Docker's, which tells a container's
  * stdout from its stderr, and in its stdout the launcher's. Both readers take chunks cut anywhere,
  * work in loops, copy each byte at most once, and trust no length.
  */
+import { REASONS, SENT } from './launcher-protocol.js';
 import { LAUNCHER_FRAME_BYTES } from './limits.js';
 
 /** What came is no frame: a wrong image, or a stream out of step. It cannot be read on. */
@@ -87,21 +88,21 @@ export type LauncherFrame =
 const LAUNCHER_HEADER_BYTES = 5;
 const STATUS_BYTES = 9;
 
-const REASONS = new Map<number, EndReason>([
-  [code('e'), 'exited'],
-  [code('k'), 'signal'],
-  [code('t'), 'time'],
-  [code('o'), 'output'],
-  [code('m'), 'memory'],
-  [code('n'), 'missing'],
+const END_REASONS = new Map<number, EndReason>([
+  [code(REASONS.EXITED), 'exited'],
+  [code(REASONS.SIGNALLED), 'signal'],
+  [code(REASONS.TIME_LIMIT), 'time'],
+  [code(REASONS.OUTPUT_LIMIT), 'output'],
+  [code(REASONS.OUT_OF_MEMORY), 'memory'],
+  [code(REASONS.NOT_FOUND), 'missing'],
 ]);
 
 const PARSERS = new Map<number, (payload: Buffer) => LauncherFrame>([
-  [code('r'), parseReady],
-  [code('o'), (bytes) => ({ type: 'stdout', bytes })],
-  [code('e'), (bytes) => ({ type: 'stderr', bytes })],
-  [code('x'), (bytes) => ({ type: 'executable', bytes })],
-  [code('s'), parseStatus],
+  [code(SENT.READY), parseReady],
+  [code(SENT.OUTPUT), (bytes) => ({ type: 'stdout', bytes })],
+  [code(SENT.ERROR_OUTPUT), (bytes) => ({ type: 'stderr', bytes })],
+  [code(SENT.EXECUTABLE), (bytes) => ({ type: 'executable', bytes })],
+  [code(SENT.STATUS), parseStatus],
 ]);
 
 function code(letter: string): number {
@@ -115,7 +116,7 @@ function parseReady(payload: Buffer): LauncherFrame {
 
 function parseStatus(payload: Buffer): LauncherFrame {
   if (payload.length !== STATUS_BYTES) throw new InvalidFrame(`a status frame of ${payload.length} bytes`);
-  const reason = REASONS.get(payload.readUInt8(0));
+  const reason = END_REASONS.get(payload.readUInt8(0));
   if (reason === undefined) throw new InvalidFrame(`an unknown reason ${payload.readUInt8(0)}`);
   return { type: 'status', reason, status: payload.readUInt32BE(1), ms: payload.readUInt32BE(5) };
 }

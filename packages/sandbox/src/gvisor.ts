@@ -1,6 +1,5 @@
 /** What gVisor does in its own way, and what it takes for a container's limits to hold there as well. */
 import type { HostConfig } from 'dockerode';
-import type { ContainerLimits } from './limits.js';
 
 /**
  * Tasks of the host for each process of a container: its address space is held by a few of them.
@@ -13,7 +12,7 @@ export function isGvisor(runtime: string | undefined): boolean {
   return runtime !== undefined && /runsc|gvisor/i.test(runtime);
 }
 
-export function forGvisor(hostConfig: HostConfig, limits: ContainerLimits): HostConfig {
+export function forGvisor(hostConfig: HostConfig, processes: number): HostConfig {
   return {
     ...hostConfig,
     // A file system of its own would be put over an empty /tmp, without a size. The image's /tmp
@@ -21,15 +20,12 @@ export function forGvisor(hostConfig: HostConfig, limits: ContainerLimits): Host
     Tmpfs: { ...hostConfig.Tmpfs, '/workspace/tmp/.gvisor': 'ro,noexec,nosuid,nodev,size=4096' },
     // The engine's limit counts tasks of the host; this one gVisor's own. Of a user, which is here
     // the same: the launcher and the command have one each.
-    PidsLimit: limits.processes * HOST_TASKS_PER_PROCESS,
-    Ulimits: [...(hostConfig.Ulimits ?? []), { Name: 'nproc', Soft: limits.processes - 1, Hard: limits.processes - 1 }],
+    PidsLimit: processes * HOST_TASKS_PER_PROCESS,
+    Ulimits: [...(hostConfig.Ulimits ?? []), { Name: 'nproc', Soft: processes - 1, Hard: processes - 1 }],
   };
 }
 
-/**
- * The profile's JSON text with ptrace, for the launcher, which refuses it to commands (launcher/trace.c,
- * confine.c). docker/proxy/Dockerfile makes the same text.
- */
+/** The profile's JSON text with ptrace, for the launcher, which refuses it to commands (launcher/trace.c, confine.c). */
 export function withPtrace(seccompProfile: string): string {
   const { syscalls, ...rest } = JSON.parse(seccompProfile) as { syscalls: unknown[] };
   return JSON.stringify({ ...rest, syscalls: [...syscalls, { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' }] });

@@ -1,11 +1,6 @@
-/** Which images the settings' names stand for: a name may be given to another image at any time. */
-import type Docker from 'dockerode';
-import { engineCall, httpStatus, SandboxUnavailable } from './engine.js';
-import type { StepKind } from './launcher-request.js';
+/** Which images the names stand for. A name may be given to another image at any time. */
 import { IMAGE_KNOWN_MS } from './limits.js';
-
-/** The stages of docker/sandbox/Dockerfile. */
-const TARGETS: Record<StepKind, string> = { build: 'sandbox', prove: 'sandbox', run: 'runner' };
+import { EngineRefused, SandboxUnavailable, type Runtime } from './runtime.js';
 
 interface Known {
   id: string;
@@ -14,45 +9,38 @@ interface Known {
 }
 
 export class Images {
-  readonly #known = new Map<string, Known>();
+  private readonly ids = new Map<string, Known>();
 
-  constructor(
-    private readonly docker: Docker,
-    private readonly names: Readonly<Record<StepKind, string>>,
-  ) {}
+  constructor(private readonly runtime: Pick<Runtime, 'imageId'>) {}
 
   /**
-   * The id of the image that has the kind's name, or had it a few seconds ago.
+   * The id of the image that has this name, or had it a few seconds ago.
    * @throws {SandboxUnavailable} engine out of reach or no such image, and what to do about it.
    */
-  async known(kind: StepKind): Promise<string> {
-    const known = this.#known.get(this.names[kind]);
-    return known !== undefined && performance.now() - known.askedMs < IMAGE_KNOWN_MS ? known.id : this.current(kind);
+  async known(name: string): Promise<string> {
+    const known = this.ids.get(name);
+    return known !== undefined && performance.now() - known.askedMs < IMAGE_KNOWN_MS ? known.id : this.current(name);
   }
 
   /**
-   * The id of the image that has the kind's name now; from here on that is what is known.
+   * The id of the image that has this name now; `known` takes it from here on.
    * @throws as `known`.
    */
-  async current(kind: StepKind): Promise<string> {
-    const name = this.names[kind];
+  async current(name: string): Promise<string> {
     const askedMs = performance.now();
-    const id = await this.#ask(kind);
-    const known = this.#known.get(name);
+    const id = await this.ask(name);
+    const known = this.ids.get(name);
     // Answers may come in another order.
-    if (known === undefined || known.askedMs < askedMs) this.#known.set(name, { id, askedMs });
+    if (known === undefined || known.askedMs < askedMs) this.ids.set(name, { id, askedMs });
     return id;
   }
 
-  async #ask(kind: StepKind): Promise<string> {
-    const name = this.names[kind];
+  private async ask(name: string): Promise<string> {
     try {
-      const { Id } = await engineCall('inspect an image', () => this.docker.getImage(name).inspect());
-      return Id;
+      return await this.runtime.imageId(name);
     } catch (error) {
-      if (httpStatus(error instanceof Error ? error.cause : undefined) !== 404) throw error;
-      const remedy = `docker build --target ${TARGETS[kind]} --tag ${name} docker/sandbox`;
-      throw new SandboxUnavailable(`There is no image ${name}. Make it with: ${remedy}`, { cause: error });
+      if (!(error instanceof EngineRefused && error.status === 404)) throw error;
+      throw new SandboxUnavailable(`There is no image ${name}. Build the images as docker/sandbox/Dockerfile says.`, { cause: error });
     }
   }
 }

@@ -2,25 +2,17 @@
  * Whether a sandbox holds what it promises, as seen from inside: a worker asks before it takes its
  * first task, since an engine that cannot limit something says so in a warning and goes on.
  */
-import type { StepKind } from './launcher-request.js';
-import { OPEN_FILES, type ContainerLimits } from './limits.js';
+import type { Profile } from './job.js';
+import { BUILDER, FIRST_RUNNER, RUNNERS } from './launcher-protocol.js';
+import { INODES, OPEN_FILES } from './limits.js';
+import type { EngineInfo } from './runtime.js';
 
 /** What launcher/inspect.c says; a value that cannot be seen from inside is missing. */
 export type Report = ReadonlyMap<string, string>;
 
-/** What the engine says of itself, and what would be missing without it. */
-export interface EngineAbilities {
-  MemoryLimit?: boolean;
-  SwapLimit?: boolean;
-  PidsLimit?: boolean;
-  CpuCfsQuota?: boolean;
-}
-
 export interface Expectation {
-  kind: StepKind;
-  limits: ContainerLimits;
+  profile: Profile;
   workspaceBytes: number;
-  inodes: number;
   /**
    * Whether the kernel is gVisor's, which has no limit on the number of files and counts processes
    * by a ulimit. What it shows of cgroups is its own; those that count are the host's, out of sight.
@@ -29,10 +21,6 @@ export interface Expectation {
 }
 
 const PAGE_BYTES = 4096;
-/** The builder's, as the Dockerfile makes it, and the range from which the launcher draws a program's. */
-const BUILDER = 10001;
-const FIRST_RUNNER = 20_000;
-const RUNNERS = 40_000;
 
 export function parseReport(text: string): Report {
   const lines = text.split('\n').map((line) => /^([a-z_0-9]+) ([a-z0-9 -]+)$/.exec(line));
@@ -60,11 +48,11 @@ const PROFILE = 'Let the engine use the seccomp profile that SECCOMP_PROFILE nam
 const CGROUPS = 'Boot the machine with that cgroup controller, and give it to the engine.';
 
 /** What does not hold, each in a sentence with what to do; none if all is as it should be. */
-export function faultsOf(report: Report, engine: EngineAbilities, expected: Expectation): string[] {
-  const { kind, limits, workspaceBytes, inodes, gvisor } = expected;
-  const memory = kind === 'prove' ? limits.proveMemoryBytes : limits.memoryBytes;
+export function faultsOf(report: Report, engine: EngineInfo, { profile, workspaceBytes, gvisor }: Expectation): string[] {
+  const { name: profileName, confinement, memoryBytes: memory, processes } = profile;
+  const isProgram = confinement === 'program';
   const faults: string[] = [];
-  const demand = (holds: boolean, fault: string) => void (holds || faults.push(`${fault} (${kind})`));
+  const demand = (holds: boolean, fault: string) => void (holds || faults.push(`${fault} (${profileName})`));
   const is = (name: string, value: number | string) => report.get(name) === String(value);
   const atMost = (name: string, value: number) => Number(report.get(name) ?? NaN) <= value && Number(report.get(name)) >= 0;
   /** Of a cgroup: the engine's word where the file cannot be seen. */
@@ -74,7 +62,7 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   };
 
   const user = Number(report.get('uid'));
-  const isUser = kind === 'run' ? user >= FIRST_RUNNER && user < FIRST_RUNNER + RUNNERS : user === BUILDER;
+  const isUser = isProgram ? user >= FIRST_RUNNER && user < FIRST_RUNNER + RUNNERS : user === BUILDER;
   demand(isUser && is('groups', 0), 'A command does not run as its user: build the images from docker/sandbox.');
   demand(is('capabilities', 0) && is('bounding_set', 0), 'A command has capabilities: build the images from docker/sandbox.');
   demand(is('no_new_privileges', 1), 'A command can gain privileges: use an engine that knows no-new-privileges.');
@@ -82,13 +70,13 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   demand(is('root_read_only', 1), 'The root file system can be written to: use an engine that has read-only containers.');
   demand(is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
   demand(is('other_writable_mounts', 0), 'A command can write to a file system beside its workspace: mount nothing into the containers, and use a runtime that mounts none itself, runc say.');
-  demand(gvisor || atMost('workspace_inodes', inodes), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
+  demand(gvisor || atMost('workspace_inodes', INODES), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
   demand(atMost('open_files', OPEN_FILES) && is('core_bytes', 0), 'Open files or core dumps are not limited: use an engine that sets ulimits.');
   demand(is('interfaces', 0), 'There is a network in a container: use an engine that has containers without one.');
   demand(NOT_THERE.includes(report.get('write_root') ?? ''), 'A command can write to the root file system: use an engine that has read-only containers.');
   demand(NOT_THERE.includes(report.get('engine_socket') ?? ''), "A command sees the engine's socket: mount nothing into the containers.");
   for (const [name, what] of Object.entries(TRIES)) demand(REFUSED.includes(report.get(name) ?? ''), `A command can ${what}. ${PROFILE}`);
-  if (kind === 'run') {
+  if (isProgram) {
     demand(REFUSED.includes(report.get('fork') ?? ''), `A program can start processes. ${PROFILE}`);
     demand(is('exec', ENOSYS), 'A program can execute files: use Linux 5.9 or newer, or gVisor.');
   }
@@ -98,8 +86,8 @@ export function faultsOf(report: Report, engine: EngineAbilities, expected: Expe
   const withoutSwap = (value: string) => value === '0' || isMemory(value);
   demand(limited('memory', engine.MemoryLimit, isMemory), `Memory is not limited. ${CGROUPS}`);
   demand(limited('swap_v2', engine.SwapLimit, withoutSwap) && limited('memory_and_swap', engine.SwapLimit, withoutSwap), `Swap is not limited. ${CGROUPS}`);
-  demand(!gvisor || atMost('own_processes', limits.processes), 'Processes are not limited: use an engine that sets ulimits.');
-  demand(limited('processes', engine.PidsLimit, (value) => Number(value) === limits.processes), `Processes are not limited. ${CGROUPS}`);
+  demand(!gvisor || atMost('own_processes', processes), 'Processes are not limited: use an engine that sets ulimits.');
+  demand(limited('processes', engine.PidsLimit, (value) => Number(value) === processes), `Processes are not limited. ${CGROUPS}`);
   demand(limited('cpu', engine.CpuCfsQuota, (value) => Number(value.split(' ')[0]) > 0), `Processor time is not limited. ${CGROUPS}`);
   return faults;
 }

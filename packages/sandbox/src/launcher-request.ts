@@ -1,40 +1,10 @@
-/** What the launcher is asked for, as frames: type byte, u32 big-endian length, payload. */
-import { byteLength, type Executable } from './executable.js';
+/** A job as frames for its launcher. */
+import { randomInt } from 'node:crypto';
+import { byteLength } from './byte-pieces.js';
+import type { Job, SourceFile } from './job.js';
+import { BUILDER, CONFINEMENTS, FIRST_RUNNER, INSPECT, NAME_BYTES, RECEIVED, RUNNERS, START_BYTES, VARIABLE_BYTES, VARIABLES } from './launcher-protocol.js';
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES } from './limits.js';
 
-/** The frames' version, which an image's launcher says when it is ready; the two must be equal. */
-export const PROTOCOL_VERSION = 4;
-
-export type StepKind = 'build' | 'run' | 'prove';
-
-export interface SourceFile {
-  /** A plain file name of at most 255 bytes. */
-  basename: string;
-  contents: string;
-}
-
-export interface LauncherRequest {
-  kind: StepKind;
-  timeLimitMs: number;
-  outputLimitBytes: number;
-  /** What the command may write, on top of what is sent to it; all that fits without it. */
-  roomBytes?: number;
-  command: readonly string[];
-  files: readonly SourceFile[];
-  /** The program to run; of a file of the same name only this one is sent. */
-  executable?: { basename: string; pieces: Executable };
-  /** gprbuild finds its configuration anew, with all that it knows; it takes the image's prepared one otherwise. */
-  findConfiguration?: boolean;
-  /** No command is executed; in its place the launcher's child says what a command would find. */
-  inspect?: boolean;
-  /** The file that a good build hands back. */
-  handBack?: string;
-}
-
-const KINDS: Record<StepKind, string> = { build: 'b', run: 'r', prove: 'p' };
-const FIND_CONFIGURATION = 1;
-const INSPECT = 2;
-const NAME_BYTES = 255;
 const U32_MAX = 0xffff_ffff;
 /** Largest part of a request that is written at once. */
 const CHUNK_BYTES = 64 * 1024;
@@ -62,14 +32,27 @@ function encodeFile(type: string, basename: string, ...contents: readonly Buffer
   return frame(type, Buffer.of(name.length), name, ...contents);
 }
 
-function encodeStart(request: LauncherRequest): Buffer[] {
-  const payload = Buffer.alloc(14);
-  payload.write(KINDS[request.kind], 'latin1');
-  payload.writeUInt32BE(Math.min(Math.max(Math.ceil(request.timeLimitMs), 0), U32_MAX), 1);
-  payload.writeUInt32BE(Math.min(Math.max(Math.floor(request.outputLimitBytes), 0), U32_MAX), 5);
-  payload.writeUInt8((request.findConfiguration ? FIND_CONFIGURATION : 0) | (request.inspect ? INSPECT : 0), 9);
-  payload.writeUInt32BE(Math.min(request.roomBytes ?? 0, U32_MAX), 10);
-  return frame('S', payload);
+const u32 = (value: number) => Math.min(Math.max(value, 0), U32_MAX);
+
+function encodeStart({ profile, limits }: Job, inspect: boolean): Buffer[] {
+  const isTool = profile.confinement === 'tool';
+  const payload = Buffer.alloc(START_BYTES);
+  payload.write(isTool ? CONFINEMENTS.TOOL : CONFINEMENTS.PROGRAM, 'latin1');
+  payload.writeUInt32BE(isTool ? BUILDER : FIRST_RUNNER + randomInt(RUNNERS), 1);
+  payload.writeUInt32BE(u32(Math.ceil(limits.timeMs)), 5);
+  payload.writeUInt32BE(u32(Math.floor(limits.outputBytes)), 9);
+  payload.writeUInt32BE(u32(profile.writableBytes), 13);
+  payload.writeUInt8(inspect ? INSPECT : 0, 17);
+  return frame(RECEIVED.START, payload);
+}
+
+const variablesOf = ({ profile, environment }: Job) => Object.entries({ ...profile.environment, ...environment });
+
+function checkEnvironment(job: Job): void {
+  for (const [name, value] of variablesOf(job)) {
+    const isTooLong = Buffer.byteLength(`${name}=${value}`) > VARIABLE_BYTES;
+    if (!VARIABLES[job.profile.confinement].includes(name) || value.includes('\0') || isTooLong) throw new RangeError(`a variable ${name}`);
+  }
 }
 
 function checkCommand(command: readonly string[]): void {
@@ -80,36 +63,38 @@ function checkCommand(command: readonly string[]): void {
   if (command.some((word) => word.includes('\0'))) throw new RangeError('a word of the command has a NUL');
 }
 
-/** The files that are sent: what the executable takes the place of is not. */
-export function filesToSend({ files, executable }: Pick<LauncherRequest, 'files' | 'executable'>): readonly SourceFile[] {
-  return files.filter(({ basename }) => basename !== executable?.basename);
+/** The files that are sent: without the one whose name the executable has. */
+export function filesToSend({ files, copyIn }: Pick<Job, 'files' | 'copyIn'>): readonly SourceFile[] {
+  return files.filter(({ basename }) => basename !== copyIn?.basename);
 }
 
 /**
- * A request in chunks of at most 64 KiB, each encoded when it is asked for. All of the request is
- * checked first, so that nothing of it is sent when a part cannot be.
- * @throws {RangeError} a name that is no plain file name or given twice, an executable or a command
- *   above the limits: what the caller should not have let pass.
+ * A job in chunks of at most 64 KiB, each encoded when it is asked for. All of the job is checked
+ * first, so that nothing of it is sent when a part cannot be.
+ * @throws {RangeError} a name that is no plain file name or given twice, a variable that launchers
+ *   refuse, an executable or a command above the limits: what the caller should not have let pass.
  */
-export function encodeRequest(request: LauncherRequest): Iterable<Buffer> {
-  const { command, executable, handBack } = request;
-  const names = filesToSend(request).map(({ basename }) => basename);
+export function encodeRequest(job: Job, inspect = false): Iterable<Buffer> {
+  const { argv, copyIn, copyOut } = job;
+  const names = filesToSend(job).map(({ basename }) => basename);
   if (new Set(names).size < names.length) throw new RangeError('two files of one name');
-  for (const name of [...names, executable?.basename, handBack]) if (name !== undefined) encodeName(name);
-  const executableBytes = byteLength(executable?.pieces ?? []);
+  for (const name of [...names, copyIn?.basename, copyOut]) if (name !== undefined) encodeName(name);
+  const executableBytes = byteLength(copyIn?.pieces ?? []);
   if (executableBytes > EXECUTABLE_BYTES) throw new RangeError(`an executable of ${executableBytes} bytes`);
-  checkCommand(command);
-  return inChunks(encodeParts(request));
+  checkCommand(argv);
+  checkEnvironment(job);
+  return inChunks(encodeParts(job, inspect));
 }
 
-function* encodeParts(request: LauncherRequest): Generator<Buffer> {
-  const { command, executable, handBack } = request;
-  yield* encodeStart(request);
-  for (const { basename, contents } of filesToSend(request)) yield* encodeFile('F', basename, Buffer.from(contents));
-  if (executable !== undefined) yield* encodeFile('X', executable.basename, ...executable.pieces);
-  for (const word of command) yield* frame('A', Buffer.from(word));
-  if (handBack !== undefined) yield* frame('B', encodeName(handBack));
-  yield* frame('G');
+function* encodeParts(job: Job, inspect: boolean): Generator<Buffer> {
+  const { argv, copyIn, copyOut } = job;
+  yield* encodeStart(job, inspect);
+  for (const [name, value] of variablesOf(job)) yield* frame(RECEIVED.VARIABLE, Buffer.from(`${name}=${value}`));
+  for (const { basename, contents } of filesToSend(job)) yield* encodeFile(RECEIVED.FILE_SENT, basename, Buffer.from(contents));
+  if (copyIn !== undefined) yield* encodeFile(RECEIVED.EXECUTABLE_SENT, copyIn.basename, ...copyIn.pieces);
+  for (const word of argv) yield* frame(RECEIVED.WORD, Buffer.from(word));
+  if (copyOut !== undefined) yield* frame(RECEIVED.HAND_BACK, encodeName(copyOut));
+  yield* frame(RECEIVED.GO);
 }
 
 /** Small parts are copied into one chunk, since each write costs a call of the kernel; large ones are cut. */

@@ -1,34 +1,8 @@
-/** Every limit of a step, with its unit. What a client is told of them is the worker's. */
+/** Every limit of the sandbox, with its unit. Those of a profile or a job are the worker's. */
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-export const BUILD_TIME_MS = 30_000;
-export const RUN_TIME_MS = 10_000;
-export const PROVE_TIME_MS = 60_000;
-/** A whole task, from its start in the worker: all its steps together. */
-export const TASK_TIME_MS = 120_000;
-/** stdout and stderr of a whole task together. */
-export const TASK_OUTPUT_BYTES = MIB;
-
-/** What an operator may set of a container. */
-export interface ContainerLimits {
-  /** Its tmpfs included. */
-  readonly memoryBytes: number;
-  readonly proveMemoryBytes: number;
-  /** Processes and threads, the launcher included. */
-  readonly processes: number;
-  /** What a program may write, in all; what is sent to it comes on top. */
-  readonly programFilesBytes: number;
-}
-export const CONTAINER_LIMITS: ContainerLimits = Object.freeze({
-  memoryBytes: 256 * MIB,
-  proveMemoryBytes: 1024 * MIB,
-  processes: 100,
-  programFilesBytes: 32 * MIB,
-});
-/** What a build or a proof may write, the sources included. */
-export const TOOL_FILES_BYTES = 128 * MIB;
 /** The launcher's own files in a program's workspace: the tables of users and groups. */
 export const LAUNCHER_FILES_BYTES = 8 * KIB;
 /** Files and folders in a workspace: each takes kernel memory even when it is empty. */
@@ -37,11 +11,11 @@ export const INODES = 8192;
 export const OPEN_FILES = 1024;
 /** Processors. */
 export const CPUS = 1;
-/** gnatprove keeps one small named semaphore in /dev/shm. */
+/** The /dev/shm of a profile that has one. */
 export const SHARED_MEMORY_BYTES = MIB;
 
 /**
- * What a build may hand back, and so what may be sent to run; launcher.h has the same number. Each
+ * What a job may hand back, and so what may be sent to the next. Each
  * task of a worker holds one in memory. Examples need 16 to 60 KiB, an Ada program with twenty
  * packages of the library 245 KiB, C++ with <regex>, threads and debug information 2 MiB.
  */
@@ -64,7 +38,7 @@ export const ENGINE_CALL_MS = 15_000;
  * the executable on their way out. After it the container is removed without asking the launcher.
  */
 export const STEP_SLACK_MS = 10_000;
-/** For what was said in time, and could not be heard in time. */
+/** Grace period for output that was sent before the deadline but not read yet. */
 export const LAST_WORDS_MS = 2_000;
 /** Between the end of a container's stream and the engine's knowing that it has ended. */
 export const END_KNOWN_MS = 5_000;
@@ -75,8 +49,8 @@ export const MAY_STILL_COME_MS = [0, 500, 2_000] as const;
 /** Waits between the attempts to remove a container. */
 export const REMOVAL_RETRIES_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 
-/** What may be sent to a program that a waiting container is to run: its sources and itself. */
-export const USUAL_PROGRAM_BYTES = 512 * KIB;
+/** What may be sent to a container that was warm: sources and an executable. */
+export const USUAL_FILES_BYTES = 512 * KIB;
 /** How long a container waits for its one request before a newer one takes its place. */
 export const POOL_WAIT_MS = 120_000;
 /** Between two looks at those that wait. */

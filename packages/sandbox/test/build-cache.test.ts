@@ -2,53 +2,63 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { BuildCache, buildKey, type Build } from '../src/build-cache.js';
+import { BuildCache, buildKey, type CachedBuild, type Reservation } from '../src/build-cache.js';
 import { CACHE_SHARE } from '../src/limits.js';
 
 const KIB = 1024;
-const build = (text: string, size = 10): Build => ({
+const build = (text: string, size = 10): CachedBuild => ({
   output: [['stdout', Buffer.from(text)], ['stderr', Buffer.from([0, 255, 10])]],
   status: 0,
   ms: 400,
-  executable: [Buffer.alloc(size, text)],
+  copiedOut: [Buffer.alloc(size, text)],
 });
-const failed: Build = { output: [['stderr', Buffer.from('main.adb:1:01: error')]], status: 4, ms: 90 };
+const failed: CachedBuild = { output: [['stderr', Buffer.from('main.adb:1:01: error')]], status: 4, ms: 90 };
 
 let folder: string;
 let warnings: string[];
-let made: number;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'code-widgets-cache-'));
   warnings = [];
-  made = 0;
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const cacheOf = (maxBytes = 1024 * KIB) => new BuildCache({ folder, maxBytes, log: { warn: (_, message) => warnings.push(message) } });
-const making = (result: Build | undefined) => () => {
-  made++;
-  return Promise.resolve(result);
-};
-const never = () => Promise.reject(new Error('was built'));
+/** Looks a build up, settles a reservation with `result`, and waits until it is written. */
+async function lookUp(cache: BuildCache, key: string, result: CachedBuild | undefined): Promise<{ build: CachedBuild | undefined; made: boolean }> {
+  const found = await cache.lookup(key);
+  if (!isReservation(found)) return { build: found, made: false };
+  found.settle(result);
+  await cache.written();
+  return { build: result, made: true };
+}
+async function reserve(cache: BuildCache, key: string): Promise<Reservation> {
+  const found = await cache.lookup(key);
+  if (!isReservation(found)) throw new Error('was there');
+  return found;
+}
+const isReservation = (found: CachedBuild | Reservation): found is Reservation => 'settle' in found;
+/** Enough for a lookup to read the folder, and to wait. */
+const begun = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('a build cache', () => {
   it.each([['a good build', build('x')], ['a failed one', failed]])('gives %s again as it was, to another worker too', async (_, result) => {
     const key = buildKey('a');
-    expect(await cacheOf().get(key, making(result))).toEqual({ build: result, made: true });
-    expect(await cacheOf().get(key, never)).toEqual({ build: result, made: false });
+    expect(await lookUp(cacheOf(), key, result)).toEqual({ build: result, made: true });
+    expect(await lookUp(cacheOf(), key, undefined)).toEqual({ build: result, made: false });
     expect(warnings).toEqual([]);
   });
 
-  it('takes an executable in pieces, and gives it again as one', async () => {
+  it('takes a file in pieces, and gives it again as one', async () => {
     const pieces = [Buffer.alloc(100 * KIB, 'a'), Buffer.alloc(100 * KIB, 'b')];
-    await cacheOf(8192 * KIB).get('k', making({ ...build('x'), executable: pieces }));
-    const kept = await cacheOf(8192 * KIB).get('k', never);
-    expect(kept?.build.executable).toHaveLength(1);
-    expect(Buffer.concat(kept?.build.executable ?? []).equals(Buffer.concat(pieces))).toBe(true);
+    await lookUp(cacheOf(8192 * KIB), 'k', { ...build('x'), copiedOut: pieces });
+    const { build: kept, made } = await lookUp(cacheOf(8192 * KIB), 'k', undefined);
+    expect(made).toBe(false);
+    expect(kept?.copiedOut).toHaveLength(1);
+    expect(Buffer.concat(kept?.copiedOut ?? []).equals(Buffer.concat(pieces))).toBe(true);
   });
 
   it('keeps output of control characters without escapes, which would take six times the room', async () => {
-    await cacheOf().get('k', making({ ...failed, output: [['stderr', Buffer.alloc(50 * KIB, 1)]] }));
+    await lookUp(cacheOf(), 'k', { ...failed, output: [['stderr', Buffer.alloc(50 * KIB, 1)]] });
     expect(statSync(join(folder, 'k')).size).toBeLessThan(51 * KIB);
   });
 
@@ -57,56 +67,73 @@ describe('a build cache', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it('does not keep what is not to be kept', async () => {
+  it('keeps nothing of a reservation that is settled without a build', async () => {
     const cache = cacheOf();
-    expect(await cache.get('k', making(undefined))).toBeUndefined();
-    expect(await cache.get('k', making(undefined))).toBeUndefined();
-    expect(made).toBe(2);
+    for (let i = 0; i < 2; i++) expect(await lookUp(cache, 'k', undefined)).toEqual({ build: undefined, made: true });
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('makes the same only once at a time', async () => {
+  it('gives one reservation at a time, and the build to all others that look it up', async () => {
     const cache = cacheOf();
-    const results = await Promise.all([1, 2, 3, 4].map(() => cache.get('k', making(build('x')))));
-    expect(made).toBe(1);
-    expect(results.map((result) => result?.build)).toEqual(Array(4).fill(build('x')));
+    const reservation = await reserve(cache, 'k');
+    const lookups = [1, 2, 3].map(() => cache.lookup('k'));
+    await begun();
+    reservation.settle(build('x'));
+    expect(await Promise.all(lookups)).toEqual(Array(3).fill(build('x')));
   });
 
-  it('lets whoever waited build, if the first could not', async () => {
+  it('gives one reservation, if many look the same up in one moment', async () => {
     const cache = cacheOf();
-    let second: ReturnType<typeof cache.get> | undefined;
-    const first = cache.get('k', async () => {
-      second = cache.get('k', making(build('x')));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      throw new Error('engine gone');
-    });
-    await expect(first).rejects.toThrow('engine gone');
-    expect(await second).toEqual({ build: build('x'), made: true });
+    const lookups = [1, 2, 3, 4].map(() => lookUp(cache, 'k', build('x')));
+    const results = await Promise.all(lookups);
+    expect(results.map((result) => result.build)).toEqual(Array(4).fill(build('x')));
+    expect(results.filter(({ made }) => made)).toHaveLength(1);
   });
 
-  it('lets go of who no longer waits, and of nobody else', async () => {
+  it('gives a build that is not written yet', async () => {
     const cache = cacheOf();
-    let finish: (result: Build) => void = () => undefined;
-    let began: () => void = () => undefined;
-    const beginning = new Promise<void>((resolve) => (began = resolve));
-    const first = cache.get('k', () => {
-      began();
-      return new Promise<Build>((resolve) => (finish = resolve));
-    });
-    const stop = new AbortController();
-    await beginning;
-    const second = cache.get('k', never, stop.signal);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    stop.abort(new Error('cancelled'));
-    await expect(second).rejects.toThrow('cancelled');
-    finish(build('x'));
-    expect(await first).toEqual({ build: build('x'), made: true });
+    (await reserve(cache, 'k')).settle(build('x'));
+    expect(await cache.lookup('k')).toEqual(build('x'));
+    expect(existsSync(join(folder, 'k'))).toBe(false);
+    await cache.written();
+    expect(existsSync(join(folder, 'k'))).toBe(true);
+  });
+
+  it('keeps the keys apart: a reservation of one does not delay another', async () => {
+    const cache = cacheOf();
+    await reserve(cache, 'k');
+    expect(await lookUp(cache, 'l', build('x'))).toEqual({ build: build('x'), made: true });
+  });
+
+  it('gives the reservation to one lookup that waits, if the first made no build', async () => {
+    const cache = cacheOf();
+    const first = await reserve(cache, 'k');
+    const lookups = [lookUp(cache, 'k', build('x')), lookUp(cache, 'k', build('x'))];
+    await begun();
+    first.settle(undefined);
+    const results = await Promise.all(lookups);
+    expect(results.map((result) => result.build)).toEqual([build('x'), build('x')]);
+    expect(results.filter(({ made }) => made)).toHaveLength(1);
+  });
+
+  it('ends a lookup that is aborted, and no other', async () => {
+    const cache = cacheOf();
+    const first = await reserve(cache, 'k');
+    const abort = new AbortController();
+    const aborted = cache.lookup('k', abort.signal);
+    const other = cache.lookup('k');
+    await begun();
+    abort.abort(new Error('cancelled'));
+    await expect(aborted).rejects.toThrow('cancelled');
+    await expect(cache.lookup('k', abort.signal)).rejects.toThrow('cancelled');
+    first.settle(build('x'));
+    expect(await other).toEqual(build('x'));
   });
 });
 
 describe('a file of the cache', () => {
   const poisoned: [string, (path: string) => void][] = [
-    ['changed in its executable', (path) => change(path, (bytes) => bytes.writeUInt8(0x21, bytes.length - 1))],
+    ['changed in what was handed back', (path) => change(path, (bytes) => bytes.writeUInt8(0x21, bytes.length - 1))],
     ['changed in its output', (path) => change(path, (bytes) => bytes.write('y', bytes.indexOf('\nx') + 1))],
     ['cut off', (path) => writeFileSync(path, readFileSync(path).subarray(0, -1))],
     ['empty', (path) => writeFileSync(path, '')],
@@ -114,32 +141,32 @@ describe('a file of the cache', () => {
     ['no build at all', (path) => writeFileSync(path, 'x'.repeat(1000))],
   ];
   it.each(poisoned)('that is %s is not used but made anew', async (_, poison) => {
-    await cacheOf().get('k', making(build('x')));
+    await lookUp(cacheOf(), 'k', build('x'));
     poison(join(folder, 'k'));
-    expect(await cacheOf().get('k', making(build('x')))).toEqual({ build: build('x'), made: true });
+    expect(await lookUp(cacheOf(), 'k', build('x'))).toEqual({ build: build('x'), made: true });
     expect(warnings).toEqual(['a kept build is not what was written: removed']);
-    expect(await cacheOf().get('k', never)).toMatchObject({ made: false });
+    expect(await lookUp(cacheOf(), 'k', undefined)).toMatchObject({ made: false });
   });
 
   it('does not serve another build, whatever its name says', async () => {
-    await cacheOf().get('other', making(build('evil')));
+    await lookUp(cacheOf(), 'other', build('evil'));
     renameSync(join(folder, 'other'), join(folder, 'k'));
-    expect(await cacheOf().get('k', making(build('x')))).toEqual({ build: build('x'), made: true });
+    expect(await lookUp(cacheOf(), 'k', build('x'))).toEqual({ build: build('x'), made: true });
   });
 
   it('that a crash has left half written is never read, and is removed in the end', async () => {
     const left = join(folder, 'k.0b5c');
     writeFileSync(left, 'half');
-    expect(await cacheOf().get('k', making(build('x')))).toMatchObject({ made: true });
+    expect(await lookUp(cacheOf(), 'k', build('x'))).toMatchObject({ made: true });
     expect(existsSync(left)).toBe(true); // Somebody may be writing it.
     utimesSync(left, 0, 0);
-    await cacheOf().get('l', making(build('x')));
+    await lookUp(cacheOf(), 'l', build('x'));
     expect(existsSync(left)).toBe(false);
   });
 
   it('is nobody else\'s to read', async () => {
     rmSync(folder, { recursive: true });
-    await cacheOf().get('k', making(build('x')));
+    await lookUp(cacheOf(), 'k', build('x'));
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, 'k')).mode & 0o777).toBe(0o600);
   });
@@ -147,7 +174,7 @@ describe('a file of the cache', () => {
   it('that cannot be written costs nothing but the next build', async () => {
     rmSync(folder, { recursive: true });
     writeFileSync(folder, 'a file in its place');
-    expect(await cacheOf().get('k', making(build('x')))).toEqual({ build: build('x'), made: true });
+    expect(await lookUp(cacheOf(), 'k', build('x'))).toEqual({ build: build('x'), made: true });
     expect(warnings).toEqual(['a build could not be kept']);
   });
 });
@@ -159,12 +186,12 @@ describe('a cache that is full', () => {
   it('lets go of what was not used for the longest', async () => {
     const cache = cacheOf(100 * KIB);
     for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) {
-      await cache.get(name, making(build(name, 10 * KIB)));
+      await lookUp(cache, name, build(name, 10 * KIB));
       used(name, 100 - i);
     }
-    await cache.get('a', never);
+    await lookUp(cache, 'a', undefined);
     await new Promise((resolve) => setTimeout(resolve, 50)); // The note that it was used is nobody's to wait for.
-    for (const name of ['e', 'f', 'g', 'h', 'i', 'j', 'k']) await cache.get(name, making(build(name, 10 * KIB)));
+    for (const name of ['e', 'f', 'g', 'h', 'i', 'j', 'k']) await lookUp(cache, name, build(name, 10 * KIB));
     expect(total()).toBeLessThanOrEqual(100 * KIB);
     expect(existsSync(join(folder, 'a'))).toBe(true);
     expect(existsSync(join(folder, 'b'))).toBe(false);
@@ -174,7 +201,7 @@ describe('a cache that is full', () => {
   it('stays within its bound with several workers', async () => {
     const caches = [cacheOf(100 * KIB), cacheOf(100 * KIB), cacheOf(100 * KIB)];
     await Promise.all(caches.map(async (cache, i) => {
-      for (let n = 0; n < 40; n++) await cache.get(`${i}-${n % 20}`, making(build('x', 8 * KIB)));
+      for (let n = 0; n < 40; n++) await lookUp(cache, `${i}-${n % 20}`, build('x', 8 * KIB));
     }));
     // Each looks again before it has itself written more than a tenth.
     expect(total()).toBeLessThanOrEqual((1 + 0.1 * caches.length) * 100 * KIB);
@@ -182,7 +209,7 @@ describe('a cache that is full', () => {
   });
 
   it('does not take one that would put out all others', async () => {
-    await cacheOf(100 * KIB).get('k', making(build('x', (100 * KIB) / CACHE_SHARE)));
+    await lookUp(cacheOf(100 * KIB), 'k', build('x', (100 * KIB) / CACHE_SHARE));
     expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -1,73 +1,79 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, shapeOf, waitingShape, workspaceBytes } from '../src/container-options.js';
-import type { LauncherRequest, StepKind } from '../src/launcher-request.js';
-import { CONTAINER_LIMITS, USUAL_PROGRAM_BYTES, LAUNCHER_FILES_BYTES } from '../src/limits.js';
+import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, specOf, warmSpec, workspaceBytes } from '../src/container-options.js';
+import type { Profile } from '../src/job.js';
+import { LAUNCHER_FILES_BYTES, USUAL_FILES_BYTES } from '../src/limits.js';
+import { jobOf, PROGRAM, SHARING, TOOL } from './profiles.js';
 
-const images = { build: 'tools', prove: 'tools', run: 'program' };
-const context = { images, seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here', limits: CONTAINER_LIMITS };
+const confining = { seccompProfile: '{"defaultAction":"SCMP_ACT_ERRNO"}', namespace: 'here' };
+const options = (profile: Profile) => containerOptions(specOf(jobOf(profile)), confining);
+const hostConfig = (profile: Profile) => options(profile).HostConfig ?? {};
+const profiles = [TOOL, PROGRAM, SHARING].map((profile) => [profile.name, profile] as const);
 
-function request(kind: StepKind): LauncherRequest {
-  return { kind, timeLimitMs: 10_000, outputLimitBytes: 1, command: ['x'], files: [] };
-}
-
-const options = (kind: StepKind) => containerOptions(shapeOf(request(kind), CONTAINER_LIMITS), context);
-const hostConfig = (kind: StepKind) => options(kind).HostConfig ?? {};
-
-describe('the container of every step', () => {
-  it.each<StepKind>(['build', 'run', 'prove'])('keeps what is in it from getting out: %s', (kind) => {
-    expect(hostConfig(kind)).toMatchObject({
+describe('the container of every job', () => {
+  it.each(profiles)('keeps what is in it from getting out: %s', (_, profile) => {
+    expect(hostConfig(profile)).toMatchObject({
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
       CapAdd: ['SETPCAP', 'SETUID', 'SETGID'],
-      SecurityOpt: ['no-new-privileges', `seccomp=${context.seccompProfile}`],
+      SecurityOpt: ['no-new-privileges', `seccomp=${confining.seccompProfile}`],
       NetworkMode: 'none',
-      PidsLimit: 100,
       NanoCpus: 1e9,
       LogConfig: { Type: 'none' },
     });
-    expect(options(kind)).toMatchObject({ NetworkDisabled: true, StdinOnce: true });
+    expect(options(profile)).toMatchObject({ NetworkDisabled: true, StdinOnce: true });
   });
 
-  it.each<StepKind>(['build', 'run', 'prove'])('cannot swap its way around the memory limit: %s', (kind) => {
-    const { Memory, MemorySwap } = hostConfig(kind);
-    expect(Memory).toBe(kind === 'prove' ? CONTAINER_LIMITS.proveMemoryBytes : CONTAINER_LIMITS.memoryBytes);
-    expect(MemorySwap).toBe(Memory);
+  it.each(profiles)('has the processes of its profile, and its memory without swap: %s', (_, profile) => {
+    const { memoryBytes, processes } = profile;
+    expect(hostConfig(profile)).toMatchObject({ Memory: memoryBytes, MemorySwap: memoryBytes, PidsLimit: processes });
+    expect(hostConfig({ ...profile, processes: 20 }).PidsLimit).toBe(20);
   });
 
-  it('bears its namespace and how long its step may take at most', () => {
-    const { Labels } = options('run');
+  it('has its namespace and the longest time of its job in its labels', () => {
+    const { Labels } = options(PROGRAM);
     expect(Labels?.[NAMESPACE_LABEL]).toBe('here');
     expect(Number(Labels?.[LIFETIME_LABEL])).toBeGreaterThan(20);
   });
 
-  it('has shared memory of its own for a proof, and none otherwise', () => {
-    expect(hostConfig('prove').IpcMode).toBe('private');
-    expect(hostConfig('build').IpcMode).toBe('none');
-    expect(hostConfig('run').IpcMode).toBe('none');
+  it('has shared memory of its own if its profile says so, and none otherwise', () => {
+    expect(hostConfig(SHARING)).toMatchObject({ IpcMode: 'private', ShmSize: 1024 * 1024 });
+    for (const profile of [TOOL, PROGRAM]) {
+      expect(hostConfig(profile).IpcMode).toBe('none');
+      expect(hostConfig(profile)).not.toHaveProperty('ShmSize');
+    }
   });
 
-  it('has the image of its kind', () => {
-    expect(options('run').Image).toBe('program');
-    expect(options('prove').Image).toBe('tools');
+  it('has the image of its profile', () => {
+    expect(options(PROGRAM).Image).toBe('program');
+    expect(options(TOOL).Image).toBe('tools');
   });
 });
 
-describe('the space of a program', () => {
-  /** What it may write, and the launcher's own files. */
-  const programFilesBytes = CONTAINER_LIMITS.programFilesBytes + LAUNCHER_FILES_BYTES;
+describe.each([['tool', TOOL], ['program', PROGRAM]] as const)('the space of a %s', (_, profile) => {
+  /** What the command may write, and the launcher's own files. */
+  const ownBytes = profile.writableBytes + LAUNCHER_FILES_BYTES;
   const bytesOf = (size: number) => {
     const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
-    return workspaceBytes({ ...request('run'), files, executable: { basename: 'main', pieces: [Buffer.alloc(1), Buffer.alloc(size - 1)] } }, CONTAINER_LIMITS);
+    return workspaceBytes(jobOf(profile, { files, copyIn: { basename: 'main', pieces: [Buffer.alloc(1), Buffer.alloc(size - 1)] } }));
   };
 
   it('is what it may write on top of what is sent to it, in whole pages', () => {
-    expect(bytesOf(USUAL_PROGRAM_BYTES + 1)).toBe(programFilesBytes + USUAL_PROGRAM_BYTES + 2 * 4096);
+    expect(bytesOf(USUAL_FILES_BYTES + 1)).toBe(ownBytes + USUAL_FILES_BYTES + 2 * 4096);
   });
 
-  it('is the same for all usual programs, so that a container can wait for them', () => {
-    expect(bytesOf(4097)).toBe(programFilesBytes + USUAL_PROGRAM_BYTES);
-    expect(waitingShape('run', 1, CONTAINER_LIMITS).workspaceBytes).toBe(bytesOf(4097));
+  it('is the same for all usual jobs, so that a container can wait for them', () => {
+    expect(bytesOf(4097)).toBe(ownBytes + USUAL_FILES_BYTES);
+    expect(warmSpec(profile).workspaceBytes).toBe(bytesOf(4097));
+  });
+});
+
+describe('the container that waits for a job', () => {
+  it('serves the longest job of its profile, and lives longer than one that is made for its job', () => {
+    const lifetimeS = (spec: ReturnType<typeof warmSpec>) => Number(containerOptions(spec, confining).Labels?.[LIFETIME_LABEL]);
+    expect(warmSpec(TOOL)).toMatchObject({ profile: TOOL, jobMs: TOOL.longestJobMs });
+    const made = { ...warmSpec(TOOL, 60_000), waitMs: 0 };
+    expect(lifetimeS(warmSpec(TOOL, 60_000))).toBeGreaterThanOrEqual(lifetimeS(made) + 60);
   });
 });
 

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
+import { BUILDER, SCRATCH } from '../src/launcher-protocol.js';
+
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const dockerfiles = ['docker', 'rabbitmq']
@@ -27,6 +29,10 @@ describe('the Dockerfiles', () => {
 
   it.each(dockerfiles)('%s installs no package that is only recommended', (path) => {
     for (const [line] of read(path).matchAll(/apt-get install.*/g)) expect(line).toContain('--no-install-recommends');
+  });
+
+  it('make the user of tools as the protocol has it', () => {
+    expect(read('docker/sandbox/Dockerfile')).toContain(`useradd --uid ${BUILDER} --no-create-home --home-dir ${SCRATCH} `);
   });
 
   it('leave the digest out of compose.yaml, which can name another image', () => {

@@ -1,16 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HostConfig } from 'dockerode';
-import { containerOptions, waitingShape, type ContainerContext } from '../src/container-options.js';
+import { containerOptions, warmSpec } from '../src/container-options.js';
 import { isGvisor, withPtrace } from '../src/gvisor.js';
-import { CONTAINER_LIMITS } from '../src/limits.js';
+import { PROGRAM } from './profiles.js';
 
 const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }] };
 
 function hostConfig(runtime?: string): HostConfig {
-  const images = { build: 'tools', prove: 'tools', run: 'program' };
-  const usual = { images, seccompProfile: JSON.stringify(profile), namespace: 'here', limits: CONTAINER_LIMITS };
-  const context: ContainerContext = { ...usual, ...(runtime !== undefined && { runtime }) };
-  return containerOptions(waitingShape('run', 1, CONTAINER_LIMITS), context).HostConfig ?? {};
+  const confining = { seccompProfile: JSON.stringify(profile), namespace: 'here', ...(runtime !== undefined && { runtime }) };
+  return containerOptions(warmSpec(PROGRAM), confining).HostConfig ?? {};
 }
 
 describe('gVisor', () => {

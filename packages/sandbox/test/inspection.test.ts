@@ -1,18 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { faultsOf, parseReport, type EngineAbilities, type Expectation } from '../src/inspection.js';
-import { CONTAINER_LIMITS } from '../src/limits.js';
+import { faultsOf, parseReport, type Expectation } from '../src/inspection.js';
+import type { EngineInfo } from '../src/runtime.js';
+import { PROGRAM, TOOL } from './profiles.js';
 
-const EXPECTED: Expectation = {
-  kind: 'run',
-  limits: CONTAINER_LIMITS,
-  workspaceBytes: 1 << 25,
-  inodes: 8192,
-  gvisor: false,
-};
-const ABLE: EngineAbilities = { MemoryLimit: true, SwapLimit: true, PidsLimit: true, CpuCfsQuota: true };
+const EXPECTED: Expectation = { profile: PROGRAM, workspaceBytes: 1 << 25, gvisor: false };
+const ABLE: EngineInfo = { MemoryLimit: true, SwapLimit: true, PidsLimit: true, CpuCfsQuota: true };
 
-/** As a container under cgroup v1 says, with changes; undefined leaves a line out. */
+/** The report of a program's container under cgroup v1, with changes; undefined leaves a line out. */
 function report(changes: Record<string, string | undefined> = {}) {
   const lines: Record<string, string | undefined> = {
     uid: '20002',
@@ -102,7 +97,20 @@ describe('the look into a sandbox', () => {
   ])('says what is missing, and what to do: %s %s', (name, value, words) => {
     const faults = faultsOf(report({ [name]: value }), ABLE, EXPECTED);
     expect(faults).toEqual([expect.stringMatching(words)]);
-    expect(faults[0]).toMatch(/(: |\. )[A-Za-z].*\(run\)$/);
+    expect(faults[0]).toMatch(/(: |\. )[A-Za-z].*\(program\)$/);
+  });
+
+  it('expects the one user of a tool, and lets it start processes and execute files', () => {
+    const tool = { ...EXPECTED, profile: TOOL };
+    expect(faultsOf(report({ uid: '10001', fork: '0', exec: '2' }), ABLE, tool)).toEqual([]);
+    expect(faultsOf(report(), ABLE, tool)).toEqual([expect.stringMatching(/does not run as its user.*\(tool\)$/)]);
+    expect(faultsOf(report({ uid: '10001' }), ABLE, EXPECTED)).toEqual([expect.stringMatching(/does not run as its user/)]);
+  });
+
+  it("holds the memory and the processes against its profile's", () => {
+    const profile = { ...PROGRAM, memoryBytes: 1 << 20, processes: 7 };
+    expect(faultsOf(report({ memory: '1048576', memory_and_swap: '1048576', processes: '7' }), ABLE, { ...EXPECTED, profile })).toEqual([]);
+    expect(faultsOf(report(), ABLE, { ...EXPECTED, profile })).toHaveLength(3);
   });
 
   it('takes silence for a fault: a container that says nothing holds nothing', () => {

@@ -2,16 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { anyCharacter } from '../../../test/lib/any-character.js';
-import { encodeRequest, type LauncherRequest } from '../src/launcher-request.js';
+import type { Job } from '../src/job.js';
+import { BUILDER, FIRST_RUNNER, RUNNERS, START_BYTES } from '../src/launcher-protocol.js';
+import { encodeRequest } from '../src/launcher-request.js';
 import { COMMAND_BYTES, EXECUTABLE_BYTES } from '../src/limits.js';
+import { jobOf, PROGRAM, TOOL } from './profiles.js';
 
-const request: LauncherRequest = {
-  kind: 'build',
-  timeLimitMs: 30_000,
-  outputLimitBytes: 1024,
-  command: ['gprbuild', '-q'],
+const job = jobOf(TOOL, {
+  argv: ['gprbuild', '-q'],
   files: [{ basename: 'main.adb', contents: 'é' }],
-};
+  limits: { timeMs: 30_000, outputBytes: 1024 },
+});
 
 interface Frame {
   type: string;
@@ -28,77 +29,134 @@ function decode(bytes: Buffer): Frame[] {
   return frames;
 }
 
-const encode = (sent: LauncherRequest): Buffer => Buffer.concat([...encodeRequest(sent)]);
+const encode = (sent: Job, inspect?: boolean): Buffer => Buffer.concat([...encodeRequest(sent, inspect)]);
 
-function ofType(type: string, sent: LauncherRequest): string[] {
+function ofType(type: string, sent: Job): string[] {
   return decode(encode(sent)).filter((frame) => frame.type === type).map(({ payload }) => payload.toString());
 }
 
-describe('a request to the launcher', () => {
-  it('is kind and limits, files, words, what to hand back, and GO', () => {
-    const frames = decode(encode({ ...request, handBack: 'main' }));
-    expect(frames.map(({ type }) => type).join('')).toBe('SFAABG');
-    expect(frames[0]?.payload).toEqual(Buffer.from([0x62, 0, 0, 0x75, 0x30, 0, 0, 4, 0, 0, 0, 0, 0, 0]));
-    expect(frames[1]?.payload).toEqual(Buffer.from('\x08main.adbé'));
+/** The fields of START. */
+function startOf(sent: Job, inspect?: boolean) {
+  const [start] = decode(encode(sent, inspect));
+  const payload = start?.payload ?? Buffer.alloc(0);
+  expect([start?.type, payload.length]).toEqual(['S', START_BYTES]);
+  const [user, timeMs, outputBytes, roomBytes] = [1, 5, 9, 13].map((at) => payload.readUInt32BE(at));
+  return { confinement: payload.toString('latin1', 0, 1), user, timeMs, outputBytes, roomBytes, flags: payload.readUInt8(17) };
+}
+
+describe('START', () => {
+  it('is confinement, user, limits, room for files and flags', () => {
+    const [start] = decode(encode(job));
+    expect(start?.payload).toEqual(Buffer.from([0x74, 0, 0, 0x27, 0x11, 0, 0, 0x75, 0x30, 0, 0, 4, 0, 8, 0, 0, 0, 0]));
+    expect(startOf(job)).toEqual({ confinement: 't', user: BUILDER, timeMs: 30_000, outputBytes: 1024, roomBytes: TOOL.writableBytes, flags: 0 });
   });
 
-  it('says whether gprbuild is to find its configuration itself', () => {
-    const [start] = decode(encode({ ...request, findConfiguration: true }));
-    expect(start?.payload.at(9)).toBe(1);
+  it('has the flag of an inspection if one is asked for', () => {
+    expect(startOf(job, true).flags).toBe(1);
+  });
+
+  it('gives each program a user of its own, from the range of programs', () => {
+    const starts = Array.from({ length: 200 }, () => startOf(jobOf(PROGRAM)));
+    for (const { confinement, user = 0 } of starts) {
+      expect(confinement).toBe('p');
+      expect(user).toBeGreaterThanOrEqual(FIRST_RUNNER);
+      expect(user).toBeLessThan(FIRST_RUNNER + RUNNERS);
+    }
+    expect(new Set(starts.map(({ user }) => user)).size).toBeGreaterThan(150);
+  });
+
+  it('holds limits to what a frame can say', () => {
+    const limits = { timeMs: 0.5, outputBytes: -1 };
+    expect(startOf({ ...job, limits })).toMatchObject({ timeMs: 1, outputBytes: 0 });
+    const profile = { ...TOOL, writableBytes: 2 ** 40 };
+    expect(startOf({ ...job, profile, limits: { timeMs: 2 ** 40, outputBytes: 2 ** 40 } })).toMatchObject({
+      timeMs: 0xffff_ffff,
+      outputBytes: 0xffff_ffff,
+      roomBytes: 0xffff_ffff,
+    });
+  });
+});
+
+describe('the variables of a request', () => {
+  it("are the profile's, and the job's over them", () => {
+    const environment = { LANG: 'C', GPR_CONFIG: '/etc/a=b' };
+    expect(ofType('V', { ...job, environment })).toEqual(['HOME=/home', 'LANG=C', 'GPR_CONFIG=/etc/a=b']);
+    expect(ofType('V', jobOf(PROGRAM, { environment: { PATH: '' } }))).toEqual(['PATH=']);
+  });
+
+  it.each([
+    ['one that no launcher takes', TOOL, { LD_PRELOAD: '/x.so' }],
+    ['the path of a tool, which its image has', TOOL, { PATH: '/x' }],
+    ['one that tools alone may have', PROGRAM, { GPR_CONFIG: '/x' }],
+    ['a name with another case', TOOL, { home: '/x' }],
+    ['a name with a value in it', TOOL, { 'HOME=/x;LANG': 'C' }],
+    ['no name', TOOL, { '': 'x' }],
+    ['a value with a NUL', TOOL, { HOME: 'a\0b' }],
+  ])('may not be %s', (_, profile, environment) => {
+    expect(() => encodeRequest(jobOf(profile, { environment }))).toThrow(RangeError);
+    expect(() => encodeRequest(jobOf({ ...profile, environment }))).toThrow(RangeError);
+  });
+});
+
+describe('a request to the launcher', () => {
+  it('is START, variables, files, words, what to hand back, and GO', () => {
+    const frames = decode(encode({ ...job, copyOut: 'main' }));
+    expect(frames.map(({ type }) => type).join('')).toBe('SVVFAABG');
+    expect(frames[3]?.payload).toEqual(Buffer.from('\x08main.adbé'));
   });
 
   it('passes on every word as it is', () => {
     const words = fc.array(fc.string({ unit: anyCharacter }).filter((word) => !word.includes('\0')), { minLength: 1 });
     fc.assert(
-      fc.property(words, (command) => {
-        expect(ofType('A', { ...request, command })).toEqual(command.map((word) => Buffer.from(word).toString()));
+      fc.property(words, (argv) => {
+        expect(ofType('A', { ...job, argv })).toEqual(argv.map((word) => Buffer.from(word).toString()));
       }),
     );
   });
 
   it('leaves out a file whose name the executable has', () => {
     const files = [{ basename: 'main', contents: 'text' }, { basename: 'a.txt', contents: '' }];
-    const run: LauncherRequest = { ...request, kind: 'run', files, executable: { basename: 'main', pieces: [Buffer.from('E'), Buffer.from('LF')] } };
+    const run = jobOf(PROGRAM, { files, copyIn: { basename: 'main', pieces: [Buffer.from('E'), Buffer.from('LF')] } });
     expect(ofType('F', run)).toEqual(['\x05a.txt']);
     expect(ofType('X', run)).toEqual(['\x04mainELF']);
   });
 
   it.each(['', '.', '..', 'a/b', 'a\0b', 'é'.repeat(128)])('refuses the file name %j', (basename) => {
-    expect(() => encodeRequest({ ...request, files: [{ basename, contents: '' }] })).toThrow(RangeError);
-    expect(() => encodeRequest({ ...request, handBack: basename })).toThrow(RangeError);
+    expect(() => encodeRequest({ ...job, files: [{ basename, contents: '' }] })).toThrow(RangeError);
+    expect(() => encodeRequest({ ...job, copyOut: basename })).toThrow(RangeError);
   });
 
   it.each(['-o', '--help', ' ', 'a b', '\n', '*', 'é.adb', 'x'.repeat(255)])('takes the file name %j', (basename) => {
-    expect(ofType('F', { ...request, files: [{ basename, contents: '' }] })[0]?.slice(1)).toBe(basename);
+    expect(ofType('F', { ...job, files: [{ basename, contents: '' }] })[0]?.slice(1)).toBe(basename);
   });
 
   it('refuses two files of one name', () => {
     const file = { basename: 'a.adb', contents: '' };
-    expect(() => encodeRequest({ ...request, files: [file, file] })).toThrow(RangeError);
+    expect(() => encodeRequest({ ...job, files: [file, file] })).toThrow(RangeError);
   });
 
   it('refuses a command that no execve would take', () => {
-    expect(() => encodeRequest({ ...request, command: [] })).toThrow(RangeError);
-    expect(() => encodeRequest({ ...request, command: ['a\0b'] })).toThrow(RangeError);
-    expect(() => encodeRequest({ ...request, command: ['x'.repeat(COMMAND_BYTES)] })).toThrow(RangeError);
+    expect(() => encodeRequest({ ...job, argv: [] })).toThrow(RangeError);
+    expect(() => encodeRequest({ ...job, argv: ['a\0b'] })).toThrow(RangeError);
+    expect(() => encodeRequest({ ...job, argv: ['x'.repeat(COMMAND_BYTES)] })).toThrow(RangeError);
   });
 
   it('refuses an executable above the limit', () => {
-    const executable = { basename: 'main', pieces: [Buffer.alloc(EXECUTABLE_BYTES), Buffer.from('x')] };
-    expect(() => encodeRequest({ ...request, kind: 'run', executable })).toThrow(RangeError);
+    const copyIn = { basename: 'main', pieces: [Buffer.alloc(EXECUTABLE_BYTES), Buffer.from('x')] };
+    expect(() => encodeRequest({ ...job, copyIn })).toThrow(RangeError);
   });
 
   it('is one chunk if it is small, and chunks of at most 64 KiB if it is large', () => {
-    const sizes = (sent: LauncherRequest) => [...encodeRequest(sent)].map(({ length }) => length);
-    expect(sizes(request)).toHaveLength(1);
-    const large = sizes({ ...request, files: [{ basename: 'a.h', contents: 'x'.repeat(1 << 20) }] });
+    const sizes = (sent: Job) => [...encodeRequest(sent)].map(({ length }) => length);
+    expect(sizes(job)).toHaveLength(1);
+    const large = sizes({ ...job, files: [{ basename: 'a.h', contents: 'x'.repeat(1 << 20) }] });
     expect(large.length).toBeLessThan(20);
     expect(Math.max(...large)).toBeLessThanOrEqual(64 * 1024);
   });
 
   it('takes the pieces of an executable as they are, without a copy', () => {
     const pieces = Array.from({ length: 3 }, () => Buffer.alloc(64 * 1024));
-    const chunks = [...encodeRequest({ ...request, kind: 'run', executable: { basename: 'main', pieces } })];
+    const chunks = [...encodeRequest({ ...job, copyIn: { basename: 'main', pieces } })];
     expect(chunks.filter(({ buffer }) => pieces.some((piece) => piece.buffer === buffer))).toHaveLength(3);
   });
 
@@ -111,14 +169,8 @@ describe('a request to the launcher', () => {
         return 'x'.repeat(200_000);
       },
     });
-    const chunks = encodeRequest({ ...request, files: [file('a.h'), file('b.h'), file('c.h')] })[Symbol.iterator]();
+    const chunks = encodeRequest({ ...job, files: [file('a.h'), file('b.h'), file('c.h')] })[Symbol.iterator]();
     chunks.next();
     expect(read).toBe(1);
-  });
-
-  it('holds limits to what a frame can say', () => {
-    const [start] = decode(encode({ ...request, timeLimitMs: 0.5, outputLimitBytes: -1 }));
-    expect(start?.payload.readUInt32BE(1)).toBe(1);
-    expect(start?.payload.readUInt32BE(5)).toBe(0);
   });
 });

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIFETIME_LABEL, NAMESPACE_LABEL } from '../src/container-options.js';
+import { createDockerRuntime } from '../src/docker-runtime.js';
 import { IdleGate } from '../src/idle-gate.js';
-import { createEngine } from '../src/engine.js';
 import { findLeftovers } from '../src/leftovers.js';
 import { RETIRED_MOST, RETIREMENT_MS } from '../src/limits.js';
 import { Removals } from '../src/removals.js';
@@ -19,25 +19,25 @@ async function fakeEngine(answer: (request: IncomingMessage, response: ServerRes
   server = createServer(answer);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const address = server.address();
-  return createEngine({ dockerHost: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : ''}` });
+  return createDockerRuntime({ dockerHost: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : ''}` });
 }
 
 describe('a removal', () => {
   it.each([[204], [404], [409]])('is done when the engine answers %i', async (status) => {
     const paths: string[] = [];
-    const docker = await fakeEngine(({ method, url }, response) => {
+    const runtime = await fakeEngine(({ method, url }, response) => {
       paths.push(`${method} ${url}`);
       response.writeHead(status).end();
     });
-    const removals = new Removals(docker, new IdleGate(), { warn: () => undefined });
+    const removals = new Removals(runtime, new IdleGate(), { warn: () => undefined });
     expect(await removals.remove('a')).toBe(true);
     expect(paths).toEqual(['DELETE /containers/a?force=true&v=true']);
   });
 
   it('is tried again, and waited for at the close', async () => {
     const statuses = [500, 500, 204];
-    const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
-    const removals = new Removals(docker, new IdleGate(), { warn: () => undefined });
+    const runtime = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
+    const removals = new Removals(runtime, new IdleGate(), { warn: () => undefined });
     void removals.remove('a');
     await removals.settled();
     expect(statuses).toEqual([]);
@@ -48,14 +48,14 @@ describe('a container that has done its step', () => {
   /** An engine and its removals, with a step under way; `removed` are the names in their order. */
   async function atWork() {
     const removed: string[] = [];
-    const docker = await fakeEngine(({ url = '' }, response) => {
+    const runtime = await fakeEngine(({ url = '' }, response) => {
       removed.push(/containers\/(\w+)/.exec(url)?.[1] ?? '');
       response.writeHead(204).end();
     });
     const idle = new IdleGate();
     let endStep = (): void => undefined;
     void idle.during(() => new Promise<void>((resolve) => (endStep = resolve)));
-    return { removed, removals: new Removals(docker, idle, { warn: () => undefined }), endStep };
+    return { removed, removals: new Removals(runtime, idle, { warn: () => undefined }), endStep };
   }
 
   it('is removed once no other is at work', async () => {
@@ -95,24 +95,20 @@ describe('a container that has done its step', () => {
 });
 
 describe('a container that could not be removed', () => {
-  it('is tried again with the next look for leftovers', async () => {
-    let broken = true;
-    const docker = await fakeEngine((_, response) => response.writeHead(broken ? 500 : 204).end('{}'));
+  it('is logged once', async () => {
+    const runtime = await fakeEngine((_, response) => response.writeHead(500).end('{}'));
     const warnings: string[] = [];
-    const removals = new Removals(docker, new IdleGate(), { warn: (_, message) => warnings.push(message) }, [10, 10]);
+    const removals = new Removals(runtime, new IdleGate(), { warn: (_, message) => warnings.push(message) }, [10, 10]);
     expect(await removals.remove('a')).toBe(false);
     expect(warnings).toEqual(['a container could not be removed']);
-    broken = false;
-    await removals.removeLeft();
-    expect(warnings).toHaveLength(1);
   });
 });
 
 describe('the removal of a container whose making was not answered', () => {
   it('looks for it again, since it may come later', async () => {
     const statuses = [404, 204, 404];
-    const docker = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
-    const removals = new Removals(docker, new IdleGate(), { warn: () => undefined });
+    const runtime = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
+    const removals = new Removals(runtime, new IdleGate(), { warn: () => undefined });
     void removals.removeOnceMade('a');
     await removals.settled();
     expect(statuses).toEqual([]);
@@ -124,7 +120,7 @@ describe('a leftover', () => {
   const date = (seconds: number) => new Date(seconds * 1000).toISOString();
 
   async function leftoversOf(containers: Record<string, { State: string; age: number; endedAgo?: number }>) {
-    const docker = await fakeEngine(({ url = '' }, response) => {
+    const runtime = await fakeEngine(({ url = '' }, response) => {
       const id = /^\/containers\/(\w+)\/json/.exec(url)?.[1];
       const list = Object.entries(containers).map(([Id, { State, age }]) => ({
         Id,
@@ -137,10 +133,10 @@ describe('a leftover', () => {
         ? { SystemTime: date(nowS) }
         : id === 'json' || id === undefined
           ? list
-          : { State: { Running: false, FinishedAt: ended } };
+          : { Image: 'sha256:1', RestartCount: 0, State: { Running: false, FinishedAt: ended } };
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
     });
-    return findLeftovers(docker, 'here');
+    return findLeftovers(runtime, 'here');
   }
 
   it("is older, by the engine's clock, than its step may take, whatever its state", async () => {

@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import type { AttackResult } from './attack-table.js';
 import { containersOf, isRunning, stop } from '../../helpers/deployment.js';
+import { eventually } from '../../helpers/eventually.js';
 import { Through, type Attack, type AttackClass } from './attack.js';
 import { partOf } from '../../helpers/part.js';
 import { openWorld, type World } from './world.js';
@@ -77,8 +77,7 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
       // What waited for tasks to come goes with the workers.
       await Promise.all(service.workers.map((worker) => stop(worker)));
       const left = async () => (await containersOf(service.namespace)) + watch.stillIn(containers).length;
-      for (const deadline = Date.now() + GONE_MS; (await left()) > 0 && Date.now() < deadline; ) await sleep(100);
-      expect(await left()).toBe(0);
+      await eventually('no container or process is left', async () => (await left()) === 0, { limitMs: GONE_MS, everyMs: 100 });
       expect(containers.size).toBeGreaterThan(classes.length);
     });
 

@@ -29,22 +29,22 @@ export interface Sighting {
 }
 
 export class ProcessWatch {
-  readonly #before = new Set(pids());
-  readonly #seen = new Map<number, Sighting>();
-  readonly #all: Sighting[] = [];
-  readonly #timer = setInterval(() => this.look(), LOOK_MS).unref();
+  private readonly before = new Set(pids());
+  private readonly seen = new Map<number, Sighting>();
+  private readonly all: Sighting[] = [];
+  private readonly timer = setInterval(() => this.look(), LOOK_MS).unref();
 
   /** Looks once; the watch does so by itself as well. */
   look(): void {
     const there = pids();
-    for (const pid of there) if (!this.#before.has(pid)) this.#lookAt(pid);
+    for (const pid of there) if (!this.before.has(pid)) this.lookAt(pid);
     const alive = new Set(there);
-    for (const pid of this.#seen.keys()) if (!alive.has(pid)) this.#seen.delete(pid);
+    for (const pid of this.seen.keys()) if (!alive.has(pid)) this.seen.delete(pid);
   }
 
   /** Everything seen so far that bears `token` in its name or arguments. */
   sightingsOf(token: string): Sighting[] {
-    return this.#all.filter(({ names }) => [...names].some((name) => name.includes(token)));
+    return this.all.filter(({ names }) => [...names].some((name) => name.includes(token)));
   }
 
   /** What the processes of an attack should not have been, each in words. */
@@ -53,7 +53,7 @@ export class ProcessWatch {
     const containers = new Set(marked.map(({ container }) => container));
     return [...containers].flatMap((container) => {
       if (container === undefined) return ['a process outside of every container'];
-      const inside = this.#all.filter((each) => each.container === container && each.exe !== '' && !OURS.test(each.exe));
+      const inside = this.all.filter((each) => each.container === container && each.exe !== '' && !OURS.test(each.exe));
       const programs = inside.filter(({ exe }) => !TOOL.test(exe));
       const faults = programs.flatMap((each) => [...each.faults]);
       if (programs.length > 1) faults.push(`${programs.length} processes in one container: ${programs.map(describe).join('; ')}`);
@@ -65,13 +65,13 @@ export class ProcessWatch {
   strangers(containers: ReadonlySet<string>): string[] {
     const strange = ({ container, exe }: Sighting) =>
       containers.has(container ?? '') && exe !== '' && !OURS.test(exe) && !TOOL.test(exe) && !exe.startsWith('/workspace/sessions/');
-    return this.#all.filter(strange).map(describe);
+    return this.all.filter(strange).map(describe);
   }
 
   /** What in these containers was let go before other processes of the host. */
   privileged(containers: ReadonlySet<string>): string[] {
     const isFirst = ({ container, precedence }: Sighting) => containers.has(container ?? '') && precedence.size > 0;
-    return this.#all.filter(isFirst).map((each) => `${describe(each)}: ${[...each.precedence].join(', ')}`);
+    return this.all.filter(isFirst).map((each) => `${describe(each)}: ${[...each.precedence].join(', ')}`);
   }
 
   /** Processes that are in a container of these now. */
@@ -80,14 +80,14 @@ export class ProcessWatch {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    clearInterval(this.timer);
   }
 
-  #lookAt(pid: number): void {
-    let sighting = this.#seen.get(pid);
+  private lookAt(pid: number): void {
+    let sighting = this.seen.get(pid);
     if (sighting?.container === undefined && (sighting?.looks ?? 0) < SETTLED_LOOKS) {
       const container = containerOf(pid);
-      if (sighting === undefined || container !== undefined) sighting = this.#begin(pid, container, sighting);
+      if (sighting === undefined || container !== undefined) sighting = this.begin(pid, container, sighting);
     }
     if (sighting === undefined) return;
     sighting.looks++;
@@ -99,11 +99,11 @@ export class ProcessWatch {
     if (!OURS.test(sighting.exe)) for (const fault of faultsNow(pid)) sighting.faults.add(fault);
   }
 
-  #begin(pid: number, container: string | undefined, earlier: Sighting | undefined): Sighting {
+  private begin(pid: number, container: string | undefined, earlier: Sighting | undefined): Sighting {
     const sighting = { pid, container, names: new Set<string>(), faults: new Set<string>(), precedence: new Set<string>(), exe: '', looks: 0 };
-    this.#seen.set(pid, sighting);
-    if (earlier !== undefined) this.#all.splice(this.#all.indexOf(earlier), 1);
-    this.#all.push(sighting);
+    this.seen.set(pid, sighting);
+    if (earlier !== undefined) this.all.splice(this.all.indexOf(earlier), 1);
+    this.all.push(sighting);
     return sighting;
   }
 }

@@ -1,6 +1,7 @@
 /** A proxy before the broker that counts what goes through it: connections, and the channels that each has open. */
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+
+import { tcpProxy } from '../../helpers/tcp-proxy.js';
 
 const PROTOCOL_HEADER_BYTES = 8;
 /** Type, channel and size of a frame, before its payload; one byte ends it. */
@@ -22,10 +23,9 @@ export interface AmqpWatch {
 export async function watchAmqp(amqpUrl: string): Promise<AmqpWatch> {
   const channelsOf = new Map<Socket, Set<number>>();
   let most = 0;
-  const target = new URL(amqpUrl);
+  const url = new URL(amqpUrl);
   const count = () => [...channelsOf.values()].reduce((sum, channels) => sum + channels.size, 0);
-  const server = createServer((client) => {
-    const broker = connect(Number(target.port || 5672), target.hostname);
+  const proxy = await tcpProxy({ host: url.hostname, port: Number(url.port || 5672) }, (client) => {
     const channels = new Set<number>();
     channelsOf.set(client, channels);
     const read = frameReader((channel, method) => {
@@ -33,32 +33,14 @@ export async function watchAmqp(amqpUrl: string): Promise<AmqpWatch> {
       else if (method === CLOSE || method === CLOSE_OK) channels.delete(channel);
       most = Math.max(most, count());
     });
-    client.on('data', read);
-    for (const [one, other] of [
-      [client, broker],
-      [broker, client],
-    ] as const) {
-      one.setNoDelay(true);
-      one.on('error', () => undefined);
-      one.on('close', () => {
-        channelsOf.delete(client);
-        other.destroy();
-      });
-      one.pipe(other);
-    }
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = new URL(amqpUrl);
-  url.hostname = '127.0.0.1';
-  url.port = String((server.address() as AddressInfo).port);
+    return client.on('data', read).on('close', () => channelsOf.delete(client));
+  });
+  [url.hostname, url.port] = ['127.0.0.1', String(proxy.port)];
   return {
     url: url.href,
     open: () => ({ connections: channelsOf.size, channels: count() }),
     most: () => most,
-    close() {
-      for (const client of channelsOf.keys()) client.destroy();
-      server.close();
-    },
+    close: () => proxy.close(),
   };
 }
 

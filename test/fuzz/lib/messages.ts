@@ -119,7 +119,6 @@ const reply = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ version, kind: fc.constant('restart'), attempt, received: count }) },
-  { weight: 1, arbitrary: fc.record({ version, kind: fc.constant('returned'), attempt }) },
 ) as fc.Arbitrary<Json>;
 
 export interface ReplyInput {

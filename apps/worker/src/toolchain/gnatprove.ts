@@ -1,0 +1,36 @@
+/** What is known of the image's gnatprove. Its command line depends on its version, and an image's name may move to another version. */
+import { gnatproveGeneration, type GnatproveGeneration } from '@code-widgets/project';
+import { WORKSPACE, type Profile, type Sandbox } from '@code-widgets/sandbox';
+
+const HELP_TIME_MS = 10_000;
+const HELP_BYTES = 1024 * 1024;
+
+/** gnatprove writes a project of its own for gprbuild, and sockets into TMPDIR. */
+export const PROVE_ENVIRONMENT = { HOME: WORKSPACE, TMPDIR: WORKSPACE, LANG: 'C.UTF-8' };
+
+/** A function that asks gnatprove once for each image. It does not remember a failure. */
+export function rememberGeneration(sandbox: Sandbox, profile: Profile): () => Promise<GnatproveGeneration> {
+  let asked: { imageId: string; answer: Promise<GnatproveGeneration | undefined> } | undefined;
+  return async () => {
+    for (;;) {
+      const imageId = await sandbox.imageId(profile.image);
+      if (asked?.imageId !== imageId) asked = { imageId, answer: askGeneration(sandbox, profile, imageId) };
+      const { answer } = asked;
+      const generation = await answer.catch((error: unknown) => {
+        if (asked?.answer === answer) asked = undefined;
+        throw error;
+      });
+      if (generation) return generation;
+      if (asked?.answer === answer) asked = undefined;
+    }
+  };
+}
+
+/** Undefined if the name has moved to another image meanwhile. */
+async function askGeneration(sandbox: Sandbox, profile: Profile, imageId: string): Promise<GnatproveGeneration | undefined> {
+  const chunks: Buffer[] = [];
+  const job = { profile, argv: ['gnatprove', '--help'], files: [], limits: { timeMs: HELP_TIME_MS, outputBytes: HELP_BYTES } };
+  const { limit, ranInImage } = await sandbox.execute(job, { imageId, onOutput: (_, bytes) => chunks.push(bytes) });
+  if (limit) throw new Error(`gnatprove --help ran into its ${limit} limit`);
+  return ranInImage ? gnatproveGeneration(Buffer.concat(chunks).toString('utf8')) : undefined;
+}

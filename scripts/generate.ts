@@ -1,0 +1,7 @@
+/** Writes the files that are made from TypeScript. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { GENERATED } from './lib/generated.js';
+
+for (const [path, text] of Object.entries(GENERATED)) writeFileSync(join(import.meta.dirname, '../docker', path), text);
