@@ -45,7 +45,11 @@ export async function openBench(channels: Bench['channels']): Promise<Bench> {
   const namespace = environment('NAMESPACE');
   const another = (env: Record<string, string> = {}, workers = 1) => {
     const builds = mkdtempSync(join(folder, 'builds-'));
-    return deploy({ widgets: 1, workers, env: { LOG_LEVEL: 'warn', BUILD_CACHE_FOLDER: builds, WAITING_TASKS: '1000', ...env } });
+    return deploy({
+      widgets: 1,
+      workers,
+      env: { LOG_LEVEL: 'warn', BUILD_CACHE_FOLDER: builds, WAITING_TASKS: '1000', ...env },
+    });
   };
   const shell = await Shell.open(environment('SANDBOX_IMAGE'));
   const service = await another();

@@ -27,10 +27,20 @@ export interface LatencyOptions {
   readonly standIn?: boolean;
 }
 
-export function latency({ program, pollMs, until = 'completedMs', runs, again = false, against = program, standIn = false }: LatencyOptions) {
+export function latency({
+  program,
+  pollMs,
+  until = 'completedMs',
+  runs,
+  again = false,
+  against = program,
+  standIn = false,
+}: LatencyOptions) {
   return async (bench: Bench): Promise<Figures> => {
     if (!standIn) return measure(bench, bench.service);
-    return bench.withAnother({ SANDBOX_IMAGE: await bench.imageWithStandIn() }, 1, (service) => measure(bench, service));
+    return bench.withAnother({ SANDBOX_IMAGE: await bench.imageWithStandIn() }, 1, (service) =>
+      measure(bench, service),
+    );
   };
 
   async function measure(bench: Bench, service: Deployment): Promise<Figures> {
@@ -50,7 +60,13 @@ export function latency({ program, pollMs, until = 'completedMs', runs, again = 
     // The end comes so soon behind the first output that both may be in one answer.
     const inOne = seen.filter(({ completedMs, firstByteMs }) => completedMs - firstByteMs < 1).length;
     const note = until === 'firstByteMs' ? `${polls}; ${inOne} of ${SAMPLES} had the end in the same answer` : polls;
-    return { service: median(seen.map((each) => each[until])), shell: median(typed), unit: 'ms', samples: SAMPLES, note };
+    return {
+      service: median(seen.map((each) => each[until])),
+      shell: median(typed),
+      unit: 'ms',
+      samples: SAMPLES,
+      note,
+    };
   }
 }
 
@@ -65,7 +81,12 @@ export async function inTurns(count: number, clients: number, work: (n: number) 
 }
 
 /** Runs a second of the service with `clients`, and of two shells side by side. */
-async function rates(bench: Bench, count: number, clients: number, pick: (n: number) => ReturnType<Program>): Promise<Figures> {
+async function rates(
+  bench: Bench,
+  count: number,
+  clients: number,
+  pick: (n: number) => ReturnType<Program>,
+): Promise<Figures> {
   const other = await Shell.open(environment('SANDBOX_IMAGE'));
   const shells = [bench.shell, other];
   const rate = { service: [] as number[], shell: [] as number[] };
@@ -73,15 +94,21 @@ async function rates(bench: Bench, count: number, clients: number, pick: (n: num
     await bench.rest();
     const served = await timed(() => inTurns(count, clients, (n) => runTimed(bench.service, pick(n), FAST_MS)));
     rate.service.push((count / served) * 1000);
-    const folders = await Promise.all(shells.map(async (shell) => {
-      const laid: string[] = [];
-      while (laid.length < count / 2) laid.push(await shell.lay(hello()));
-      return laid;
-    }));
+    const folders = await Promise.all(
+      shells.map(async (shell) => {
+        const laid: string[] = [];
+        while (laid.length < count / 2) laid.push(await shell.lay(hello()));
+        return laid;
+      }),
+    );
     await bench.rest();
-    const typed = await timed(() => Promise.all(shells.map(async (shell, i) => {
-      for (const folder of folders[i] ?? []) await shell.buildAndRun(folder);
-    })));
+    const typed = await timed(() =>
+      Promise.all(
+        shells.map(async (shell, i) => {
+          for (const folder of folders[i] ?? []) await shell.buildAndRun(folder);
+        }),
+      ),
+    );
     rate.shell.push((count / typed) * 1000);
   }
   await other.close();

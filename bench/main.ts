@@ -28,7 +28,10 @@ async function main(): Promise<number> {
     async () => {
       const brokerEnv = { WAITING_TASKS: '100000', REPLY_EXPIRY_MS: '86400000' };
       const { settings, amqpUrls, ownBroker } = await bringUp(instance, engine, { brokerEnv });
-      Object.assign(process.env, settings, { AMQP_URL: amqpUrls.operator, NAMESPACES_FILE: join(instance.folder, 'namespaces') });
+      Object.assign(process.env, settings, {
+        AMQP_URL: amqpUrls.operator,
+        NAMESPACES_FILE: join(instance.folder, 'namespaces'),
+      });
       const results: Result[] = [];
       const bench = await openBench(async () => {
         const channels = await ownBroker?.control('--no-table-headers', 'list_channels', 'pid');
@@ -47,7 +50,13 @@ async function main(): Promise<number> {
       for (const line of tableOf(results)) console.log(line);
       return 0;
     },
-    { stop, stopAtOnce: async () => { instance.kill(); await stop(); } },
+    {
+      stop,
+      stopAtOnce: async () => {
+        instance.kill();
+        await stop();
+      },
+    },
     1,
   );
 }
@@ -60,31 +69,57 @@ interface Result extends Figures, Pick<Row, 'name' | 'what' | 'goal'> {
 
 function resultOf({ name, what, goal }: Row, figures: Figures): Result {
   const figure = figures.shell === undefined ? figures.service : figures.service / figures.shell;
-  return { name, what, goal, ...figures, figure, isMet: figure <= (goal.atMost ?? Infinity) && figure >= (goal.atLeast ?? 0) };
+  return {
+    name,
+    what,
+    goal,
+    ...figures,
+    figure,
+    isMet: figure <= (goal.atMost ?? Infinity) && figure >= (goal.atLeast ?? 0),
+  };
 }
 
 const rounded = (value: number) => Number(value.toPrecision(3)).toString();
-const goalOf = ({ goal }: Result) => Object.entries(goal).map(([bound, value]) => `${bound === 'atMost' ? 'at most' : 'at least'} ${value}`).join(', ') || 'none';
-const besides = ({ service, shell, unit }: Result) => (shell === undefined ? '' : `${rounded(service)} and ${rounded(shell)} ${unit}`);
+const goalOf = ({ goal }: Result) =>
+  Object.entries(goal)
+    .map(([bound, value]) => `${bound === 'atMost' ? 'at most' : 'at least'} ${value}`)
+    .join(', ') || 'none';
+const besides = ({ service, shell, unit }: Result) =>
+  shell === undefined ? '' : `${rounded(service)} and ${rounded(shell)} ${unit}`;
 
 function lineOf(result: Result): string {
   const { figure, isMet, note } = result;
-  return [`${rounded(figure)} (${goalOf(result)}${isMet ? '' : ', MISSED'})`, besides(result), note].filter(Boolean).join('; ');
+  return [`${rounded(figure)} (${goalOf(result)}${isMet ? '' : ', MISSED'})`, besides(result), note]
+    .filter(Boolean)
+    .join('; ');
 }
 
 const RESULTS = join(import.meta.dirname, 'results.json');
 
-/** Puts it in the place of what was measured of its row before; the other rows stay as they are, each with its day and machine. */
+/**
+ * Puts it in the place of what was measured of its row before; the other rows stay as they are, each with its
+ * day and machine.
+ */
 function keep(result: Result): void {
   const kept = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as { results: Result[] }).results : [];
   const entry = { ...result, measured: new Date().toISOString().slice(0, 10), machine: machine() };
-  const results = ROWS.map(({ name }) => (name === result.name ? entry : kept.find((each) => each.name === name))).filter(Boolean);
+  const results = ROWS.map(({ name }) =>
+    name === result.name ? entry : kept.find((each) => each.name === name),
+  ).filter(Boolean);
   writeFileSync(RESULTS, `${JSON.stringify({ results }, undefined, 2)}\n`);
 }
 
 /** In Markdown, for RESULTS.md. */
 function tableOf(results: readonly Result[]): string[] {
-  const cells = (result: Result) => [result.name, result.what, goalOf(result), rounded(result.figure), result.isMet ? 'met' : 'missed', besides(result), result.note ?? ''];
+  const cells = (result: Result) => [
+    result.name,
+    result.what,
+    goalOf(result),
+    rounded(result.figure),
+    result.isMet ? 'met' : 'missed',
+    besides(result),
+    result.note ?? '',
+  ];
   const line = (words: readonly string[]) => `| ${words.join(' | ')} |`;
   const head = ['row', 'what', 'goal', 'figure', '', 'service and shell', ''];
   return [line(head), line(head.map(() => '---')), ...results.map((result) => line(cells(result)))];
@@ -92,12 +127,19 @@ function tableOf(results: readonly Result[]): string[] {
 
 function machine() {
   const [cpu] = cpus();
-  return { processors: cpus().length, model: cpu?.model, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version };
+  return {
+    processors: cpus().length,
+    model: cpu?.model,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    node: process.version,
+  };
 }
 
 function readRows(names: readonly string[]): readonly Row[] {
   const unknown = names.find((name) => ROWS.every((row) => row.name !== name));
-  if (unknown !== undefined) throw new Problem(`${unknown} is no row; there are: ${ROWS.map(({ name }) => name).join(', ')}`);
+  if (unknown !== undefined)
+    throw new Problem(`${unknown} is no row; there are: ${ROWS.map(({ name }) => name).join(', ')}`);
   return names.length === 0 ? ROWS.filter(({ byHand }) => !byHand) : ROWS.filter(({ name }) => names.includes(name));
 }
 

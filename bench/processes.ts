@@ -1,4 +1,7 @@
-/** What the service's processes take: of the processors when nothing happens, of memory after much has, of time to start. */
+/**
+ * What the service's processes take: of the processors when nothing happens, of memory after much has, of
+ * time to start.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -26,10 +29,13 @@ export function processesCalled(name: RegExp): number[] {
       return false; // It has ended.
     }
   };
-  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isCalled(entry)).map(Number);
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && isCalled(entry))
+    .map(Number);
 }
 
-const pidsOf = ({ service }: Bench) => [...service.widgets.map(({ process: widget }) => widget), ...service.workers].map(({ pid }) => Number(pid));
+const pidsOf = ({ service }: Bench) =>
+  [...service.widgets.map(({ process: widget }) => widget), ...service.workers].map(({ pid }) => Number(pid));
 
 /** Seconds that a process has worked beyond the first `seconds`; none, if it has gone with its container. */
 function secondsSince(seconds: number, pid: number): number {
@@ -43,7 +49,12 @@ function secondsSince(seconds: number, pid: number): number {
 export async function idle(bench: Bench): Promise<Figures> {
   await bench.rest();
   const [widget = 0, worker = 0] = pidsOf(bench);
-  const parts = Object.entries({ app: [widget], worker: [worker], broker: processesCalled(/^beam\.smp$/), engine: processesCalled(ENGINE) });
+  const parts = Object.entries({
+    app: [widget],
+    worker: [worker],
+    broker: processesCalled(/^beam\.smp$/),
+    engine: processesCalled(ENGINE),
+  });
   const before = parts.map(([, pids]) => pids.map((pid) => secondsSince(0, pid)));
   await sleep(IDLE_MS);
   const percents = parts.map(([, pids], i) => {
@@ -56,7 +67,7 @@ export async function idle(bench: Bench): Promise<Figures> {
 
 export async function memory(bench: Bench): Promise<Figures> {
   const known = hello();
-  for (let runs = 0; runs < 1000; ) {
+  for (let runs = 0; runs < 1000;) {
     await Promise.all(Array.from({ length: 4 }, () => (runs++, runTimed(bench.service, known, 20))));
   }
   await bench.rest();
@@ -64,12 +75,17 @@ export async function memory(bench: Bench): Promise<Figures> {
   const docker = new Docker();
   const filters = { label: [`code-widgets.namespace=${bench.service.namespace}`] };
   const [waiting] = await docker.listContainers({ filters });
-  const usage = waiting && ((await docker.getContainer(waiting.Id).stats({ stream: false })).memory_stats as { usage?: number }).usage;
+  const usage =
+    waiting &&
+    ((await docker.getContainer(waiting.Id).stats({ stream: false })).memory_stats as { usage?: number }).usage;
   const note = `app ${widget.toFixed(0)}, worker ${worker.toFixed(0)}, a waiting container ${((usage ?? NaN) / 1024 / 1024).toFixed(1)}`;
   return { service: Math.max(widget, worker), unit: 'MiB', samples: 1, note };
 }
 
-/** A start beside a broker and an engine that are there, each time after a stop; the first one, which may have to build, is not counted. */
+/**
+ * A start beside a broker and an engine that are there, each time after a stop; the first one, which may have
+ * to build, is not counted.
+ */
 export async function start(): Promise<Figures> {
   const samples: number[] = [];
   for (let i = 0; i < 6; i++) samples.push(await startOnce());
@@ -78,7 +94,11 @@ export async function start(): Promise<Figures> {
 
 async function startOnce(): Promise<number> {
   const begin = performance.now();
-  const child = spawn('npm', ['start'], { cwd: ROOT, env: { ...process.env, PORT: '18555', NAMESPACE: '' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('npm', ['start'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: '18555', NAMESPACE: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const exited = once(child, 'exit');
   let readyMs = NaN;
   for await (const line of createInterface({ input: child.stdout })) {

@@ -9,7 +9,12 @@ const file = (basename: string, contents: string) => ({ basename, contents });
 
 export const hello: Program = (mark = randomUUID()) => ({
   mode: 'run',
-  files: [file('main.adb', `with Ada.Text_IO; use Ada.Text_IO;\n\nprocedure Main is\nbegin\n   Put_Line ("Hello, ${mark}");\nend Main;\n`)],
+  files: [
+    file(
+      'main.adb',
+      `with Ada.Text_IO; use Ada.Text_IO;\n\nprocedure Main is\nbegin\n   Put_Line ("Hello, ${mark}");\nend Main;\n`,
+    ),
+  ],
 });
 
 export const c: Program = (mark = randomUUID()) => ({
@@ -19,15 +24,26 @@ export const c: Program = (mark = randomUUID()) => ({
 
 export const cpp: Program = (mark = randomUUID()) => ({
   mode: 'run',
-  files: [file('main.cpp', `#include <iostream>\n#include <string>\n#include <vector>\n\nint main() {\n  std::vector<std::string> words{"Hello,", "${mark}"};\n  for (const auto &word : words) std::cout << word << '\\n';\n}\n`)],
+  files: [
+    file(
+      'main.cpp',
+      `#include <iostream>\n#include <string>\n#include <vector>\n\nint main() {\n  std::vector<std::string> words{"Hello,", "${mark}"};\n  for (const auto &word : words) std::cout << word << '\\n';\n}\n`,
+    ),
+  ],
 });
 
 /** Ada with 12 units: the main program and eleven packages' bodies. */
 export const packages: Program = (mark = randomUUID()) => {
   const names = Array.from({ length: 11 }, (_, i) => `Part_${i + 1}`);
   const units = names.flatMap((name, i) => [
-    file(`${name.toLowerCase()}.ads`, `package ${name} is\n   function Next (X : Integer) return Integer;\nend ${name};\n`),
-    file(`${name.toLowerCase()}.adb`, `package body ${name} is\n   --  ${mark}\n   function Next (X : Integer) return Integer is (X + ${i});\nend ${name};\n`),
+    file(
+      `${name.toLowerCase()}.ads`,
+      `package ${name} is\n   function Next (X : Integer) return Integer;\nend ${name};\n`,
+    ),
+    file(
+      `${name.toLowerCase()}.adb`,
+      `package body ${name} is\n   --  ${mark}\n   function Next (X : Integer) return Integer is (X + ${i});\nend ${name};\n`,
+    ),
   ]);
   const calls = names.reduce((inner, name) => `${name}.Next (${inner})`, '1');
   const withs = names.map((name) => `with ${name};\n`).join('');
@@ -37,7 +53,12 @@ export const packages: Program = (mark = randomUUID()) => {
 
 export const compileError: Program = (mark = randomUUID()) => ({
   mode: 'run',
-  files: [file('main.adb', `with Ada.Text_IO; use Ada.Text_IO;\n\nprocedure Main is\nbegin\n   Put_Line ("Hello, ${mark}")\nend Main;\n`)],
+  files: [
+    file(
+      'main.adb',
+      `with Ada.Text_IO; use Ada.Text_IO;\n\nprocedure Main is\nbegin\n   Put_Line ("Hello, ${mark}")\nend Main;\n`,
+    ),
+  ],
 });
 
 export const LAB_CASES = 8;
@@ -51,7 +72,12 @@ export const lab: Program = (mark = randomUUID()) => {
 /** 20,000 lines, a little less than 1 MiB. */
 export const output: Program = (mark = randomUUID()) => ({
   mode: 'run',
-  files: [file('main.c', `/* ${mark} */\n#include <stdio.h>\n\nint main(void) {\n  for (int i = 0; i < 20000; i++) printf("%05d %s\\n", i, "0123456789012345678901234567890123456789012345");\n  return 0;\n}\n`)],
+  files: [
+    file(
+      'main.c',
+      `/* ${mark} */\n#include <stdio.h>\n\nint main(void) {\n  for (int i = 0; i < 20000; i++) printf("%05d %s\\n", i, "0123456789012345678901234567890123456789012345");\n  return 0;\n}\n`,
+    ),
+  ],
 });
 
 export const proof: Program = (mark = randomUUID()) => ({

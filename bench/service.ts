@@ -28,7 +28,9 @@ export async function runTimed(service: Deployment, request: RunRequest, pollMs:
   const page = await Page.open(addressOf(service));
   try {
     const begin = performance.now();
-    const { identifier } = (await page.post('/run_program/', { name: 'Demo', switches: {}, ...request })) as { identifier: string };
+    const { identifier } = (await page.post('/run_program/', { name: 'Demo', switches: {}, ...request })) as {
+      identifier: string;
+    };
     let firstByteMs = NaN;
     let outputBytes = 0;
     for (let polls = 1, read = 0; ; polls++, await sleep(pollMs)) {
@@ -39,7 +41,8 @@ export async function runTimed(service: Deployment, request: RunRequest, pollMs:
         outputBytes += msg.data.length;
         if (Number.isNaN(firstByteMs)) firstByteMs = performance.now() - begin;
       }
-      if (answer.completed) return { completedMs: performance.now() - begin, firstByteMs, polls, status: answer.status, outputBytes };
+      if (answer.completed)
+        return { completedMs: performance.now() - begin, firstByteMs, polls, status: answer.status, outputBytes };
     }
   } finally {
     page.close();

@@ -24,7 +24,11 @@ export class Shell {
 
   static async open(image: string): Promise<Shell> {
     const docker = new Docker();
-    const container = await docker.createContainer({ Image: image, Entrypoint: ['sleep', 'infinity'], Labels: { 'code-widgets.namespace': environment('NAMESPACE') } });
+    const container = await docker.createContainer({
+      Image: image,
+      Entrypoint: ['sleep', 'infinity'],
+      Labels: { 'code-widgets.namespace': environment('NAMESPACE') },
+    });
     await container.start();
     const exec = await container.exec({ Cmd: ['sh'], AttachStdin: true, AttachStdout: true, AttachStderr: true });
     const shell = new Shell(container, await exec.start({ hijack: true, stdin: true }));
@@ -45,7 +49,10 @@ export class Shell {
   async lay({ files, main = '', mode = 'run' }: RunRequest): Promise<string> {
     const project = createProject({ files, main, mode: mode as 'run', switches: {}, name: 'Demo', lab: false });
     const folder = `/bench/${this.commands}`;
-    const lines = project.files.map(({ basename, contents }) => `printf %s '${Buffer.from(contents).toString('base64')}' | base64 -d > ${folder}/${basename}`);
+    const lines = project.files.map(
+      ({ basename, contents }) =>
+        `printf %s '${Buffer.from(contents).toString('base64')}' | base64 -d > ${folder}/${basename}`,
+    );
     await this.run([`mkdir ${folder}`, ...lines].join('\n'));
     return folder;
   }

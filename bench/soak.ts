@@ -18,25 +18,36 @@ const REPLY_EXPIRY_MS = '20000';
 /** One number of each kind at a moment. */
 type Sample = Record<string, number>;
 
-export const soak = (bench: Bench) => bench.withAnother({ REPLY_EXPIRY_MS }, 1, async (service): Promise<Figures> => {
-  const known = [hello(), c(), compileError()];
-  const samples: Sample[] = [];
-  for (let done = 0; done < RUNS; ) {
-    await Promise.all(
-      Array.from({ length: AT_A_TIME }, async () => {
-        // Of ten texts seven have been seen before, as on a page of examples.
-        for (let i = 0; i < EVERY / AT_A_TIME; i++) await runTimed(service, i % 10 < 7 ? (known[i % 3] ?? c()) : c(), 20);
-      }),
-    );
-    done += EVERY;
-    await bench.rest();
-    samples.push(await look(bench, service));
-    console.log(`${done} runs: ${Object.entries(samples.at(-1) ?? {}).map(([name, value]) => `${name} ${value}`).join(', ')}`);
-  }
-  const [first = {}, last = {}] = [samples[0], samples.at(-1)];
-  const growth = Object.keys(first).map((name) => `${name} ${first[name]} -> ${last[name]}`);
-  return { service: Math.max(...['widget MiB', 'worker MiB'].map((name) => (last[name] ?? NaN) / (first[name] ?? NaN))), unit: '', samples: RUNS, note: growth.join(', ') };
-});
+export const soak = (bench: Bench) =>
+  bench.withAnother({ REPLY_EXPIRY_MS }, 1, async (service): Promise<Figures> => {
+    const known = [hello(), c(), compileError()];
+    const samples: Sample[] = [];
+    for (let done = 0; done < RUNS;) {
+      await Promise.all(
+        Array.from({ length: AT_A_TIME }, async () => {
+          // Of ten texts seven have been seen before, as on a page of examples.
+          for (let i = 0; i < EVERY / AT_A_TIME; i++)
+            await runTimed(service, i % 10 < 7 ? (known[i % 3] ?? c()) : c(), 20);
+        }),
+      );
+      done += EVERY;
+      await bench.rest();
+      samples.push(await look(bench, service));
+      console.log(
+        `${done} runs: ${Object.entries(samples.at(-1) ?? {})
+          .map(([name, value]) => `${name} ${value}`)
+          .join(', ')}`,
+      );
+    }
+    const [first = {}, last = {}] = [samples[0], samples.at(-1)];
+    const growth = Object.keys(first).map((name) => `${name} ${first[name]} -> ${last[name]}`);
+    return {
+      service: Math.max(...['widget MiB', 'worker MiB'].map((name) => (last[name] ?? NaN) / (first[name] ?? NaN))),
+      unit: '',
+      samples: RUNS,
+      note: growth.join(', '),
+    };
+  });
 
 async function look(bench: Bench, service: Deployment): Promise<Sample> {
   const [widget = 0] = service.widgets.map(({ process: child }) => child.pid);
@@ -52,7 +63,10 @@ async function look(bench: Bench, service: Deployment): Promise<Sample> {
     'worker files': readdirSync(`/proc/${worker}/fd`).length,
     'broker files': beam === undefined ? NaN : readdirSync(`/proc/${beam}/fd`).length,
     channels: await bench.channels(),
-    'engine folders': ['containers', 'overlay2'].reduce((sum, name) => sum + readdirSync(`${engine}/${name}`).length, 0),
+    'engine folders': ['containers', 'overlay2'].reduce(
+      (sum, name) => sum + readdirSync(`${engine}/${name}`).length,
+      0,
+    ),
     mounts: readFileSync('/proc/self/mounts', 'latin1').split('\n').length,
   };
 }

@@ -25,7 +25,10 @@ export function machineSeconds(): number {
 
 /** Seconds that a process has worked, without its children. */
 export function processSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ').map(Number);
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ')
+    .map(Number);
   return ((fields[11] ?? 0) + (fields[12] ?? 0)) / TICKS_PER_SECOND;
 }
 

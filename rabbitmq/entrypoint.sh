@@ -43,7 +43,7 @@ worker=$(password WORKER_BROKER_PASSWORD)
 [ "$widget" != "$worker" ] || die "WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ"
 
 # A third user, who may do anything in the virtual host: for the dead letters, and for tests.
-user= permission=
+user='' permission=''
 if [ -n "${OPERATOR_BROKER_PASSWORD:-}${OPERATOR_BROKER_PASSWORD_FILE:-}" ]; then
   operator=$(password OPERATOR_BROKER_PASSWORD)
   user='{ "name": "operator", "password_hash": "'$(hash "$operator")'", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [] },'

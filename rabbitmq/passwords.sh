@@ -6,7 +6,8 @@
 set -eu
 
 for user in widget worker; do
-  name=$(echo "$user" | tr a-z A-Z)_BROKER_PASSWORD
+  name=$(echo "$user" | tr '[:lower:]' '[:upper:]')_BROKER_PASSWORD
+  value='' file=''
   eval "value=\${$name:-} file=\${${name}_FILE:-}"
   target=/passwords/$user/password
   text=

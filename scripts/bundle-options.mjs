@@ -11,7 +11,9 @@ const COMMONJS = [
 const leaveOut = {
   name: 'leave-out',
   setup: (bundling) => {
-    bundling.onResolve({ filter: /^[^.]/ }, ({ path }) => (LEFT_OUT.includes(path) ? { path, namespace: 'left-out' } : undefined));
+    bundling.onResolve({ filter: /^[^.]/ }, ({ path }) =>
+      LEFT_OUT.includes(path) ? { path, namespace: 'left-out' } : undefined,
+    );
     bundling.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
   },
 };

@@ -29,10 +29,16 @@ function replace(path, text) {
   renameSync(`${path}.${process.pid}`, path);
 }
 
-/** Of all sources, of the packages that are installed, and of this folder. A folder tells of files that were removed. */
+/**
+ * Of all sources, of the packages that are installed, and of this folder. A folder tells of files that were
+ * removed.
+ */
 function newestSource() {
   const folders = ['apps', 'packages'].flatMap((part) => readdirSync(part).map((name) => join(part, name, 'src')));
-  const inside = [...folders, 'scripts'].flatMap((folder) => [folder, ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name))]);
+  const inside = [...folders, 'scripts'].flatMap((folder) => [
+    folder,
+    ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name)),
+  ]);
   const manifests = folders.map((folder) => join(dirname(folder), 'package.json'));
   return Math.max(...['package-lock.json', ...manifests, ...inside].map(changedAt));
 }

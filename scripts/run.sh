@@ -13,6 +13,7 @@ node -e '
 
 # npm writes node_modules/.package-lock.json last, so it is there and newer only after a whole
 # install, by hand or by this script, of the present package-lock.json.
+# shellcheck disable=SC3013 # dash, bash, ksh and busybox know -nt.
 installed() { [ node_modules/.package-lock.json -nt package-lock.json ]; }
 
 install() {

@@ -29,14 +29,22 @@ async function main(): Promise<number> {
     async () => {
       const begin = performance.now();
       await demandPort(options);
-      const parts = await bringUp(instance, engine, { volume: `${instance.namespace}-broker`, brokerEnv: brokerSettings() });
+      const parts = await bringUp(instance, engine, {
+        volume: `${instance.namespace}-broker`,
+        brokerEnv: brokerSettings(),
+      });
       broker = parts.ownBroker;
       await startApps(instance, parts, options);
       sayReady(options, performance.now() - begin);
       return new Promise<never>(() => {}); // Until a signal comes.
     },
     {
-      stop: () => timed('stop', () => stop(instance, engine, broker), () => 'everything is stopped'),
+      stop: () =>
+        timed(
+          'stop',
+          () => stop(instance, engine, broker),
+          () => 'everything is stopped',
+        ),
       stopAtOnce: () => (instance.kill(), stop(instance, engine, broker)),
     },
     0,
@@ -68,11 +76,18 @@ function brokerSettings(): Settings {
 
 async function demandPort({ host, port }: Options): Promise<void> {
   if (await isFree(port, host)) return;
-  throw new Problem(`Port ${port} is in use: stop what listens there, or choose another, as in: PORT=${port + 1} npm start`);
+  throw new Problem(
+    `Port ${port} is in use: stop what listens there, or choose another, as in: PORT=${port + 1} npm start`,
+  );
 }
 
 async function startApps(instance: Instance, { settings, amqpUrls }: Parts, options: Options): Promise<void> {
-  const widgetEnv = { AMQP_URL: amqpUrls.widget, NAMESPACE: settings.NAMESPACE, HOST: options.host, PORT: String(options.port) };
+  const widgetEnv = {
+    AMQP_URL: amqpUrls.widget,
+    NAMESPACE: settings.NAMESPACE,
+    HOST: options.host,
+    PORT: String(options.port),
+  };
   const workerEnv = {
     ...settings,
     AMQP_URL: amqpUrls.worker,
@@ -82,9 +97,16 @@ async function startApps(instance: Instance, { settings, amqpUrls }: Parts, opti
     SHUTDOWN_GRACE_MS: String(WORKER_GRACE_MS),
   };
   const address = addressOf(options);
-  const startWidget = () => keepUp(instance, { role: 'widget', app: 'widget', title: 'widget', env: widgetEnv, isReady: answersAt(address) });
+  const startWidget = () =>
+    keepUp(instance, { role: 'widget', app: 'widget', title: 'widget', env: widgetEnv, isReady: answersAt(address) });
   const startWorker = (_: unknown, index: number) =>
-    keepUp(instance, { role: 'worker', app: 'worker', title: `worker ${index + 1}`, env: workerEnv, isReady: saysReady });
+    keepUp(instance, {
+      role: 'worker',
+      app: 'worker',
+      title: `worker ${index + 1}`,
+      env: workerEnv,
+      isReady: saysReady,
+    });
   const startWorkers = () => Promise.all(Array.from({ length: options.workers }, startWorker));
   await Promise.all([
     timed('widget', startWidget, () => `serves ${address}`),

@@ -54,8 +54,12 @@ class TestRun {
     const runtime = this.options.runtime ?? (await this.engine.defaultRuntime());
     const env = { ...parts.settings, BROKER_IMAGE: broker, AMQP_URL: parts.amqpUrls.operator };
     const underRuntime = { ...env, ...(await this.runtimeSettings(parts)) };
-    if (process.platform !== 'linux') this.remarks.push('not run: attacks, memory and the socket proxy: only Linux shows these (jest.config.ts: LINUX_ONLY)');
-    else if (process.getuid?.() !== 0) this.remarks.push("not run: what the attacks' processes execute, seen from the host: only root sees it");
+    if (process.platform !== 'linux')
+      this.remarks.push(
+        'not run: attacks, memory and the socket proxy: only Linux shows these (jest.config.ts: LINUX_ONLY)',
+      );
+    else if (process.getuid?.() !== 0)
+      this.remarks.push("not run: what the attacks' processes execute, seen from the host: only root sees it");
     const counts = [await this.takeTurn(() => this.jest(underRuntime, runtime))];
     if (this.options.runsLongParts) counts.push(...(await this.longParts(env)));
     counts.push(await this.leftovers(env));
@@ -107,7 +111,13 @@ class TestRun {
       ...(inputs !== undefined && { FUZZ_INPUTS: inputs }),
       ...(seed !== undefined && { FUZZ_SEED: seed }),
     };
-    return runJest(this.own, jest, env, join(this.results, 'tests.json'), runsAll || runsLongParts ? FILES_AT_A_TIME : 1);
+    return runJest(
+      this.own,
+      jest,
+      env,
+      join(this.results, 'tests.json'),
+      runsAll || runsLongParts ? FILES_AT_A_TIME : 1,
+    );
   }
 
   private async longParts(settings: Settings): Promise<Counts[]> {
@@ -133,7 +143,12 @@ class TestRun {
       await broker.remove();
     }
     await this.own.end();
-    return runJest(this.own, ['--selectProjects', 'leftovers'], { ...settings, ...own }, join(this.results, 'leftovers.json'));
+    return runJest(
+      this.own,
+      ['--selectProjects', 'leftovers'],
+      { ...settings, ...own },
+      join(this.results, 'leftovers.json'),
+    );
   }
 
   private conclude({ passed, failed }: Counts, milliseconds: number, runtime: string): number {

@@ -50,19 +50,24 @@ async function main(): Promise<number> {
     await broker.close();
   }
   if (command === 'drop') met.forEach((identifier) => console.log(`${identifier}  dropped`));
-  if (met.length === 0 && which !== undefined && which !== ALL) throw new Problem(`There is no dead letter ${oneLine(which)}.`);
+  if (met.length === 0 && which !== undefined && which !== ALL)
+    throw new Problem(`There is no dead letter ${oneLine(which)}.`);
   if (met.length === 0) console.error(`No dead letters in ${broker.topology.deadQueue}.`);
   return 0;
 }
 
 /** As the apps take them; where AMQP_URL is not set, those of this checkout's `npm start`. */
 function settings(): BrokerSettings {
-  return readSettings(Type.Object(BROKER_SETTINGS), process.env.AMQP_URL ? process.env : { ...runningStart(), ...process.env });
+  return readSettings(
+    Type.Object(BROKER_SETTINGS),
+    process.env.AMQP_URL ? process.env : { ...runningStart(), ...process.env },
+  );
 }
 
 function runningStart(): NodeJS.ProcessEnv {
   const { amqpUrl, namespace } = readRecord('start') ?? {};
-  if (amqpUrl === undefined) throw new Problem('npm start does not run in this checkout: set AMQP_URL and NAMESPACE to those of the apps.');
+  if (amqpUrl === undefined)
+    throw new Problem('npm start does not run in this checkout: set AMQP_URL and NAMESPACE to those of the apps.');
   return { AMQP_URL: amqpUrl, NAMESPACE: namespace };
 }
 
@@ -71,8 +76,16 @@ async function connect(settings: BrokerSettings): Promise<Broker> {
   let fail: (problem: Problem) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
   const report = ({ reason }: { reason?: string }) =>
-    fail(new Problem(`No dead letters at AMQP_URL for NAMESPACE=${settings.NAMESPACE}: ${reason ?? 'the broker is in trouble'}`));
-  const broker = await connectBroker(settings, { info: () => undefined, warn: report, error: report }, { declare: false });
+    fail(
+      new Problem(
+        `No dead letters at AMQP_URL for NAMESPACE=${settings.NAMESPACE}: ${reason ?? 'the broker is in trouble'}`,
+      ),
+    );
+  const broker = await connectBroker(
+    settings,
+    { info: () => undefined, warn: report, error: report },
+    { declare: false },
+  );
   await Promise.race([broker.ready(), failed]);
   failed.catch(() => undefined);
   return broker;
@@ -80,7 +93,8 @@ async function connect(settings: BrokerSettings): Promise<Broker> {
 
 function lineOf(letter: DeadLetter): string {
   const { identifier, task, body } = letter;
-  const [mode, submitted] = typeof task === 'object' ? [task.request.mode, time(new Date(task.submittedAt))] : ['-', '-'];
+  const [mode, submitted] =
+    typeof task === 'object' ? [task.request.mode, time(new Date(task.submittedAt))] : ['-', '-'];
   return [oneLine(identifier), mode, submitted, `${body.length} bytes`, whyOf(letter)].join('  ');
 }
 

@@ -9,7 +9,10 @@ const [app, target] = process.argv.slice(2);
 const root = process.cwd();
 const seen = new Set();
 
-/** Prints, with its licence copied, the package in `folder`, then what it depends on, as Node would find that from there. */
+/**
+ * Prints, with its licence copied, the package in `folder`, then what it depends on, as Node would find that
+ * from there.
+ */
 function handOn(folder) {
   const real = realpathSync(folder);
   if (seen.has(real)) return;
@@ -19,7 +22,9 @@ function handOn(folder) {
   console.log(JSON.stringify(componentOf(manifest, ours)));
   // The bundle has none of these texts, which most of them demand to be handed on.
   for (const file of readdirSync(real).filter((name) => /^(licen[cs]e|copying|notice)/i.test(name))) {
-    cpSync(join(real, file), join(target, 'licenses', `${manifest.name}@${manifest.version}`, file), { recursive: true });
+    cpSync(join(real, file), join(target, 'licenses', `${manifest.name}@${manifest.version}`, file), {
+      recursive: true,
+    });
   }
   const { dependencies = {}, optionalDependencies = {} } = manifest;
   for (const name of inBundle(dependencies)) handOn(find(name, real) ?? missing(name, real));
@@ -34,7 +39,9 @@ const inBundle = (dependencies) => Object.keys(dependencies).filter((name) => !L
 /** As CycloneDX has it. Ours are in no registry, so they have no package URL. */
 function componentOf({ name, version }, ours) {
   const component = { type: 'library', name, version };
-  return ours ? component : { ...component, purl: `pkg:npm/${name.replace('@', '%40')}@${version.replaceAll('+', '%2B')}` };
+  return ours
+    ? component
+    : { ...component, purl: `pkg:npm/${name.replace('@', '%40')}@${version.replaceAll('+', '%2B')}` };
 }
 
 function find(name, from) {
@@ -49,5 +56,6 @@ function missing(name, from) {
   throw new Error(`${name}, which ${relative(root, from)} needs, is not installed`);
 }
 
-for (const part of ['package.json', 'dist/bundle']) cpSync(join(root, app, part), join(target, app, part), { recursive: true });
+for (const part of ['package.json', 'dist/bundle'])
+  cpSync(join(root, app, part), join(target, app, part), { recursive: true });
 handOn(join(root, app));

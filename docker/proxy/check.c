@@ -27,17 +27,22 @@ int main(int argc, char **argv)
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server) < 0) return complain("connect");
-    if (dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", argv[2]) < 0) return complain("write");
+    if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server) < 0)
+        return complain("connect");
+    if (dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", argv[2]) < 0)
+        return complain("write");
 
     char answer[] = "HTTP/1.x 200";
     for (size_t have = 0; have < sizeof answer - 1;) {
         ssize_t part = read(fd, answer + have, sizeof answer - 1 - have);
-        if (part < 0) return complain("read");
-        if (part == 0) break;
+        if (part < 0)
+            return complain("read");
+        if (part == 0)
+            break;
         have += (size_t)part;
     }
     int is_well = strncmp(answer, "HTTP/1.", 7) == 0 && strcmp(answer + 8, " 200") == 0;
-    if (!is_well) fprintf(stderr, "the answer begins with %s\n", answer);
+    if (!is_well)
+        fprintf(stderr, "the answer begins with %s\n", answer);
     return is_well ? 0 : 1;
 }

@@ -45,11 +45,11 @@ static FILE *show_at_once(FILE *file)
 }
 
 /* Calls the C library's function of that name. */
-#define SHOW(name, arguments, ...)                           \
-    FILE *name arguments                                     \
-    {                                                        \
-        FILE *(*real) arguments = dlsym(RTLD_NEXT, #name);   \
-        return show_at_once(real(__VA_ARGS__));              \
+#define SHOW(name, arguments, ...)                                                                                     \
+    FILE *name arguments                                                                                               \
+    {                                                                                                                  \
+        FILE *(*real)arguments = dlsym(RTLD_NEXT, #name);                                                              \
+        return show_at_once(real(__VA_ARGS__));                                                                        \
     }
 
 SHOW(fopen, (const char *path, const char *mode), path, mode)
@@ -104,9 +104,12 @@ static _Noreturn void refuse(const char *message)
 }
 
 /* The arguments do not matter, nor that the C library declares other types for these names. */
-#define REFUSE(name)                              \
-    _Noreturn void refuse_##name(void) __asm__(#name); \
-    _Noreturn void refuse_##name(void) { refuse(#name " not allowed\n"); }
+#define REFUSE(name)                                                                                                   \
+    _Noreturn void refuse_##name(void) __asm__(#name);                                                                 \
+    _Noreturn void refuse_##name(void)                                                                                 \
+    {                                                                                                                  \
+        refuse(#name " not allowed\n");                                                                                \
+    }
 
 REFUSE(fork)
 REFUSE(_Fork)

@@ -24,7 +24,10 @@ export interface AppOptions {
  * Arguments of node for an app, as in docker/app/Dockerfile. Node's default young generation grows to
  * 48 MiB. A server's objects are short-lived, so smaller semi-spaces save memory.
  */
-export const appArguments = (app: string, root = checkout): string[] => ['--max-semi-space-size=4', join(root, 'apps', app, 'dist', 'bundle', 'main.js')];
+export const appArguments = (app: string, root = checkout): string[] => [
+  '--max-semi-space-size=4',
+  join(root, 'apps', app, 'dist', 'bundle', 'main.js'),
+];
 
 /**
  * Starts one process of an app and keeps it up: once it has been ready, it is started again
@@ -47,7 +50,10 @@ export async function keepUp(instance: Instance, options: AppOptions): Promise<v
 
 async function start(instance: Instance, { role, app, title, env, isReady }: AppOptions): Promise<ChildProcess> {
   // The channel is how the app notices when this process is killed, and ends as well.
-  const child = instance.start(role, process.execPath, appArguments(app), { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = instance.start(role, process.execPath, appArguments(app), {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const outcome = new AbortController();
   try {
     const failure = await Promise.race([

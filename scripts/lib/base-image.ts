@@ -37,7 +37,9 @@ export async function pull(docker: Docker, name: string, signal: AbortSignal): P
     return true;
   } catch (error) {
     signal.throwIfAborted();
-    const reason = late.signal.aborted ? `no registry has answered within ${PULL_BEGINS_MS / 1000} s` : (error as Error).message;
+    const reason = late.signal.aborted
+      ? `no registry has answered within ${PULL_BEGINS_MS / 1000} s`
+      : (error as Error).message;
     say('image', `${name.replace(/@.*/, '')} cannot be pulled: ${reason}`);
     return false;
   } finally {
@@ -58,7 +60,10 @@ function pinnedBase(): string {
  * An image to build on: the pinned one, from the engine or a registry, else one that the engine has
  * under the same tag. Undefined if there is none.
  */
-export async function findBaseImage(docker: Docker, signal: AbortSignal = new AbortController().signal): Promise<string | undefined> {
+export async function findBaseImage(
+  docker: Docker,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<string | undefined> {
   const pinned = pinnedBase();
   const tag = tagOf(pinned);
   if (await hasImage(docker, pinned)) return pinned;
@@ -79,11 +84,17 @@ export async function ensureBaseImage(instance: Instance, docker: Docker): Promi
   if (found !== undefined) return found;
   const tag = tagOf(pinnedBase());
   if (mmdebstrapNeed.isMissing() && !canInstall()) {
-    throw new Problem(`There is no ${tag} to build on. Connect this machine to an image registry, load the image (docker load), or install mmdebstrap.`);
+    throw new Problem(
+      `There is no ${tag} to build on. Connect this machine to an image registry, load the image (docker load), or install mmdebstrap.`,
+    );
   }
   await install(instance, [mmdebstrapNeed]);
   say('base', `no registry answers: making ${tag} from Debian's packages with mmdebstrap ...`);
-  await timed('base', () => bootstrap(instance, docker, tag), () => `${tag} made`);
+  await timed(
+    'base',
+    () => bootstrap(instance, docker, tag),
+    () => `${tag} made`,
+  );
   return tag;
 }
 
@@ -112,6 +123,8 @@ async function bootstrap(instance: Instance, docker: Docker, tag: string): Promi
 
 /** Excludes documentation, also from packages installed later, as the registry's slim image does. */
 function slim(): string[] {
-  const excluded = ['doc', 'info', 'man', 'locale', 'lintian', 'groff'].map((folder) => `path-exclude=/usr/share/${folder}/*`);
+  const excluded = ['doc', 'info', 'man', 'locale', 'lintian', 'groff'].map(
+    (folder) => `path-exclude=/usr/share/${folder}/*`,
+  );
   return [...excluded, 'path-include=/usr/share/doc/*/copyright'].map((option) => `--dpkgopt=${option}`);
 }

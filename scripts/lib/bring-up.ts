@@ -34,7 +34,11 @@ export function bringUp(instance: Instance, engine: Engine, options: BringUpOpti
 
 async function start(instance: Instance, engine: Engine, options: BringUpOptions): Promise<Parts> {
   const killed = await forgetKilled();
-  const bundled = timed('build', () => bundle(instance), () => 'each app is one file');
+  const bundled = timed(
+    'build',
+    () => bundle(instance),
+    () => 'each app is one file',
+  );
   bundled.catch(() => {}); // Handled by Promise.all below.
   const given = options.newBroker ? undefined : process.env.AMQP_URL || undefined;
   const [, { images, ownBroker }] = await Promise.all([bundled, onEngine(instance, engine, killed, given, options)]);
@@ -57,18 +61,36 @@ function bundle(instance: Instance): Promise<void> {
   return instance.run('bundle.log', process.execPath, [join(checkout, 'scripts', 'bundle.mjs')]);
 }
 
-async function onEngine(instance: Instance, engine: Engine, killed: readonly string[], given: string | undefined, { volume, brokerEnv }: BringUpOptions) {
-  await timed('engine', () => engine.open(instance), (text) => text);
+async function onEngine(
+  instance: Instance,
+  engine: Engine,
+  killed: readonly string[],
+  given: string | undefined,
+  { volume, brokerEnv }: BringUpOptions,
+) {
+  await timed(
+    'engine',
+    () => engine.open(instance),
+    (text) => text,
+  );
   await Promise.all(killed.map((namespace) => engine.removeTraces(namespace)));
   // Of an instance that was killed under this name. Containers alone: the broker's volume has accepted tasks.
   await engine.removeTraces(instance.namespace, ['container']);
   if (given !== undefined) {
-    const [images] = await Promise.all([ensureImages(instance, engine.docker, ['sandbox', 'runner']), findBroker(given)]);
+    const [images] = await Promise.all([
+      ensureImages(instance, engine.docker, ['sandbox', 'runner']),
+      findBroker(given),
+    ]);
     say('broker', `used at ${withoutPassword(given)}`);
     return { images, ownBroker: undefined };
   }
   const images = await ensureImages(instance, engine.docker, ['broker', 'sandbox', 'runner']);
-  const options = { image: images.broker, namespace: instance.namespace, ...(volume !== undefined && { volume }), ...(brokerEnv && { env: brokerEnv }) };
+  const options = {
+    image: images.broker,
+    namespace: instance.namespace,
+    ...(volume !== undefined && { volume }),
+    ...(brokerEnv && { env: brokerEnv }),
+  };
   const ownBroker = await timed(
     'broker',
     () => startBroker(engine.docker, options, instance.signal),

@@ -22,7 +22,9 @@ export async function findBroker(url: string): Promise<void> {
     const refusal = await refusalOf(url);
     if (refusal === undefined) return;
     if (performance.now() < deadline) continue;
-    throw new Problem(`AMQP_URL=${withoutPassword(url)} has not answered for ${GIVEN_MS / 1000} s (${refusal}). Start that broker, or unset AMQP_URL to have one started.`);
+    throw new Problem(
+      `AMQP_URL=${withoutPassword(url)} has not answered for ${GIVEN_MS / 1000} s (${refusal}). Start that broker, or unset AMQP_URL to have one started.`,
+    );
   }
 }
 
@@ -72,14 +74,20 @@ export interface BrokerOptions {
 }
 
 /** Starts it on a port of 127.0.0.1, or of the machine that DOCKER_HOST names; resolves when it answers. */
-export async function startBroker(docker: Docker, { image, namespace, volume, env = {} }: BrokerOptions, signal?: AbortSignal): Promise<OwnBroker> {
+export async function startBroker(
+  docker: Docker,
+  { image, namespace, volume, env = {} }: BrokerOptions,
+  signal?: AbortSignal,
+): Promise<OwnBroker> {
   const port = await freePort();
   const host = engineHost();
   signal?.throwIfAborted();
   const passwords = { widget: randomPassword(), worker: randomPassword(), operator: randomPassword() };
   const settings = {
     NAMESPACE: namespace,
-    ...Object.fromEntries(Object.entries(passwords).map(([user, password]) => [`${user.toUpperCase()}_BROKER_PASSWORD`, password])),
+    ...Object.fromEntries(
+      Object.entries(passwords).map(([user, password]) => [`${user.toUpperCase()}_BROKER_PASSWORD`, password]),
+    ),
     ...env,
   };
   const container = await docker.createContainer({
@@ -98,7 +106,11 @@ export async function startBroker(docker: Docker, { image, namespace, volume, en
   const urlOf = (user: keyof typeof passwords) => `amqp://${user}:${passwords[user]}@${host}:${port}/widgets`;
   const urls = { widget: urlOf('widget'), worker: urlOf('worker'), operator: urlOf('operator') };
   // Without the 8 bytes that Docker puts before each piece.
-  const log = async () => Buffer.from((await container.logs({ stdout: true, stderr: true })).toString('latin1').replace(/[\0-\x02]\0{3}[^]{4}/g, ''), 'latin1').toString();
+  const log = async () =>
+    Buffer.from(
+      (await container.logs({ stdout: true, stderr: true })).toString('latin1').replace(/[\0-\x02]\0{3}[^]{4}/g, ''),
+      'latin1',
+    ).toString();
   const fail = async (what: string) => {
     throw new Problem(`RabbitMQ ${what}:\n${(await log()).trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')}`);
   };
@@ -109,9 +121,16 @@ export async function startBroker(docker: Docker, { image, namespace, volume, en
     async start() {
       signal?.throwIfAborted();
       await container.start();
-      for (const deadline = performance.now() + START_MS; !(await brokerAnswers(urls.operator)); await sleep(POLL_MS, undefined, signal && { signal })) {
+      for (
+        const deadline = performance.now() + START_MS;
+        !(await brokerAnswers(urls.operator));
+        await sleep(POLL_MS, undefined, signal && { signal })
+      ) {
         if (!(await container.inspect()).State.Running) await fail('has ended');
-        if (performance.now() > deadline) await fail(`has not answered at ${host}:${port} for ${START_MS / 1000} s. If the engine is on another machine, set AMQP_URL`);
+        if (performance.now() > deadline)
+          await fail(
+            `has not answered at ${host}:${port} for ${START_MS / 1000} s. If the engine is on another machine, set AMQP_URL`,
+          );
       }
     },
     async stop(name) {

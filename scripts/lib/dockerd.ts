@@ -44,9 +44,14 @@ export async function useDockerd(how: 'start it' | 'if it is ours', signal: Abor
     mkdirSync(usersFolder(), { recursive: true });
     writeFileSync(join(usersFolder(), String(process.pid)), '');
     unlockUse ??= await tryLock(userLock(String(process.pid)));
-    for (const deadline = performance.now() + START_MS; !(await answers()); await sleep(POLL_MS, undefined, { signal })) {
+    for (
+      const deadline = performance.now() + START_MS;
+      !(await answers());
+      await sleep(POLL_MS, undefined, { signal })
+    ) {
       if (runningDockerd() === undefined) throw new Problem(`dockerd has ended:\n${tail(logPath())}`);
-      if (performance.now() > deadline) throw new Problem(`dockerd has not answered for ${START_MS / 1000} s:\n${tail(logPath())}`);
+      if (performance.now() > deadline)
+        throw new Problem(`dockerd has not answered for ${START_MS / 1000} s:\n${tail(logPath())}`);
     }
     return true;
   });
@@ -112,5 +117,8 @@ function isProcess(pid: number, command: string): boolean {
 }
 
 function answers(): Promise<boolean> {
-  return docker.ping().then(() => true, () => false);
+  return docker.ping().then(
+    () => true,
+    () => false,
+  );
 }

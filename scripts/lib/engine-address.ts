@@ -1,4 +1,7 @@
-/** Which container engine to use, chosen as Docker's own client does: DOCKER_HOST, then its context, then the usual sockets. */
+/**
+ * Which container engine to use, chosen as Docker's own client does: DOCKER_HOST, then its context, then the
+ * usual sockets.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -21,7 +24,11 @@ export function engineAddress(env: NodeJS.ProcessEnv = process.env, home: string
   const folder = env.DOCKER_CONFIG || join(home, '.docker');
   const context = env.DOCKER_CONTEXT || currentContext(folder);
   if (context !== undefined && context !== 'default') return reachable(endpointOf(folder, context));
-  const sockets = [USUAL_SOCKET, join(home, '.docker', 'run', 'docker.sock'), join(env.XDG_RUNTIME_DIR || '/nowhere', 'docker.sock')];
+  const sockets = [
+    USUAL_SOCKET,
+    join(home, '.docker', 'run', 'docker.sock'),
+    join(env.XDG_RUNTIME_DIR || '/nowhere', 'docker.sock'),
+  ];
   return { DOCKER_HOST: `unix://${sockets.find((path) => existsSync(path)) ?? USUAL_SOCKET}` };
 }
 
@@ -32,16 +39,26 @@ function currentContext(folder: string): string | undefined {
 /** As Docker's client stores a context: in a folder named by the SHA-256 of its name. */
 function endpointOf(folder: string, context: string): EngineAddress {
   const id = createHash('sha256').update(context).digest('hex');
-  const meta = readJson<{ Endpoints?: { docker?: { Host?: string } } }>(join(folder, 'contexts', 'meta', id, 'meta.json'));
+  const meta = readJson<{ Endpoints?: { docker?: { Host?: string } } }>(
+    join(folder, 'contexts', 'meta', id, 'meta.json'),
+  );
   const host = meta?.Endpoints?.docker?.Host;
-  if (!host) throw new Problem(`There is no Docker context "${context}". List contexts with "docker context ls", or set DOCKER_HOST.`);
+  if (!host)
+    throw new Problem(
+      `There is no Docker context "${context}". List contexts with "docker context ls", or set DOCKER_HOST.`,
+    );
   const certificates = join(folder, 'contexts', 'tls', id, 'docker');
-  return { DOCKER_HOST: host, ...(existsSync(certificates) && { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certificates }) };
+  return {
+    DOCKER_HOST: host,
+    ...(existsSync(certificates) && { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certificates }),
+  };
 }
 
 function reachable(address: EngineAddress): EngineAddress {
   if (!/^(unix|tcp|http|https):\/\//.test(address.DOCKER_HOST)) {
-    throw new Problem(`${address.DOCKER_HOST} cannot be used: set DOCKER_HOST to an address that begins with unix:// or tcp://.`);
+    throw new Problem(
+      `${address.DOCKER_HOST} cannot be used: set DOCKER_HOST to an address that begins with unix:// or tcp://.`,
+    );
   }
   return address;
 }

@@ -57,7 +57,10 @@ export class Engine {
   }
 
   private refusal(): Promise<string | undefined> {
-    return new Docker({ timeout: ANSWER_MS }).ping().then(() => undefined, (error: Error) => error.message);
+    return new Docker({ timeout: ANSWER_MS }).ping().then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
   }
 
   private mayStart(): boolean {

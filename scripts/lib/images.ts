@@ -42,9 +42,19 @@ export type ImageName = keyof typeof RECIPES;
 /** Settings with which an operator names an image that is there already, or in a registry. */
 const GIVEN: Partial<Record<ImageName, string>> = { sandbox: 'SANDBOX_IMAGE', runner: 'RUN_IMAGE' };
 
-/** Makes sure that the engine has the images, by pulling what is given by name and building the rest; resolves to their names. */
-export async function ensureImages<Name extends ImageName>(instance: Instance, docker: Docker, wanted: readonly Name[]): Promise<Record<Name, string>> {
-  const names = Object.fromEntries(wanted.map((each) => [each, givenName(each) ?? ownName(RECIPES[each])])) as Record<Name, string>;
+/**
+ * Makes sure that the engine has the images, by pulling what is given by name and building the rest; resolves
+ * to their names.
+ */
+export async function ensureImages<Name extends ImageName>(
+  instance: Instance,
+  docker: Docker,
+  wanted: readonly Name[],
+): Promise<Record<Name, string>> {
+  const names = Object.fromEntries(wanted.map((each) => [each, givenName(each) ?? ownName(RECIPES[each])])) as Record<
+    Name,
+    string
+  >;
   for (const each of wanted.filter((name) => givenName(name) !== undefined)) {
     if ((await hasImage(docker, names[each])) || (await pull(docker, names[each], instance.signal))) continue;
     throw new Problem(`The image ${names[each]} (${GIVEN[each]}) is not in the engine, and cannot be pulled.`);
@@ -57,10 +67,15 @@ export async function ensureImages<Name extends ImageName>(instance: Instance, d
   const build = async () => {
     const base = await ensureBaseImage(instance, docker);
     // The sandbox's two share stages, so the second takes them from the engine's cache.
-    const chains = [(await missing()).filter((each) => each !== 'broker'), (await missing()).filter((each) => each === 'broker')];
-    await Promise.all(chains.map(async (chain) => {
-      for (const each of chain) await buildImage(instance, docker, RECIPES[each], names[each], base);
-    }));
+    const chains = [
+      (await missing()).filter((each) => each !== 'broker'),
+      (await missing()).filter((each) => each === 'broker'),
+    ];
+    await Promise.all(
+      chains.map(async (chain) => {
+        for (const each of chain) await buildImage(instance, docker, RECIPES[each], names[each], base);
+      }),
+    );
   };
   await withLock('images', build, () => say('image', 'waiting for another build of images on this machine ...'));
   return names;
@@ -68,14 +83,27 @@ export async function ensureImages<Name extends ImageName>(instance: Instance, d
 
 const givenName = (image: ImageName) => process.env[GIVEN[image] ?? ''] || undefined;
 
-async function buildImage(instance: Instance, docker: Docker, recipe: Recipe, name: string, base: string): Promise<void> {
+async function buildImage(
+  instance: Instance,
+  docker: Docker,
+  recipe: Recipe,
+  name: string,
+  base: string,
+): Promise<void> {
   say('image', `building ${name} ...`);
   const logPath = join(instance.folder, `image-${recipe.name}.log`);
   const log = createWriteStream(logPath);
   const build = async () => {
     const { dockerfile, target } = recipe;
     const context = { context: join(checkout, recipe.context), src: filesOf(recipe) };
-    const options = { t: name, dockerfile, buildargs: { BASE_IMAGE: base }, forcerm: true, abortSignal: instance.signal, ...(target !== undefined && { target }) };
+    const options = {
+      t: name,
+      dockerfile,
+      buildargs: { BASE_IMAGE: base },
+      forcerm: true,
+      abortSignal: instance.signal,
+      ...(target !== undefined && { target }),
+    };
     try {
       await follow(await docker.buildImage(context, options), log);
     } catch (error) {
@@ -97,7 +125,9 @@ function filesOf({ context, sources }: Recipe): string[] {
   const filesIn = (source: string) =>
     statSync(join(root, source)).isFile()
       ? [source]
-      : readdirSync(join(root, source), { recursive: true, encoding: 'utf8' }).map((name) => join(source, name)).filter((name) => statSync(join(root, name)).isFile());
+      : readdirSync(join(root, source), { recursive: true, encoding: 'utf8' })
+          .map((name) => join(source, name))
+          .filter((name) => statSync(join(root, name)).isFile());
   return sources.flatMap(filesIn).sort();
 }
 

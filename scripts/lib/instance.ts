@@ -1,5 +1,15 @@
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -73,7 +83,9 @@ export class Instance {
   }
 
   record(more: Pick<InstanceRecord, 'amqpUrl'>): void {
-    writeFileSync(recordPath(this.folder), JSON.stringify({ namespace: this.namespace, lock: this.lock, ...more }), { mode: 0o600 });
+    writeFileSync(recordPath(this.folder), JSON.stringify({ namespace: this.namespace, lock: this.lock, ...more }), {
+      mode: 0o600,
+    });
   }
 
   /** `end` waits for this work, which has to give up when `signal` is aborted. */
@@ -94,7 +106,12 @@ export class Instance {
 
   start(role: Role, command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
     this.signal.throwIfAborted();
-    const child = spawn(command, args, { cwd: checkout, ...options, env: { ...process.env, ...options.env }, detached: true });
+    const child = spawn(command, args, {
+      cwd: checkout,
+      ...options,
+      env: { ...process.env, ...options.env },
+      detached: true,
+    });
     if (child.pid !== undefined) {
       this.children.set(child, role);
       child.once('exit', () => this.children.delete(child));
@@ -161,9 +178,14 @@ export async function forgetKilled(): Promise<string[]> {
 
 /** With what is mounted below it, as a chaos run does. A folder that cannot be removed is named, and stays. */
 function removeFolder(folder: string): void {
-  const mounts = existsSync('/proc/mounts') ? readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '') : [];
+  const mounts = existsSync('/proc/mounts')
+    ? readFileSync('/proc/mounts', 'utf8')
+        .split('\n')
+        .map((line) => line.split(' ')[1] ?? '')
+    : [];
   try {
-    for (const path of mounts.filter((each) => each.startsWith(`${folder}/`)).reverse()) execFileSync('umount', ['--lazy', path]);
+    for (const path of mounts.filter((each) => each.startsWith(`${folder}/`)).reverse())
+      execFileSync('umount', ['--lazy', path]);
     rmSync(folder, { recursive: true, force: true });
   } catch (error) {
     say('clean-up', `${folder} cannot be removed: ${(error as Error).message}`);

@@ -19,7 +19,8 @@ const RACE_MS = 50;
 export type Unlock = () => void;
 
 /** Where a lock's socket is. Short, since such a path has at most 104 bytes. */
-export const lockPath = (name: string): string => join(machineFolder(), `${createHash('sha256').update(name).digest('hex').slice(0, 16)}.lock`);
+export const lockPath = (name: string): string =>
+  join(machineFolder(), `${createHash('sha256').update(name).digest('hex').slice(0, 16)}.lock`);
 
 /** Takes the lock, or resolves to undefined if somebody holds it. */
 export async function tryLock(path: string): Promise<Unlock | undefined> {

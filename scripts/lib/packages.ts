@@ -35,9 +35,17 @@ export async function install(instance: Instance, needs: readonly Need[]): Promi
   const missing = () => needs.filter((need) => need.isMissing()).map(({ debianPackage }) => debianPackage);
   const names = missing().join(' ');
   if (names === '') return;
-  if (!canInstall()) throw new Problem(`Missing: ${names}. On Debian, install with: sudo apt-get install --no-install-recommends ${names}`);
+  if (!canInstall())
+    throw new Problem(
+      `Missing: ${names}. On Debian, install with: sudo apt-get install --no-install-recommends ${names}`,
+    );
   say('packages', `apt-get install ${names} ...`);
-  const run = () => withLock('apt', () => aptInstall(instance, missing()), () => say('packages', 'waiting for the apt-get of another checkout ...'));
+  const run = () =>
+    withLock(
+      'apt',
+      () => aptInstall(instance, missing()),
+      () => say('packages', 'waiting for the apt-get of another checkout ...'),
+    );
   await timed('packages', run, () => `installed ${names}`);
   if (missing().length > 0) throw new Problem(`Still missing after apt-get install: ${missing().join(' ')}`);
 }
@@ -50,7 +58,9 @@ async function aptInstall(instance: Instance, packages: readonly string[]): Prom
     // Finishes an installation that was cut short.
     await instance.run('dpkg.log', 'dpkg', ['--configure', '-a'], { env });
     await instance.run('apt-update.log', 'apt-get', ['update', ...options], { env });
-    await instance.run('apt-install.log', 'apt-get', ['install', '--no-install-recommends', ...options, ...packages], { env });
+    await instance.run('apt-install.log', 'apt-get', ['install', '--no-install-recommends', ...options, ...packages], {
+      env,
+    });
   });
 }
 

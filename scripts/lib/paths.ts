@@ -21,7 +21,8 @@ export const checkoutId = createHash('sha256').update(checkout).digest('hex').sl
  */
 export function machineFolder(): string {
   const uid = process.getuid?.() ?? 0;
-  const folder = uid === 0 && process.platform === 'linux' ? '/run/code-widgets' : join(tmpdir(), `code-widgets-locks-${uid}`);
+  const folder =
+    uid === 0 && process.platform === 'linux' ? '/run/code-widgets' : join(tmpdir(), `code-widgets-locks-${uid}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const found = lstatSync(folder);
   if (found.isDirectory() && found.uid === uid && (found.mode & 0o022) === 0) return folder;

@@ -7,7 +7,10 @@ export interface Trace {
   remove(): Promise<unknown>;
 }
 
-/** What in an engine has `mark` in its name or its labels: containers, running or not, then networks, volumes and image names. */
+/**
+ * What in an engine has `mark` in its name or its labels: containers, running or not, then networks, volumes
+ * and image names.
+ */
 export async function findTraces(docker: Docker, mark: string): Promise<Trace[]> {
   const [containers, networks, { Volumes }, images] = await Promise.all([
     docker.listContainers({ all: true }),
@@ -19,27 +22,42 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
   return [
     ...containers
       .filter(({ Names, Labels }) => isMarked(Names, Labels))
-      .map(({ Id, Names }) => ({ kind: 'container' as const, name: Names.join(), remove: () => docker.getContainer(Id).remove({ force: true, v: true }) })),
-    ...networks.filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Id, Name }) => ({
-      kind: 'network' as const,
-      name: Name,
-      remove: () => docker.getNetwork(Id).remove(),
-    })),
-    ...(Volumes ?? []).filter(({ Name, Labels }) => isMarked(Name, Labels)).map(({ Name }) => ({
-      kind: 'volume' as const,
-      name: Name,
-      remove: () => docker.getVolume(Name).remove(),
-    })),
-    ...images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => isMarked(tag)).map((tag) => ({
-      kind: 'image' as const,
-      name: tag,
-      remove: () => docker.getImage(tag).remove(),
-    })),
+      .map(({ Id, Names }) => ({
+        kind: 'container' as const,
+        name: Names.join(),
+        remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
+      })),
+    ...networks
+      .filter(({ Name, Labels }) => isMarked(Name, Labels))
+      .map(({ Id, Name }) => ({
+        kind: 'network' as const,
+        name: Name,
+        remove: () => docker.getNetwork(Id).remove(),
+      })),
+    ...(Volumes ?? [])
+      .filter(({ Name, Labels }) => isMarked(Name, Labels))
+      .map(({ Name }) => ({
+        kind: 'volume' as const,
+        name: Name,
+        remove: () => docker.getVolume(Name).remove(),
+      })),
+    ...images
+      .flatMap(({ RepoTags }) => RepoTags ?? [])
+      .filter((tag) => isMarked(tag))
+      .map((tag) => ({
+        kind: 'image' as const,
+        name: tag,
+        remove: () => docker.getImage(tag).remove(),
+      })),
   ];
 }
 
 /** Removes them kind by kind, since a network or an image cannot go before the containers that use it. */
-export async function removeTraces(docker: Docker, mark: string, kinds: readonly string[] = ['container', 'network', 'volume', 'image']): Promise<void> {
+export async function removeTraces(
+  docker: Docker,
+  mark: string,
+  kinds: readonly string[] = ['container', 'network', 'volume', 'image'],
+): Promise<void> {
   const traces = await findTraces(docker, mark);
   for (const kind of kinds) {
     // Errors are ignored: the object may just have been removed.

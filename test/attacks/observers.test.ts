@@ -26,7 +26,10 @@ describe('the watch over processes', () => {
   afterEach(() => Promise.all(started.splice(0).map((container) => container.remove({ force: true }))));
   afterAll(() => watch.close());
 
-  /** A shell line in a container without any of the service's defences, under the runtime that is tested if it names no other. */
+  /**
+   * A shell line in a container without any of the service's defences, under the runtime that is tested if it
+   * names no other.
+   */
   const start = async (line: string, options: Docker.ContainerCreateOptions = {}) => {
     const container = await docker.createContainer({
       Image: environment('SANDBOX_IMAGE'),
@@ -34,7 +37,10 @@ describe('the watch over processes', () => {
       Entrypoint: ['sh', '-c', line, token],
       NetworkDisabled: true,
       ...options,
-      HostConfig: { ...(process.env.SANDBOX_RUNTIME && { Runtime: process.env.SANDBOX_RUNTIME }), ...options.HostConfig },
+      HostConfig: {
+        ...(process.env.SANDBOX_RUNTIME && { Runtime: process.env.SANDBOX_RUNTIME }),
+        ...options.HostConfig,
+      },
     });
     started.push(container);
     await container.start();
@@ -50,24 +56,33 @@ describe('the watch over processes', () => {
   /** Whose processes are the host's: under gVisor it sees none of a program's. */
   const runc = { HostConfig: { Runtime: 'runc' } };
 
-  const itAsRoot = process.getuid?.() === 0 ? it : it.skip; // Only root sees programs and namespaces of other users; scripts/test.ts says so at the end.
+  // Only root sees programs and namespaces of other users; scripts/test.ts says so at the end.
+  const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
   itAsRoot('sees a second process in a container, its user, and which container it is in', async () => {
     const { id } = await start('sleep 5 & sleep 5', runc);
     expect(watch.faultsOf(token)).toEqual(
-      expect.arrayContaining([expect.stringMatching(/processes in one container/), 'a process of user 0', expect.stringMatching(/with capabilities/)]),
+      expect.arrayContaining([
+        expect.stringMatching(/processes in one container/),
+        'a process of user 0',
+        expect.stringMatching(/with capabilities/),
+      ]),
     );
     expect(watch.stillIn(new Set([id]))).not.toEqual([]);
     expect(watch.strangers(new Set([id])).join()).toContain('sleep');
   });
 
   itAsRoot('sees a process in a namespace of its own', async () => {
-    await start('unshare -n sleep 5; sleep 5', { HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_ADMIN'], SecurityOpt: ['seccomp=unconfined'] } });
+    await start('unshare -n sleep 5; sleep 5', {
+      HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_ADMIN'], SecurityOpt: ['seccomp=unconfined'] },
+    });
     expect(watch.faultsOf(token)).toContain('a namespace of its own (net)');
   });
 
   it('sees a process that goes before others', async () => {
-    const { id } = await start('nice -n -5 sleep 5; sleep 5', { HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_NICE'] } });
+    const { id } = await start('nice -n -5 sleep 5; sleep 5', {
+      HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_NICE'] },
+    });
     expect(watch.privileged(new Set([id])).join()).toMatch(/nice value of -\d+/);
   });
 });
@@ -94,7 +109,11 @@ describe('a trap', () => {
     for (const path of [`\0${traps.abstractName}`, traps.socketPath]) await once(connect(path).resume(), 'close');
     await sleep(50);
     expect(traps.visits.toSorted()).toEqual(
-      ['abstract socket', 'socket file', ...traps.addresses.flatMap((host) => [`tcp ${host}`, `udp ${host}: ${token}`])].toSorted(),
+      [
+        'abstract socket',
+        'socket file',
+        ...traps.addresses.flatMap((host) => [`tcp ${host}`, `udp ${host}: ${token}`]),
+      ].toSorted(),
     );
   });
 });

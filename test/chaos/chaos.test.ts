@@ -37,11 +37,22 @@ describe('the verdict', () => {
   const task = makeTasks(200, 1).find(({ kind }) => kind === 'hello') as ChaosTask;
   const console: OutputItem = { msg: { type: 'console', data: 'gprbuild -q -P main.gpr' } };
   const stdout = (data: string): OutputItem => ({ msg: { type: 'stdout', data } });
-  const notice: OutputItem = { msg: { type: 'stderr', data: 'The run was started again: the machine that it ran on was lost.' } };
+  const notice: OutputItem = {
+    msg: { type: 'stderr', data: 'The run was started again: the machine that it ran on was lost.' },
+  };
   const built = stdout('Build completed successfully.');
   const hello = stdout(`hello ${task.number}\n`);
   const seen = (items: OutputItem[], more: Partial<Sighting> = {}): Sighting => ({
-    task, temper: 'calm', identifier: 'x', items, progressAt: [1], offences: [], completedAt: 2, status: 0, message: 'SUCCESS', ...more,
+    task,
+    temper: 'calm',
+    identifier: 'x',
+    items,
+    progressAt: [1],
+    offences: [],
+    completedAt: 2,
+    status: 0,
+    message: 'SUCCESS',
+    ...more,
   });
   const counts = (sighting: Sighting) => {
     const { lost, doubled, wrong, restarted } = judge([sighting]);
@@ -55,7 +66,11 @@ describe('the verdict', () => {
     ['an answer that lacks a line', seen([console, built]), { wrong: 1 }],
     ['an answer with another status', seen([console, built, hello], { status: 1 }), { wrong: 1 }],
     ['two attempts as one', seen([console, built, console, built, hello]), { doubled: 1 }],
-    ['a part that is none of this task', seen([console, stdout('hello 0\n'), notice, console, built, hello]), { wrong: 1, restarted: 1 }],
+    [
+      'a part that is none of this task',
+      seen([console, stdout('hello 0\n'), notice, console, built, hello]),
+      { wrong: 1, restarted: 1 },
+    ],
     ['no end', seen([console], { completedAt: undefined, gaveUp: 'no end' }), { lost: 1 }],
     ['another end when asked again', seen([console, built, hello], { offences: ['asked again'] }), { doubled: 1 }],
   ])('of %s', (_, sighting, expected) => {

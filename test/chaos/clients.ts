@@ -49,17 +49,24 @@ interface Answered {
 }
 
 /** Submits and polls to the end, or until `patienceMs` after the acceptance. */
-export async function follow(base: string, task: ChaosTask, temper: Temper, random: Random, patienceMs: number): Promise<Sighting> {
+export async function follow(
+  base: string,
+  task: ChaosTask,
+  temper: Temper,
+  random: Random,
+  patienceMs: number,
+): Promise<Sighting> {
   const seen: Sighting = { task, temper: temper.name, items: [], progressAt: [], offences: [] };
-  for (const deadline = performance.now() + patienceMs; seen.identifier === undefined; ) {
+  for (const deadline = performance.now() + patienceMs; seen.identifier === undefined;) {
     if (performance.now() > deadline) return { ...seen, gaveUp: 'never accepted' };
     const answer = await ask(base, '/run_program/', { name: 'Chaos', switches: {}, ...task.request });
     if (answer?.status === 200) seen.identifier = (answer.body as { identifier: string }).identifier;
-    else if (answer && answer.status !== 503) seen.offences.push(`run_program answered ${answer.status} ${JSON.stringify(answer.body)}`);
+    else if (answer && answer.status !== 503)
+      seen.offences.push(`run_program answered ${answer.status} ${JSON.stringify(answer.body)}`);
     if (answer?.status !== 200) await sleep(RETRY_MS);
   }
   seen.acceptedAt = performance.now();
-  for (const deadline = seen.acceptedAt + patienceMs; seen.completedAt === undefined; ) {
+  for (const deadline = seen.acceptedAt + patienceMs; seen.completedAt === undefined;) {
     if (performance.now() > deadline) {
       seen.gaveUp = `no end within ${patienceMs / 1000} s`;
       break;
@@ -82,13 +89,16 @@ export async function askAgain(bases: readonly string[], seen: Sighting): Promis
       if (answer && ![200, 503].includes(answer.status)) break;
       if (answer?.status !== 200) await sleep(RETRY_MS);
     }
-    if (!isSameEnd(answer?.body, seen)) seen.offences.push(`asked again, a widget answered ${JSON.stringify(answer) ?? 'nothing'}`);
+    if (!isSameEnd(answer?.body, seen))
+      seen.offences.push(`asked again, a widget answered ${JSON.stringify(answer) ?? 'nothing'}`);
   }
 }
 
 function isSameEnd(body: unknown, { status, message }: Sighting): boolean {
   const answer = body as Partial<CheckOutputAnswer> | undefined;
-  return answer?.completed === true && answer.output?.length === 0 && answer.status === status && answer.message === message;
+  return (
+    answer?.completed === true && answer.output?.length === 0 && answer.status === status && answer.message === message
+  );
 }
 
 function take(seen: Sighting, answer: Answered | undefined): void {

@@ -76,13 +76,19 @@ const ACTS: Record<FaultName, (scene: Scene) => string | Promise<string>> = {
     const containers = await machine.containers();
     if (containers.length === 0) return 'none was there';
     const container = containers[victim % containers.length] as (typeof containers)[number];
-    return machine.engine.docker.getContainer(container.Id).kill().then(() => container.Names.join(), () => 'one that was going');
+    return machine.engine.docker
+      .getContainer(container.Id)
+      .kill()
+      .then(
+        () => container.Names.join(),
+        () => 'one that was going',
+      );
   },
   'disk of the engine full for 8 s': async ({ machine }) => {
     const file = join(machine.dataFolder, 'filler');
     const { bavail, bsize } = statfsSync(machine.dataFolder);
     writeFileSync(file, '');
-    for (let written = 0; written < bavail * bsize; ) {
+    for (let written = 0; written < bavail * bsize;) {
       const chunk = Buffer.alloc(4 * 1024 * 1024, 1);
       try {
         writeFileSync(file, chunk, { flag: 'a' });

@@ -1,4 +1,7 @@
-/** The deployment under test: 2 widgets behind a round robin and 2 workers, each started again when it dies, as compose does. */
+/**
+ * The deployment under test: 2 widgets behind a round robin and 2 workers, each started again when it dies,
+ * as compose does.
+ */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -62,10 +65,11 @@ export async function startFleet({ instance, root, env, logPath }: FleetOptions)
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream) createInterface({ input: stream }).on('line', (line) => {
-        log.write(`${new Date().toISOString()} ${app} ${child.pid} ${line}\n`);
-        if (/"level":[56]0/.test(line) || !line.startsWith('{')) errors.push(`${app} ${line}`);
-      });
+      if (stream)
+        createInterface({ input: stream }).on('line', (line) => {
+          log.write(`${new Date().toISOString()} ${app} ${child.pid} ${line}\n`);
+          if (/"level":[56]0/.test(line) || !line.startsWith('{')) errors.push(`${app} ${line}`);
+        });
     }
     return child;
   };
@@ -127,5 +131,8 @@ async function ready(child: ChildProcess): Promise<void> {
     exited(child).then(() => ['ended']),
     sleep(READY_MS, ['late'], { ref: false }),
   ])) as unknown[];
-  if (typeof first !== 'object') throw new Error(`A widget or worker was not ready within ${READY_MS / 1000} s: ${JSON.stringify(first)}. The log says why.`);
+  if (typeof first !== 'object')
+    throw new Error(
+      `A widget or worker was not ready within ${READY_MS / 1000} s: ${JSON.stringify(first)}. The log says why.`,
+    );
 }

@@ -29,7 +29,10 @@ export interface Machine {
   containers(): Promise<Docker.ContainerInfo[]>;
   /** The number of folders in which the engine keeps containers and their layers. */
   engineFolders(): number;
-  /** Queues but for the shared ones, exchanges but for the broker's and the shared ones, and connections; each a line. */
+  /**
+   * Queues but for the shared ones, exchanges but for the broker's and the shared ones, and connections; each
+   * a line.
+   */
   leftInBroker(namespace: string): Promise<string[]>;
   /** How many final messages a task's reply queue has. */
   finals(namespace: string, identifier: string): Promise<number | undefined>;
@@ -38,7 +41,12 @@ export interface Machine {
   close(): Promise<void>;
 }
 
-export async function openMachine(instance: Instance, broker: OwnBroker, docker: Docker, images: readonly string[]): Promise<Machine> {
+export async function openMachine(
+  instance: Instance,
+  broker: OwnBroker,
+  docker: Docker,
+  images: readonly string[],
+): Promise<Machine> {
   const dataFolder = join(instance.folder, 'engine');
   const sizes = await Promise.all(images.map(async (name) => (await docker.getImage(name).inspect()).Size));
   // The runner's layers are the sandbox's as well, for the most part; each is written once more while it is unpacked.
@@ -54,7 +62,10 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
   const folders = (name: string) => readdirSync(join(dataFolder, name)).length;
   const listed = async (what: string, ...columns: string[]) => {
     const vhost = what === 'connections' ? [] : ['--vhost', 'widgets'];
-    return (await broker.control('--no-table-headers', ...vhost, `list_${what}`, ...columns)).trim().split('\n').filter(Boolean);
+    return (await broker.control('--no-table-headers', ...vhost, `list_${what}`, ...columns))
+      .trim()
+      .split('\n')
+      .filter(Boolean);
   };
   let looking: Promise<Broker> | undefined;
 
@@ -78,16 +89,24 @@ export async function openMachine(instance: Instance, broker: OwnBroker, docker:
       const exchanges = (await listed('exchanges', 'name')).filter((line) => line.startsWith(`${namespace}.`));
       const sharedExchanges = ['submit', 'dead', 'replies', 'attempts'].map((name) => `${namespace}.${name}`);
       return [
-        ...queues.filter((line) => line.startsWith(`${namespace}.`) && !shared.includes(line)).map((line) => `queue ${line}`),
+        ...queues
+          .filter((line) => line.startsWith(`${namespace}.`) && !shared.includes(line))
+          .map((line) => `queue ${line}`),
         ...exchanges.filter((name) => !sharedExchanges.includes(name)).map((name) => `exchange ${name}`),
         ...(await listed('connections', 'pid')).map((line) => `connection ${line}`),
       ];
     },
     async finals(namespace, identifier) {
-      looking ??= connectBroker({ AMQP_URL: broker.urls.operator, NAMESPACE: namespace, WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 }, quiet);
+      looking ??= connectBroker(
+        { AMQP_URL: broker.urls.operator, NAMESPACE: namespace, WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 },
+        quiet,
+      );
       const reader = createReplyReader(await looking);
       return reader
-        .poll(identifier, (messages) => ({ remove: [], result: messages.filter((message) => message?.kind === 'final').length }))
+        .poll(identifier, (messages) => ({
+          remove: [],
+          result: messages.filter((message) => message?.kind === 'final').length,
+        }))
         .catch((error: unknown) => (error instanceof ReplyQueueGone ? 0 : undefined));
     },
     async clear() {

@@ -14,7 +14,10 @@ import { isCaught, SABOTAGES, sabotagedBuild } from './sabotage.js';
 import { scheduleFaults } from './schedule.js';
 import { faultTable } from './table.js';
 
-/** With more, less time passes and fewer faults strike; in a sabotage what waits behind others would be late, and look lost. */
+/**
+ * With more, less time passes and fewer faults strike; in a sabotage what waits behind others would be late,
+ * and look lost.
+ */
 const CLIENTS = 8;
 const PATIENCE_MS = 180_000;
 const HOUR_MS = 3_600_000;
@@ -36,7 +39,10 @@ async function main(): Promise<number> {
     async () => {
       const { settings, ownBroker } = await bringUp(instance, engine, { newBroker: true });
       if (ownBroker === undefined) throw new Error('the broker is not our own');
-      const machine = await openMachine(instance, ownBroker, engine.docker, [settings.SANDBOX_IMAGE, settings.RUN_IMAGE]);
+      const machine = await openMachine(instance, ownBroker, engine.docker, [
+        settings.SANDBOX_IMAGE,
+        settings.RUN_IMAGE,
+      ]);
       const common = { seed: options.seed, settings };
       const missed = options.sabotage ? await sabotage(instance, machine, common) : 0;
       say('chaos', `${options.tasks} tasks, seed ${options.seed}`);
@@ -54,13 +60,23 @@ async function main(): Promise<number> {
       await machine.close();
       return tell(result) + missed === 0 ? 0 : 1;
     },
-    { stop, stopAtOnce: async () => { instance.kill(); await stop(); } },
+    {
+      stop,
+      stopAtOnce: async () => {
+        instance.kill();
+        await stop();
+      },
+    },
     1,
   );
 }
 
 /** Runs builds that break a promise each; resolves with how many of them were not caught. */
-async function sabotage(instance: Instance, machine: Machine, common: Pick<ChaosOptions, 'seed' | 'settings'>): Promise<number> {
+async function sabotage(
+  instance: Instance,
+  machine: Machine,
+  common: Pick<ChaosOptions, 'seed' | 'settings'>,
+): Promise<number> {
   let missed = 0;
   for (const [number, each] of SABOTAGES.entries()) {
     const result = await runChaos(instance, machine, {
@@ -106,7 +122,13 @@ interface Options {
 }
 
 function readOptions(args: readonly string[]): Options {
-  const options: Options = { tasks: 200, seed: 1, atMostMs: HOUR_MS * 4, clients: CLIENTS, sabotage: args.includes('--sabotage') };
+  const options: Options = {
+    tasks: 200,
+    seed: 1,
+    atMostMs: HOUR_MS * 4,
+    clients: CLIENTS,
+    sabotage: args.includes('--sabotage'),
+  };
   const numbers = args.filter((word) => word !== '--sabotage');
   for (let i = 0; i < numbers.length; i += 2) {
     const [name, value] = [numbers[i], Number(numbers[i + 1])];

@@ -16,8 +16,14 @@ export interface Bounds {
 }
 
 /** Ends the deployment, and gives its own cleaning its time; resolves with what it has left, each a line. */
-export async function endAndLook(machine: Machine, fleet: Fleet, namespace: string, { replyExpiryMs, sweptWithinMs, foldersBefore, foldersInterrupted }: Bounds): Promise<string[]> {
-  const containers = async () => (await machine.containers()).map(({ Names, State }) => `container ${Names.join()} (${State})`);
+export async function endAndLook(
+  machine: Machine,
+  fleet: Fleet,
+  namespace: string,
+  { replyExpiryMs, sweptWithinMs, foldersBefore, foldersInterrupted }: Bounds,
+): Promise<string[]> {
+  const containers = async () =>
+    (await machine.containers()).map(({ Names, State }) => `container ${Names.join()} (${State})`);
   const leftContainers = await fleet.end(() => settled(containers, sweptWithinMs));
   const inBroker = await settled(() => machine.leftInBroker(namespace), replyExpiryMs + CONNECTIONS_MS);
   const alive = fleet.members.filter(({ child }) => child.exitCode === null && child.signalCode === null);

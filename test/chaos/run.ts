@@ -74,24 +74,46 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
     BUILD_CACHE_FOLDER: join(instance.folder, `${name}-builds`),
   };
   const foldersBefore = machine.engineFolders();
-  const fleet = await startFleet({ instance, root, env: { widget: env, worker: env }, logPath: join(instance.folder, `${name}.log`) });
+  const fleet = await startFleet({
+    instance,
+    root,
+    env: { widget: env, worker: env },
+    logPath: join(instance.folder, `${name}.log`),
+  });
   const working = new AbortController();
   const striking = strike(machine, fleet, options.faults, working.signal);
   const begin = performance.now();
   const sightings: Sighting[] = [];
-  const telling = setInterval(() => say('chaos', `${sightings.length} of ${options.tasks} tasks, ${seconds(performance.now() - begin)}`), PROGRESS_MS);
+  const telling = setInterval(
+    () => say('chaos', `${sightings.length} of ${options.tasks} tasks, ${seconds(performance.now() - begin)}`),
+    PROGRESS_MS,
+  );
   await load(fleet, machine, options, sightings);
   working.abort();
   const strikes = await striking;
   clearInterval(telling);
-  const foldersInterrupted = strikes.filter(({ name: fault }) => HARD_ON_ENGINE.includes(fault)).length * CONTAINERS_AT_A_TIME * FOLDERS_OF_CONTAINER;
-  const leaked = await endAndLook(machine, fleet, name, { replyExpiryMs, sweptWithinMs, foldersBefore, foldersInterrupted });
-  for (const error of fleet.errors.filter((line) => !line.includes('"level"'))) say('chaos', `no line of a log: ${error}`);
+  const foldersInterrupted =
+    strikes.filter(({ name: fault }) => HARD_ON_ENGINE.includes(fault)).length *
+    CONTAINERS_AT_A_TIME *
+    FOLDERS_OF_CONTAINER;
+  const leaked = await endAndLook(machine, fleet, name, {
+    replyExpiryMs,
+    sweptWithinMs,
+    foldersBefore,
+    foldersInterrupted,
+  });
+  for (const error of fleet.errors.filter((line) => !line.includes('"level"')))
+    say('chaos', `no line of a log: ${error}`);
   return { ...judge(sightings), leaked, strikes, sightings };
 }
 
 /** All tasks, by so many clients at a time. */
-async function load(fleet: Fleet, machine: Machine, { name, tasks, seed, clients, atMostMs, patienceMs }: ChaosOptions, sightings: Sighting[]): Promise<void> {
+async function load(
+  fleet: Fleet,
+  machine: Machine,
+  { name, tasks, seed, clients, atMostMs, patienceMs }: ChaosOptions,
+  sightings: Sighting[],
+): Promise<void> {
   const waiting = makeTasks(tasks, seed);
   const deadline = performance.now() + atMostMs;
   const client = async (number: number) => {
@@ -109,7 +131,12 @@ async function load(fleet: Fleet, machine: Machine, { name, tasks, seed, clients
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
 }
 
-async function strike(machine: Machine, fleet: Fleet, faults: Iterator<ScheduledFault, unknown>, signal: AbortSignal): Promise<Strike[]> {
+async function strike(
+  machine: Machine,
+  fleet: Fleet,
+  faults: Iterator<ScheduledFault, unknown>,
+  signal: AbortSignal,
+): Promise<Strike[]> {
   const strikes: Strike[] = [];
   for (let next = faults.next(); !next.done; next = faults.next()) {
     await sleep(next.value.afterMs, undefined, { signal }).catch(() => undefined);

@@ -36,7 +36,8 @@ export const isCaught = ({ shows }: Sabotage, result: ChaosResult): boolean => r
 /** The apps as they are built in `checkout`, with sabotaged-worker.ts as the worker; resolves to their root. */
 export async function sabotagedBuild({ name }: Sabotage, checkout: string, folder: string): Promise<string> {
   for (const app of ['widget', 'worker']) {
-    for (const part of ['dist/bundle', 'package.json']) cpSync(join(checkout, 'apps', app, part), join(folder, 'apps', app, part), { recursive: true });
+    for (const part of ['dist/bundle', 'package.json'])
+      cpSync(join(checkout, 'apps', app, part), join(folder, 'apps', app, part), { recursive: true });
   }
   const outfile = join(folder, 'apps/worker/dist/bundle/main.js');
   mkdirSync(join(folder, 'apps/worker/dist/bundle'), { recursive: true });

@@ -7,7 +7,9 @@ import { startWorker, type WorkerParts } from '../../apps/worker/src/worker.js';
 import type { SabotageName } from './sabotage.js';
 
 /** The worker's channels, changed. */
-const withChannels = (change: (channel: ConfirmChannel, isReply: (exchange: string) => boolean) => void): Partial<WorkerParts> => ({
+const withChannels = (
+  change: (channel: ConfirmChannel, isReply: (exchange: string) => boolean) => void,
+): Partial<WorkerParts> => ({
   async connectBroker(...settings) {
     const broker = await connectBroker(...settings);
     const openConfirmChannel = async () => {
@@ -24,10 +26,14 @@ const SABOTAGES: Readonly<Record<SabotageName, Partial<WorkerParts>>> = {
   'early acknowledgement': withChannels((channel) => {
     const [consume, ack] = [channel.consume.bind(channel), channel.ack.bind(channel)];
     channel.consume = (queue, onMessage, options) =>
-      consume(queue, (message) => {
-        if (message) ack(message);
-        onMessage(message);
-      }, options);
+      consume(
+        queue,
+        (message) => {
+          if (message) ack(message);
+          onMessage(message);
+        },
+        options,
+      );
     channel.ack = channel.reject = () => undefined;
   }),
   'two final messages': withChannels((channel, isReply) => {
@@ -38,7 +44,8 @@ const SABOTAGES: Readonly<Record<SabotageName, Partial<WorkerParts>>> = {
     };
   }),
   'containers stay': {
-    createSandbox: (options) => createSandbox(options, { ...createDockerRuntime(options), remove: () => Promise.resolve() }),
+    createSandbox: (options) =>
+      createSandbox(options, { ...createDockerRuntime(options), remove: () => Promise.resolve() }),
   },
 };
 

@@ -12,13 +12,19 @@ const HEAD = ['fault', 'times', 'tasks hit', 'slowest recovery'];
 export function faultTable(strikes: readonly Strike[], sightings: readonly Sighting[]): string[] {
   const rows = FAULTS.map((name) => {
     const mine = strikes.filter((strike) => strike.name === name);
-    const hits = mine.flatMap((strike) => sightings.filter((seen) => isUnderWay(seen, strike.begin)).map((seen) => recoveryMs(seen, strike)));
+    const hits = mine.flatMap((strike) =>
+      sightings.filter((seen) => isUnderWay(seen, strike.begin)).map((seen) => recoveryMs(seen, strike)),
+    );
     const slowest = Math.max(...hits);
     const recovery = slowest === Infinity ? 'never' : `${(slowest / 1000).toFixed(1)} s`;
     return [name, String(mine.length), String(hits.length), hits.length === 0 ? '-' : recovery];
   });
   const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  return [HEAD, ...rows].map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '));
+  return [HEAD, ...rows].map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  '),
+  );
 }
 
 function isUnderWay({ progressAt, completedAt }: Sighting, at: number): boolean {

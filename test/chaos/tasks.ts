@@ -25,9 +25,14 @@ export interface Answer {
 
 const BUILT = 'Build completed successfully.';
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
-const c = (body: string, head = '') => [{ basename: 'main.c', contents: `#include <stdio.h>\n#include <unistd.h>\n${head}int main(void) { ${body} }\n` }];
+const c = (body: string, head = '') => [
+  { basename: 'main.c', contents: `#include <stdio.h>\n#include <unistd.h>\n${head}int main(void) { ${body} }\n` },
+];
 const ada = (body: string, withs = '') => [
-  { basename: 'p.adb', contents: `with Ada.Text_IO; use Ada.Text_IO;\n${withs}procedure P is\nbegin\n${body}\nend P;\n` },
+  {
+    basename: 'p.adb',
+    contents: `with Ada.Text_IO; use Ada.Text_IO;\n${withs}procedure P is\nbegin\n${body}\nend P;\n`,
+  },
 ];
 
 interface Expected {
@@ -44,7 +49,11 @@ interface Kind {
   readonly make: (n: number) => { request: RunRequest; check?: ChaosTask['check'] } & Expected;
 }
 
-const run = (files: RunRequest['files'], more: Partial<RunRequest> = {}): RunRequest => ({ mode: 'run', files, ...more });
+const run = (files: RunRequest['files'], more: Partial<RunRequest> = {}): RunRequest => ({
+  mode: 'run',
+  files,
+  ...more,
+});
 
 /** `n` is in each program and in what it puts out, so that no answer can pass for another's. */
 const KINDS: readonly Kind[] = [
@@ -57,9 +66,17 @@ const KINDS: readonly Kind[] = [
     kind: 'slow lines',
     share: 25,
     make: (n) => ({
-      request: run(c(`for (int i = 1; i <= 25; i++) { printf("${n}:%d\\n", i); fflush(stdout); usleep(120000); } return ${n % 120};`)),
+      request: run(
+        c(
+          `for (int i = 1; i <= 25; i++) { printf("${n}:%d\\n", i); fflush(stdout); usleep(120000); } return ${n % 120};`,
+        ),
+      ),
       status: n % 120,
-      stdout: BUILT + numbers(25).map((i) => `${n}:${i}\n`).join(''),
+      stdout:
+        BUILT +
+        numbers(25)
+          .map((i) => `${n}:${i}\n`)
+          .join(''),
     }),
   },
   {
@@ -68,13 +85,21 @@ const KINDS: readonly Kind[] = [
     make: (n) => ({
       request: run(ada(`   for I in 1 .. 2_000 loop\n      Put_Line ("${n}:" & I'Image);\n   end loop;`)),
       status: 0,
-      stdout: BUILT + numbers(2000).map((i) => `${n}: ${i}\n`).join(''),
+      stdout:
+        BUILT +
+        numbers(2000)
+          .map((i) => `${n}: ${i}\n`)
+          .join(''),
     }),
   },
   {
     kind: 'compile error',
     share: 10,
-    make: (n) => ({ request: run(ada(`   Missing_${n};`), { mode: 'compile' }), status: 4, stderr: `"Missing_${n}" is undefined` }),
+    make: (n) => ({
+      request: run(ada(`   Missing_${n};`), { mode: 'compile' }),
+      status: 4,
+      stderr: `"Missing_${n}" is undefined`,
+    }),
   },
   {
     kind: 'exception',
@@ -118,7 +143,11 @@ const KINDS: readonly Kind[] = [
   {
     kind: 'output limit',
     share: 4,
-    make: (n) => ({ request: run(c(`for (;;) puts("flood ${n}");`)), status: 153, stderr: 'Maximum 64 KiB output limit reached.' }),
+    make: (n) => ({
+      request: run(c(`for (;;) puts("flood ${n}");`)),
+      status: 153,
+      stderr: 'Maximum 64 KiB output limit reached.',
+    }),
   },
   {
     kind: 'killed by itself',
@@ -138,7 +167,13 @@ export function makeTasks(count: number, seed: number): ChaosTask[] {
   return numbers(count).map((number) => {
     const { kind, make } = random.pick(bag);
     const { request, check, ...expected } = make(number);
-    return { number, kind, request, stdout: expected.stdout, check: (answer) => differenceFrom(expected, answer) ?? check?.(answer) };
+    return {
+      number,
+      kind,
+      request,
+      stdout: expected.stdout,
+      check: (answer) => differenceFrom(expected, answer) ?? check?.(answer),
+    };
   });
 }
 
@@ -149,7 +184,8 @@ function differenceFrom({ status, stdout, stderr }: Expected, answer: Answer): s
   const [out, err] = [textOf(answer.items, 'stdout'), textOf(answer.items, 'stderr')];
   if (answer.message !== 'SUCCESS') return `the end ${answer.message}`;
   if (answer.status !== status) return `status ${answer.status}, not ${status}: ${err.slice(-200)}`;
-  if (stdout !== undefined && out !== stdout) return `stdout ${JSON.stringify(out.slice(-200))}, not ${JSON.stringify(stdout.slice(-200))}`;
+  if (stdout !== undefined && out !== stdout)
+    return `stdout ${JSON.stringify(out.slice(-200))}, not ${JSON.stringify(stdout.slice(-200))}`;
   if (stderr !== undefined && !err.includes(stderr)) return `stderr ${JSON.stringify(err.slice(-200))}`;
   return undefined;
 }

@@ -18,7 +18,8 @@ export interface Verdict {
 export function judge(sightings: readonly Sighting[]): Verdict {
   const verdict = { lost: [] as string[], doubled: [] as string[], wrong: [] as string[], restarted: 0 };
   for (const seen of sightings) {
-    const about = (what: string) => `task ${seen.task.number} (${seen.task.kind}, ${seen.temper}, ${seen.identifier}): ${what}`;
+    const about = (what: string) =>
+      `task ${seen.task.number} (${seen.task.kind}, ${seen.temper}, ${seen.identifier}): ${what}`;
     if (seen.gaveUp !== undefined) verdict.lost.push(about(seen.gaveUp));
     verdict.doubled.push(...seen.offences.map(about));
     if (seen.completedAt === undefined) continue;
@@ -31,7 +32,9 @@ export function judge(sightings: readonly Sighting[]): Verdict {
     const last = attempts.at(-1) ?? [];
     const difference = seen.task.check({ items: last, status: seen.status ?? -1, message: seen.message ?? '' });
     if (difference === undefined) continue;
-    const commands = last.filter(({ msg, ref }) => msg.type === 'console' && ref === undefined).map(({ msg }) => msg.data);
+    const commands = last
+      .filter(({ msg, ref }) => msg.type === 'console' && ref === undefined)
+      .map(({ msg }) => msg.data);
     // Each command of a task is announced once: an attempt that announces one twice is two.
     if (new Set(commands).size < commands.length) verdict.doubled.push(about(`two attempts as one: ${difference}`));
     else verdict.wrong.push(about(difference));

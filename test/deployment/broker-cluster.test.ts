@@ -15,7 +15,8 @@ const program = {
   files: [
     {
       basename: 'main.c',
-      contents: '#include <stdio.h>\n#include <unistd.h>\nint main(void) { for (int i = 1; i <= 20; i++) { printf("%d\\n", i); fflush(stdout); usleep(100000); } return 0; }\n',
+      contents:
+        '#include <stdio.h>\n#include <unistd.h>\nint main(void) { for (int i = 1; i <= 20; i++) { printf("%d\\n", i); fflush(stdout); usleep(100000); } return 0; }\n',
     },
   ],
 };
@@ -35,15 +36,26 @@ afterAll(async () => {
   await cluster.end();
 }, 120_000);
 
-/** As a patient page asks: again as long as it is told that the service is not there for now. Tells of each such answer. */
-async function ask(path: string, body: unknown, onRefusal: (retryAfter: string | null) => void = () => undefined): Promise<unknown> {
-  const { body: answered } = await eventually(`${path} is not refused any more`, async () => {
-    const answer = await post(service.base, path, body);
-    if (answer.status === 200) return answer;
-    if (answer.status !== 503) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    onRefusal(answer.headers.get('retry-after'));
-    return undefined;
-  }, { limitMs: WAIT_MS, everyMs: 250 });
+/**
+ * As a patient page asks: again as long as it is told that the service is not there for now. Tells of each
+ * such answer.
+ */
+async function ask(
+  path: string,
+  body: unknown,
+  onRefusal: (retryAfter: string | null) => void = () => undefined,
+): Promise<unknown> {
+  const { body: answered } = await eventually(
+    `${path} is not refused any more`,
+    async () => {
+      const answer = await post(service.base, path, body);
+      if (answer.status === 200) return answer;
+      if (answer.status !== 503) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      onRefusal(answer.headers.get('retry-after'));
+      return undefined;
+    },
+    { limitMs: WAIT_MS, everyMs: 250 },
+  );
   return answered;
 }
 
@@ -73,7 +85,10 @@ const begin = async () => new Task(((await ask('/run_program/', program)) as { i
 const beginMany = (count: number) => Promise.all(Array.from({ length: count }, begin));
 
 const untilEnded = (tasks: Task[]) =>
-  eventually('the tasks have ended', () => tasks.every(({ end }) => end !== undefined), { limitMs: WAIT_MS, everyMs: 100 });
+  eventually('the tasks have ended', () => tasks.every(({ end }) => end !== undefined), {
+    limitMs: WAIT_MS,
+    everyMs: 100,
+  });
 
 describe('a broker of three nodes', () => {
   it('has each task and each dead letter on all of them', async () => {
@@ -97,7 +112,9 @@ describe('a broker of three nodes', () => {
     expect(there.length).toBeGreaterThan(0);
     const areRefused = () => there.every(({ refusals }) => refusals.length > 1);
     // At the limit, the expectations show what each was told.
-    await eventually('each page is refused again', areRefused, { limitMs: WAIT_MS, everyMs: 100 }).catch(() => undefined);
+    await eventually('each page is refused again', areRefused, { limitMs: WAIT_MS, everyMs: 100 }).catch(
+      () => undefined,
+    );
     const told = there.map(({ refusals, end }) => ({ end, more: refusals.length > 1, last: refusals.at(-1) }));
     for (const each of told) expect(each).toEqual({ end: undefined, more: true, last: expect.stringMatching(/^\d+$/) });
 

@@ -25,7 +25,8 @@ const UP_MS = 10 * 60_000;
 const run = promisify(execFile);
 
 /** `docker compose` where the plugin is, else Debian's docker-compose. */
-const [command, ...words] = spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
+const [command, ...words] =
+  spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
 
 const project = environment('NAMESPACE').toLowerCase();
 let base: string;
@@ -71,13 +72,24 @@ beforeAll(async () => {
     DOCKER_SOCKET: sandboxesSocket,
   };
   writeFileSync(join(folder, 'worker-password'), 'of a/test, too\n');
-  writeFileSync(join(folder, 'env'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
+  writeFileSync(
+    join(folder, 'env'),
+    Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+  );
   await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
   // The proxy asks for the widgets' health itself, a moment after it has come up.
   // Until then the port takes connections and closes them, in which Node's fetch can lose a request for good.
-  const ask = () => fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).then(({ ok }) => ok, () => false);
+  const ask = () =>
+    fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   await eventually('the service answers', ask, { limitMs: 60_000, everyMs: 200 }).catch(async (cause: unknown) => {
-    throw new Error(`The service has not answered. Its log says why:\n${await compose('logs', '--tail', '20')}`, { cause });
+    throw new Error(`The service has not answered. Its log says why:\n${await compose('logs', '--tail', '20')}`, {
+      cause,
+    });
   });
 }, UP_MS);
 
@@ -102,16 +114,26 @@ describe('docker compose, with three workers and two widgets', () => {
     expect(await healthy()).toEqual(Array(8).fill('healthy'));
   }, 60_000);
 
-  it('gives Docker\'s socket to the socket proxy alone', async () => {
+  it("gives Docker's socket to the socket proxy alone", async () => {
     for (const name of ['proxy', 'widget', 'worker', 'broker', 'socket-proxy']) {
-      const { stdout } = await dockerCommand(['inspect', '--format', '{{json .Mounts}}', ...(await containersOf(name))]);
+      const { stdout } = await dockerCommand([
+        'inspect',
+        '--format',
+        '{{json .Mounts}}',
+        ...(await containersOf(name)),
+      ]);
       expect([name, stdout.includes('docker.sock')]).toEqual([name, name === 'socket-proxy']);
     }
   }, 30_000);
 
   it('gives each app the password of its own user of the broker, and no other', async () => {
     for (const name of ['widget', 'worker']) {
-      const { stdout } = await dockerCommand(['inspect', '--format', '{{json .Mounts}}{{json .Config.Env}}', ...(await containersOf(name))]);
+      const { stdout } = await dockerCommand([
+        'inspect',
+        '--format',
+        '{{json .Mounts}}{{json .Config.Env}}',
+        ...(await containersOf(name)),
+      ]);
       expect(stdout).toContain(`${name}-password`);
       expect(stdout).not.toContain(`${name === 'widget' ? 'worker' : 'widget'}-password`);
       expect(stdout).not.toContain('BROKER_PASSWORD');
@@ -119,19 +141,35 @@ describe('docker compose, with three workers and two widgets', () => {
   }, 30_000);
 
   it.each([
-    ['widget', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'fastify', 'amqplib'], ['dockerode', 'dash', 'apt', 'perl-base']],
-    ['worker', '65534:65534', ['usr/bin/node'], ['nodejs', 'libnode115', 'dockerode', 'amqplib'], ['fastify', 'ssh2', 'dash', 'apt', 'perl-base']],
+    [
+      'widget',
+      '65534:65534',
+      ['usr/bin/node'],
+      ['nodejs', 'libnode115', 'fastify', 'amqplib'],
+      ['dockerode', 'dash', 'apt', 'perl-base'],
+    ],
+    [
+      'worker',
+      '65534:65534',
+      ['usr/bin/node'],
+      ['nodejs', 'libnode115', 'dockerode', 'amqplib'],
+      ['fastify', 'ssh2', 'dash', 'apt', 'perl-base'],
+    ],
     ['proxy', '65534:65534', ['usr/sbin/haproxy'], ['haproxy', 'libssl3t64'], ['dash', 'apt', 'perl-base']],
     ['broker', 'rabbitmq', undefined, ['rabbitmq-server', 'erlang-base'], ['gcc-14', 'binutils']],
-  ])('has an image of the %s whose user is not root, with what it needs and a list of it', async (name, user, commands, present, absent) => {
-    const image = `${project}-${name}`;
-    expect((await docker.getImage(image).inspect()).Config.User).toBe(user);
-    expect(await pathsOf(docker, image, givesRights)).toEqual([]);
-    if (commands !== undefined) expect(await pathsOf(docker, image, isCommand)).toEqual(commands);
-    const names = (await componentsOf(docker, image, `code-widgets-${name}`)).map((component) => component.name);
-    expect(names).toEqual(expect.arrayContaining(present));
-    expect(absent.filter((package_) => names.includes(package_))).toEqual([]);
-  }, 60_000);
+  ])(
+    'has an image of the %s whose user is not root, with what it needs and a list of it',
+    async (name, user, commands, present, absent) => {
+      const image = `${project}-${name}`;
+      expect((await docker.getImage(image).inspect()).Config.User).toBe(user);
+      expect(await pathsOf(docker, image, givesRights)).toEqual([]);
+      if (commands !== undefined) expect(await pathsOf(docker, image, isCommand)).toEqual(commands);
+      const names = (await componentsOf(docker, image, `code-widgets-${name}`)).map((component) => component.name);
+      expect(names).toEqual(expect.arrayContaining(present));
+      expect(absent.filter((package_) => names.includes(package_))).toEqual([]);
+    },
+    60_000,
+  );
 
   it.each(loadFixtures().map((fixture) => [fixture.name, fixture] as const))(
     'answers like any other deployment: %s',
@@ -146,7 +184,8 @@ describe('docker compose, with three workers and two widgets', () => {
     const [worker] = await containersOf('worker');
     await dockerCommand(['stop', widget as string, worker as string]);
     const [hello] = loadFixtures(/^run-hello$/);
-    for (let i = 0; i < 4; i++) expect(differences(hello?.expected as never, await play(base, hello as never))).toEqual([]);
+    for (let i = 0; i < 4; i++)
+      expect(differences(hello?.expected as never, await play(base, hello as never))).toEqual([]);
     expect((await post(base, '/check_output/', { identifier: 'x' })).status).toBe(404);
   }, 60_000);
 
@@ -158,7 +197,10 @@ describe('docker compose, with three workers and two widgets', () => {
   }, 30_000);
 
   it('answers a client that closes its sending side behind the request, whatever slashes its address has', async () => {
-    const body = JSON.stringify({ mode: 'compile', files: [{ basename: 'main.c', contents: 'int main(void) { return 0; }' }] });
+    const body = JSON.stringify({
+      mode: 'compile',
+      files: [{ basename: 'main.c', contents: 'int main(void) { return 0; }' }],
+    });
     const head = `POST //run_program// HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     const answer = await exchange(head + body, '');
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
@@ -173,19 +215,27 @@ describe('docker compose, with three workers and two widgets', () => {
     const answer = await exchange(first, later);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer).toMatch(/^access-control-allow-origin: \*\r$/im);
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({ error: expect.any(String), message: expect.any(String) });
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({
+      error: expect.any(String),
+      message: expect.any(String),
+    });
   });
 
   it('answers as JSON that every page can read what the proxy refuses itself', async () => {
-    const head = 'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const head =
+      'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
     const answer = await exchange(head, 'no length\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
     expect(answer).toMatch(/^access-control-allow-origin: \*\r$/m);
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({ error: 'Bad Request', message: expect.stringMatching(/not valid HTTP/) });
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({
+      error: 'Bad Request',
+      message: expect.stringMatching(/not valid HTTP/),
+    });
   });
 
   it('counts the runs of a client by where it connects from, whatever it says', async () => {
-    // From within a container, which has run nothing yet. Two widgets count 300 each; what is no program counts as well.
+    // From within a container, which has run nothing yet. Two widgets count 300 each; what is no program
+    // counts as well.
     const script = `(async () => {
       const statuses = [];
       for (let i = 0; i < 700 && statuses.at(-1) !== 429; i++) {
@@ -208,14 +258,34 @@ describe('docker compose, with three workers and two widgets', () => {
     await dockerCommand(['stop', ...(await containersOf('widget'))]);
     // A connection that a stopped widget had answered on may be closed without a word.
     const ask = (method: string, headers: Record<string, string>) =>
-      fetch(`${base}/run_program/`, { method, headers: { origin: 'https://learn.example.org', connection: 'close', ...headers } });
-    const preflight = () => ask('OPTIONS', { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
+      fetch(`${base}/run_program/`, {
+        method,
+        headers: { origin: 'https://learn.example.org', connection: 'close', ...headers },
+      });
+    const preflight = () =>
+      ask('OPTIONS', { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
     // Until the proxy has asked for their health once more, it takes them to be up.
-    await eventually('the proxy answers by itself', () => preflight().then(({ ok }) => ok, () => false), { limitMs: 15_000, everyMs: 200 });
+    await eventually(
+      'the proxy answers by itself',
+      () =>
+        preflight().then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      { limitMs: 15_000, everyMs: 200 },
+    );
     const { status, headers } = await preflight();
-    expect([status, headers.get('access-control-allow-origin'), headers.get('access-control-allow-headers')]).toEqual([200, '*', 'content-type']);
+    expect([status, headers.get('access-control-allow-origin'), headers.get('access-control-allow-headers')]).toEqual([
+      200,
+      '*',
+      'content-type',
+    ]);
     const answer = await ask('POST', { 'content-type': 'application/json' });
-    expect([answer.status, answer.headers.get('access-control-allow-origin'), answer.headers.get('retry-after')]).toEqual([503, '*', '5']);
+    expect([
+      answer.status,
+      answer.headers.get('access-control-allow-origin'),
+      answer.headers.get('retry-after'),
+    ]).toEqual([503, '*', '5']);
     expect(await answer.json()).toMatchObject({ error: 'Service Unavailable' });
   }, 60_000);
 });

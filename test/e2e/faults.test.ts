@@ -27,12 +27,16 @@ const counter = (count: number) => ({
     },
   ],
 });
-const counted = (count: number) => `Build completed successfully.${Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('')}`;
+const counted = (count: number) =>
+  `Build completed successfully.${Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('')}`;
 const NOTICE = /started again/;
 
 const isNotice = ({ msg }: CheckOutputAnswer['output'][0]) => msg.type === 'stderr' && NOTICE.test(msg.data);
 
-/** Polls until the program's own output has begun; after what was `seen` of an attempt, until that of a later one has. */
+/**
+ * Polls until the program's own output has begun; after what was `seen` of an attempt, until that of a later
+ * one has.
+ */
 async function begun(identifier: string, seen: CheckOutputAnswer['output'] = []): Promise<CheckOutputAnswer['output']> {
   const output = [...seen];
   const hasBegun = () => {
@@ -51,7 +55,11 @@ function split(output: CheckOutputAnswer['output']) {
   const notices = output.flatMap((item, i) => (isNotice(item) ? [i] : []));
   expect(notices.length).toBeLessThanOrEqual(1);
   const at = notices[0] ?? -1;
-  return { before: output.slice(0, Math.max(0, at)), after: text({ output: output.slice(at + 1) }, 'stdout'), told: at >= 0 };
+  return {
+    before: output.slice(0, Math.max(0, at)),
+    after: text({ output: output.slice(at + 1) }, 'stdout'),
+    told: at >= 0,
+  };
 }
 const firstWorker = () => service.workers[0] as (typeof service.workers)[0];
 
@@ -113,7 +121,12 @@ describe('a worker that is killed', () => {
     expect(before.slice(0, seen.length)).toEqual(seen);
     expect(counted(25)).toContain(text({ output: before }, 'stdout'));
     expect(after).toBe(counted(25));
-    expect(await poll(service.base, identifier, output.length)).toEqual({ output: [], completed: true, status: 0, message: 'SUCCESS' });
+    expect(await poll(service.base, identifier, output.length)).toEqual({
+      output: [],
+      completed: true,
+      status: 0,
+      message: 'SUCCESS',
+    });
   }, 60_000);
 
   it('leaves no container for long: another worker removes it', async () => {
@@ -128,7 +141,10 @@ describe('a worker that is killed', () => {
     await eventually('a worker has removed the leftovers', swept, { limitMs: 40_000, everyMs: 200 });
     await collect(service.base, identifier);
     // Its own goes right after the task, when there is time for it.
-    await eventually('no container is left', async () => (await containersOf(service.namespace)) === 0, { limitMs: 5_000, everyMs: 100 });
+    await eventually('no container is left', async () => (await containersOf(service.namespace)) === 0, {
+      limitMs: 5_000,
+      everyMs: 100,
+    });
   }, 60_000);
 
   it('is not seen at all if the client had received nothing yet', async () => {
@@ -140,7 +156,11 @@ describe('a worker that is killed', () => {
     const isDone = () => service.log().some((line) => line.identifier === identifier && line.outcome === 'success');
     await eventually('the task has ended', isDone, { limitMs: 50_000, everyMs: 100 });
     expect(service.log().find((line) => line.outcome === 'success')).toMatchObject({ identifier, attempt: 2 });
-    expect(split((await collect(service.base, identifier)).output)).toEqual({ before: [], after: counted(30), told: false });
+    expect(split((await collect(service.base, identifier)).output)).toEqual({
+      before: [],
+      after: counted(30),
+      told: false,
+    });
   }, 60_000);
 });
 
@@ -184,7 +204,8 @@ describe('a connection to the broker that breaks', () => {
     for (const { headers } of refused) expect(headers.get('retry-after')).toMatch(/^\d+$/);
     proxy.open = true;
 
-    const isBack = async () => (await post(service.base, '/check_output/', { identifier, read: seen.length })).status === 200;
+    const isBack = async () =>
+      (await post(service.base, '/check_output/', { identifier, read: seen.length })).status === 200;
     await eventually('polls are answered again', isBack, { limitMs: 5000 });
     const { output } = await collect(service.base, identifier, { seen });
     const { before, after } = split(output);
@@ -229,7 +250,10 @@ describe('a broker that is there and says nothing', () => {
     await begun(await submit(service.base, counter(40)));
     proxy.silence();
     const began = Date.now();
-    const codes = await Promise.all([stop(firstWorker()), stop((service.widgets[0] as (typeof service.widgets)[0]).process)]);
+    const codes = await Promise.all([
+      stop(firstWorker()),
+      stop((service.widgets[0] as (typeof service.widgets)[0]).process),
+    ]);
     // Before the broker's silence is noticed by itself.
     expect(Date.now() - began).toBeLessThan(15_000);
     expect(codes).toEqual([0, 0]);
@@ -239,8 +263,12 @@ describe('a broker that is there and says nothing', () => {
 
 describe('an engine in trouble', () => {
   it('costs a task time, and none of its attempts', async () => {
-    const { socketPath, host, port } = engineOptions(process.env.DOCKER_HOST ? { dockerHost: process.env.DOCKER_HOST } : {});
-    const proxy = await tcpProxy(socketPath === undefined ? { host: String(host), port: Number(port) } : { path: String(socketPath) });
+    const { socketPath, host, port } = engineOptions(
+      process.env.DOCKER_HOST ? { dockerHost: process.env.DOCKER_HOST } : {},
+    );
+    const proxy = await tcpProxy(
+      socketPath === undefined ? { host: String(host), port: Number(port) } : { path: String(socketPath) },
+    );
     await start({ widgets: 1, workers: 1, env: { DOCKER_HOST: `tcp://127.0.0.1:${proxy.port}` } });
     const identifier = await submit(service.base, counter(20));
     for (let outage = 1; outage <= 4; outage++) {
@@ -312,7 +340,9 @@ describe('a widget', () => {
 
   it('refuses more than may wait, and does what it accepted', async () => {
     await start({ widgets: 1, workers: 0, env: { WAITING_TASKS: '3' } });
-    const answers = await Promise.all(Array.from({ length: 12 }, () => post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false })));
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false })),
+    );
     const accepted = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status === 503);
     expect([accepted.length, refused.length]).toEqual([3, 9]);

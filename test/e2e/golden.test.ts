@@ -18,13 +18,20 @@ const gvisor = isGvisor(process.env.SANDBOX_RUNTIME);
 /** The fixtures have the usual limit; a slow runtime is given a longer one. */
 const limitMs = Number(process.env.RUN_LIMIT_MS ?? 10_000);
 const asLimited = (fixture: Fixture) =>
-  JSON.parse(JSON.stringify(fixture.expected).replaceAll('Maximum 10s process', `Maximum ${limitMs / 1000}s process`)) as Fixture['expected'];
+  JSON.parse(
+    JSON.stringify(fixture.expected).replaceAll('Maximum 10s process', `Maximum ${limitMs / 1000}s process`),
+  ) as Fixture['expected'];
 
 describe('the golden cases, with two widgets behind a round robin', () => {
   it.each(partOf(loadFixtures()).map((fixture) => [fixture.name, fixture] as const))(
     '%s',
     async (_, fixture) => {
-      expect(differences(asLimited(fixture), await play(service.base, fixture), { streamsApart: gvisor, memoryLimitUnnoticed: gvisor })).toEqual([]);
+      expect(
+        differences(asLimited(fixture), await play(service.base, fixture), {
+          streamsApart: gvisor,
+          memoryLimitUnnoticed: gvisor,
+        }),
+      ).toEqual([]);
     },
     60_000,
   );

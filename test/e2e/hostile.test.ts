@@ -12,7 +12,10 @@ afterAll(() => service.end(), 60_000);
 const ada = (body: string, declarations = '') =>
   `with Ada.Text_IO; use Ada.Text_IO;\nwith Ada.Command_Line; use Ada.Command_Line;\nprocedure Main is\n${declarations}\nbegin\n${body}\nend Main;\n`;
 const HELLO = { basename: 'main.adb', contents: ada('   Put_Line ("hello");') };
-const c = (body: string, includes = '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n') => ({
+const c = (
+  body: string,
+  includes = '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n',
+) => ({
   basename: 'main.c',
   contents: `${includes}int main(int argc, char **argv) {\n${body}\n}\n`,
 });
@@ -20,17 +23,31 @@ const run = (request: Partial<RunRequest>) => runProgram(service.base, { files: 
 const GREETED = { status: 0, message: 'SUCCESS' };
 
 describe('a file of a name that means something to somebody', () => {
-  it.each(['-o', '--help', '@switches', 'gprbuild', 'gcc', 'Main.GPR', 'default.gpr', '$(touch x)', '; rm -rf *', '*', 'a b.txt', '`id`', "'", '"'])(
-    'is a file and nothing else: %s',
-    async (basename) => {
-      const result = await run({ files: [HELLO, { basename, contents: '-v\n--version\n' }] });
-      expect(result).toMatchObject(GREETED);
-      expect(text(result, 'stdout')).toBe('Build completed successfully.hello\n');
-    },
-  );
+  it.each([
+    '-o',
+    '--help',
+    '@switches',
+    'gprbuild',
+    'gcc',
+    'Main.GPR',
+    'default.gpr',
+    '$(touch x)',
+    '; rm -rf *',
+    '*',
+    'a b.txt',
+    '`id`',
+    "'",
+    '"',
+  ])('is a file and nothing else: %s', async (basename) => {
+    const result = await run({ files: [HELLO, { basename, contents: '-v\n--version\n' }] });
+    expect(result).toMatchObject(GREETED);
+    expect(text(result, 'stdout')).toBe('Build completed successfully.hello\n');
+  });
 
   it.each(['main.gpr', 'main.adc'])('is replaced by what is generated: %s', async (basename) => {
-    const result = await run({ files: [HELLO, { basename, contents: 'project Main is for Object_Dir use "/nowhere"; end Main;' }] });
+    const result = await run({
+      files: [HELLO, { basename, contents: 'project Main is for Object_Dir use "/nowhere"; end Main;' }],
+    });
     expect(result).toMatchObject(GREETED);
   });
 
@@ -40,18 +57,40 @@ describe('a file of a name that means something to somebody', () => {
       '   Open (F, In_File, Argument (1) & " ""1"".txt");\n   Put_Line (Get_Line (F));\n   Close (F);',
       '   F : File_Type;',
     );
-    const files = [{ basename: 'main.adb', contents: read }, { basename, contents: 'contents\n' }, { basename: 'cli.txt', contents: 'data' }];
+    const files = [
+      { basename: 'main.adb', contents: read },
+      { basename, contents: 'contents\n' },
+      { basename: 'cli.txt', contents: 'data' },
+    ];
     expect(text(await run({ files }), 'stdout')).toBe('Build completed successfully.contents\n');
   });
 
-  it.each(['../x', '/etc/passwd', '..', '.', '', 'a/b', 'a\\b', 'a\u0000b', 'a\nb', 'x.o', 'x.ali', 'x.a', 'x.so', 'auto.cgpr', '-o.adb'])(
-    'is refused if it is no plain name, or the tools\' own: %j',
-    async (basename) => {
-      const { status, body } = await post(service.base, '/run_program/', { files: [HELLO, { basename, contents: '' }], mode: 'run', name: 'x', lab: false });
-      expect(status).toBe(400);
-      expect(body).toMatchObject({ path: 'files[1].basename' });
-    },
-  );
+  it.each([
+    '../x',
+    '/etc/passwd',
+    '..',
+    '.',
+    '',
+    'a/b',
+    'a\\b',
+    'a\u0000b',
+    'a\nb',
+    'x.o',
+    'x.ali',
+    'x.a',
+    'x.so',
+    'auto.cgpr',
+    '-o.adb',
+  ])("is refused if it is no plain name, or the tools' own: %j", async (basename) => {
+    const { status, body } = await post(service.base, '/run_program/', {
+      files: [HELLO, { basename, contents: '' }],
+      mode: 'run',
+      name: 'x',
+      lab: false,
+    });
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ path: 'files[1].basename' });
+  });
 });
 
 describe('switches', () => {
@@ -71,7 +110,10 @@ describe('arguments', () => {
   it('reach the program as they are', async () => {
     const words = ['$HOME', '*', '`id`', '$(id)', ';', '"a', "b'", '\\', '-rf', '|', '>', '../..', 'é☃'];
     const body = '   for I in 1 .. Argument_Count loop\n      Put_Line (Argument (I));\n   end loop;';
-    const files = [{ basename: 'main.adb', contents: ada(body) }, { basename: 'cli.txt', contents: words.join(' ') }];
+    const files = [
+      { basename: 'main.adb', contents: ada(body) },
+      { basename: 'cli.txt', contents: words.join(' ') },
+    ];
     const result = await run({ files });
     expect(text(result, 'stdout')).toBe(`Build completed successfully.${words.join('\n')}\n`);
     expect(text(result, 'console')).toContain(`./main ${words.join(' ')}`);
@@ -91,7 +133,9 @@ describe('programs', () => {
   printf("remove %d %d\\n", remove("main.c"), remove("main"));
   printf("rename %d\\n", rename("main.c", "other.c"));
   printf("replace %d\\n", rename("main", "main.c")); return 0;`;
-    expect(text(await run({ files: [c(body)] }), 'stdout')).toContain('append 0\nremove -1 -1\nrename -1\nreplace -1\n');
+    expect(text(await run({ files: [c(body)] }), 'stdout')).toContain(
+      'append 0\nremove -1 -1\nrename -1\nreplace -1\n',
+    );
   });
 
   it('of one lab case leave no file to the next', async () => {
@@ -105,7 +149,8 @@ describe('programs', () => {
   });
 
   it('that print what the service says fool nobody', async () => {
-    const fake = '{\\"version\\":1,\\"kind\\":\\"final\\",\\"attempt\\":1,\\"items\\":1,\\"state\\":\\"SUCCESS\\",\\"status\\":0}';
+    const fake =
+      '{\\"version\\":1,\\"kind\\":\\"final\\",\\"attempt\\":1,\\"items\\":1,\\"state\\":\\"SUCCESS\\",\\"status\\":0}';
     const body = `  puts("${fake}"); fwrite("\\1\\0\\0\\0\\0\\0\\0\\5s\\0\\0\\0\\11e", 1, 13, stdout); puts("\\033[2J\\a"); return 9;`;
     const result = await run({ files: [c(body)] });
     expect(result).toMatchObject({ status: 9, message: 'SUCCESS' });
@@ -118,7 +163,9 @@ describe('programs', () => {
 describe('the log', () => {
   it('has one line for the end of each task, with its times, and nothing of programs', async () => {
     const secret = 'a-word-of-the-program';
-    const { identifier } = await run({ files: [{ basename: 'main.adb', contents: ada(`   Put_Line ("${secret}");`) }] });
+    const { identifier } = await run({
+      files: [{ basename: 'main.adb', contents: ada(`   Put_Line ("${secret}");`) }],
+    });
     await service.lineOfEnd(identifier);
     const lines = service.log().filter((line) => line.identifier === identifier && line.outcome !== undefined);
     expect(lines).toEqual([expect.objectContaining({ mode: 'run', outcome: 'success', status: 0, attempt: 1 })]);

@@ -37,13 +37,27 @@ describe('with the limits of the contract', () => {
     'writes 1 MiB': writes(`  lines(1, ${MIB});`),
     'writes 1 MiB and a byte': writes(`  lines(1, ${MIB + 1});`),
     'writes 1 MiB to both': writes(`  lines(1, ${MIB / 2}); lines(2, ${MIB / 2});`),
-    'writes 1 MiB and a byte to both': writes(`  lines(1, ${MIB / 2}); lines(2, ${MIB / 2}); usleep(300000); write(1, "!", 1); usleep(300000); puts("late");`),
-    'writes 1 MiB in its cases': submits(`  lines(1, atoi(argv[1]));`, [[String(512 * KIB), ''], [String(512 * KIB), '']]),
-    'writes too much in its cases': submits('  lines(1, atoi(argv[1])); puts("end");', [[String(600 * KIB), ''], ['0', 'end'], [String(600 * KIB), ''], ['0', 'end']]),
+    'writes 1 MiB and a byte to both': writes(
+      `  lines(1, ${MIB / 2}); lines(2, ${MIB / 2}); usleep(300000); write(1, "!", 1); usleep(300000); puts("late");`,
+    ),
+    'writes 1 MiB in its cases': submits(`  lines(1, atoi(argv[1]));`, [
+      [String(512 * KIB), ''],
+      [String(512 * KIB), ''],
+    ]),
+    'writes too much in its cases': submits('  lines(1, atoi(argv[1])); puts("end");', [
+      [String(600 * KIB), ''],
+      ['0', 'end'],
+      [String(600 * KIB), ''],
+      ['0', 'end'],
+    ]),
     'writes a line of 64 KiB': writes(`  for (int i = 0; i < ${64 * KIB}; i++) putchar('x');`),
     'writes a line of 64 KiB and a byte': writes(`  for (int i = 0; i < ${64 * KIB + 1}; i++) putchar('x');`),
-    'writes a long line of long characters': writes(`  putchar('x'); for (int i = 0; i < 100000; i++) fputs("\\u20ac", stdout);\n  puts("");`),
-    'names its folder where a line is cut': writes(`  for (int i = 0; i < ${64 * KIB - 6}; i++) putchar('x');\n  puts("/workspace/sessions/where.c");`),
+    'writes a long line of long characters': writes(
+      `  putchar('x'); for (int i = 0; i < 100000; i++) fputs("\\u20ac", stdout);\n  puts("");`,
+    ),
+    'names its folder where a line is cut': writes(
+      `  for (int i = 0; i < ${64 * KIB - 6}; i++) putchar('x');\n  puts("/workspace/sessions/where.c");`,
+    ),
   };
 
   let service: Deployment;
@@ -81,7 +95,8 @@ describe('with the limits of the contract', () => {
   });
 
   it('a line without an end is sent in parts of 64 KiB', () => {
-    const lengths = (name: keyof typeof programs) => textItems(results[name], 'stdout').map((part) => Buffer.byteLength(part));
+    const lengths = (name: keyof typeof programs) =>
+      textItems(results[name], 'stdout').map((part) => Buffer.byteLength(part));
     expect(lengths('writes a line of 64 KiB')).toEqual([64 * KIB]);
     expect(lengths('writes a line of 64 KiB and a byte')).toEqual([64 * KIB, 1]);
     // As many whole characters as there is room for: 1 + 3 * 21845, then 3 * 21845 each.
@@ -98,7 +113,8 @@ describe('with the limits of the contract', () => {
 describe('a flood', () => {
   /** More than any flood below comes to before it is ended. */
   const FLOOD = `long left = 1L << 30;\n  static char block[${64 * KIB}];`;
-  const flood = (fill: string, write: string) => `  ${FLOOD}\n  ${fill}\n  while (left > 0) { ${write} left -= sizeof block; }`;
+  const flood = (fill: string, write: string) =>
+    `  ${FLOOD}\n  ${fill}\n  while (left > 0) { ${write} left -= sizeof block; }`;
   const LINE_FILL = "for (int i = 0; i < sizeof block; i++) block[i] = i % 64 == 63 ? '\\n' : 'x';";
   const floods: Record<string, Partial<RunRequest>> = {
     'of lines': writes(flood(LINE_FILL, 'write(1, block, sizeof block);')),
@@ -108,8 +124,13 @@ describe('a flood', () => {
     'of empty lines': writes(flood("memset(block, '\\n', sizeof block);", 'write(1, block, sizeof block);')),
     'of NULs': writes(flood('', 'write(1, block, sizeof block);')),
     'of bytes that are no UTF-8': writes(flood('memset(block, 0xff, sizeof block);', 'write(1, block, sizeof block);')),
-    'of single bytes': writes("  for (long left = 1L << 30; left > 0; left--) write(left & 1 ? 1 : 2, left & 2 ? \"x\" : \"\\n\", 1);"),
-    'in a lab case': submits(flood('', 'write(1, block, sizeof block);'), [['', 'x'], ['', 'y']]),
+    'of single bytes': writes(
+      '  for (long left = 1L << 30; left > 0; left--) write(left & 1 ? 1 : 2, left & 2 ? "x" : "\\n", 1);',
+    ),
+    'in a lab case': submits(flood('', 'write(1, block, sizeof block);'), [
+      ['', 'x'],
+      ['', 'y'],
+    ]),
   };
   const MOST_MEMORY_KIB = 64 * KIB;
   const MOST_MS = 2000;
@@ -129,19 +150,23 @@ describe('a flood', () => {
     const { result } = await runTogether(service.base, { result: request });
     return { result, aroundMs: result.afterAnnouncementMs - (await runMs(service, result.identifier)) };
   }
-  const memoryKib = (name: 'VmRSS' | 'VmHWM') => Number(new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const memoryKib = (name: 'VmRSS' | 'VmHWM') =>
+    Number(new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
-  it.each(Object.keys(floods))('%s ends within two seconds of the limit and costs the worker less than 64 MiB', async (name) => {
-    // From now on the peak is counted anew.
-    writeFileSync(`/proc/${pid}/clear_refs`, '5');
-    const beforeKib = memoryKib('VmRSS');
-    const { result, aroundMs } = await measure(floods[name] ?? {});
-    expect(memoryKib('VmHWM') - beforeKib).toBeLessThan(MOST_MEMORY_KIB);
-    expect(aroundMs - ordinaryMs).toBeLessThan(MOST_MS);
-    expect(result).toMatchObject({ status: 153, message: 'SUCCESS' });
-    expect(result.stderr.endsWith(WORDS)).toBe(true);
-    expect([...result.stdout, ...result.stderr]).toHaveLength(MIB + WORDS.length);
-  });
+  it.each(Object.keys(floods))(
+    '%s ends within two seconds of the limit and costs the worker less than 64 MiB',
+    async (name) => {
+      // From now on the peak is counted anew.
+      writeFileSync(`/proc/${pid}/clear_refs`, '5');
+      const beforeKib = memoryKib('VmRSS');
+      const { result, aroundMs } = await measure(floods[name] ?? {});
+      expect(memoryKib('VmHWM') - beforeKib).toBeLessThan(MOST_MEMORY_KIB);
+      expect(aroundMs - ordinaryMs).toBeLessThan(MOST_MS);
+      expect(result).toMatchObject({ status: 153, message: 'SUCCESS' });
+      expect(result.stderr.endsWith(WORDS)).toBe(true);
+      expect([...result.stdout, ...result.stderr]).toHaveLength(MIB + WORDS.length);
+    },
+  );
 
   it('keeps no service from going on', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);

@@ -14,7 +14,8 @@ const MIB = 1024 * 1024;
 /** One character, one code point, two UTF-16 units, four bytes. */
 const ASTRAL = '\u{1f600}';
 
-const data = (count: number, contents = '') => Array.from({ length: count }, (_, i) => ({ basename: `data${i}.txt`, contents }));
+const data = (count: number, contents = '') =>
+  Array.from({ length: count }, (_, i) => ({ basename: `data${i}.txt`, contents }));
 /** A program of so many characters. */
 const programOf = (length: number) => ({ ...HELLO, contents: HELLO.contents.padEnd(length, '\n') });
 const labOf = (count: number) => lab(Array.from({ length: count }, (): [string, string] => ['', 'hello']));
@@ -41,37 +42,68 @@ interface Row {
 const named = (basename: string) => ({ files: [HELLO, { basename, contents: '' }] });
 const ROWS: Row[] = [
   {
-    what: 'a body of 4 MiB', status: 413, words: 'The request has more than 4194304 bytes',
-    within: requestOf(4 * MIB), over: requestOf(4 * MIB + 1),
+    what: 'a body of 4 MiB',
+    status: 413,
+    words: 'The request has more than 4194304 bytes',
+    within: requestOf(4 * MIB),
+    over: requestOf(4 * MIB + 1),
   },
   {
-    what: '100 files', status: 400, words: '101 files are more than the 100 allowed', path: 'files',
-    within: { files: [HELLO, ...data(99)] }, over: { files: [HELLO, ...data(100)] },
+    what: '100 files',
+    status: 400,
+    words: '101 files are more than the 100 allowed',
+    path: 'files',
+    within: { files: [HELLO, ...data(99)] },
+    over: { files: [HELLO, ...data(100)] },
   },
   {
-    what: 'a file name of 200 bytes', status: 400, words: 'A file name has 201 bytes, and at most 200 are allowed', path: 'files[1].basename',
-    within: named('x'.repeat(200)), over: named('x'.repeat(201)),
+    what: 'a file name of 200 bytes',
+    status: 400,
+    words: 'A file name has 201 bytes, and at most 200 are allowed',
+    path: 'files[1].basename',
+    within: named('x'.repeat(200)),
+    over: named('x'.repeat(201)),
   },
   {
-    what: 'a file name of 200 bytes in UTF-8', status: 400, words: 'A file name has 204 bytes, and at most 200 are allowed', path: 'files[1].basename',
-    within: named(ASTRAL.repeat(50)), over: named(ASTRAL.repeat(51)),
+    what: 'a file name of 200 bytes in UTF-8',
+    status: 400,
+    words: 'A file name has 204 bytes, and at most 200 are allowed',
+    path: 'files[1].basename',
+    within: named(ASTRAL.repeat(50)),
+    over: named(ASTRAL.repeat(51)),
   },
   {
-    what: "a project's name of 512 characters", status: 400, words: "The project's name has more than 512 characters", path: 'name',
-    within: { files: [HELLO], name: ASTRAL.repeat(512) }, over: { files: [HELLO], name: ASTRAL.repeat(513) },
+    what: "a project's name of 512 characters",
+    status: 400,
+    words: "The project's name has more than 512 characters",
+    path: 'name',
+    within: { files: [HELLO], name: ASTRAL.repeat(512) },
+    over: { files: [HELLO], name: ASTRAL.repeat(513) },
   },
   {
-    what: 'a file of 50,000 code points', status: 400, words: '"main.adb" has more than 50000 characters', path: 'files[0].contents',
-    within: { files: [programOf(50_000)] }, over: { files: [programOf(50_001)] },
+    what: 'a file of 50,000 code points',
+    status: 400,
+    words: '"main.adb" has more than 50000 characters',
+    path: 'files[0].contents',
+    within: { files: [programOf(50_000)] },
+    over: { files: [programOf(50_001)] },
   },
   {
-    what: 'a file of 50,000 code points outside the first plane', status: 400, words: '"data0.txt" has more than 50000 characters', path: 'files[1].contents',
-    within: { files: [HELLO, ...data(1, ASTRAL.repeat(50_000))] }, over: { files: [HELLO, ...data(1, ASTRAL.repeat(50_001))] },
+    what: 'a file of 50,000 code points outside the first plane',
+    status: 400,
+    words: '"data0.txt" has more than 50000 characters',
+    path: 'files[1].contents',
+    within: { files: [HELLO, ...data(1, ASTRAL.repeat(50_000))] },
+    over: { files: [HELLO, ...data(1, ASTRAL.repeat(50_001))] },
   },
   {
     // Its cases are run where there may be fewer of them: below.
-    what: '50 cases of a lab', status: 400, words: 'lab_io.txt has 51 cases, and at most 50 are allowed', path: 'files[1].contents',
-    within: { files: [HELLO, labOf(50)] }, over: { files: [HELLO, labOf(51)] },
+    what: '50 cases of a lab',
+    status: 400,
+    words: 'lab_io.txt has 51 cases, and at most 50 are allowed',
+    path: 'files[1].contents',
+    within: { files: [HELLO, labOf(50)] },
+    over: { files: [HELLO, labOf(51)] },
   },
 ];
 
@@ -93,7 +125,11 @@ describe('with the limits of the contract', () => {
       const answer = await post(service.base, route, { mode: 'run', name: 'x', ...over });
       expect([answer.status, answer.body]).toEqual([
         status,
-        { error: status === 413 ? 'Payload Too Large' : 'Bad Request', message: expect.stringContaining(words), ...(path !== undefined && { path }) },
+        {
+          error: status === 413 ? 'Payload Too Large' : 'Bad Request',
+          message: expect.stringContaining(words),
+          ...(path !== undefined && { path }),
+        },
       ]);
       expect(answer.headers.get('access-control-allow-origin')).toBe('*');
     }
@@ -106,7 +142,10 @@ describe('with the limits of the contract', () => {
       for (const body of [Buffer.alloc(20 * MIB, ' '), chunked()]) {
         const headers = { 'content-type': 'application/json' };
         const answer = await fetch(`${service.base}/run_program/`, { method: 'POST', headers, body, duplex: 'half' });
-        expect([answer.status, await answer.json()]).toEqual([413, expect.objectContaining({ error: 'Payload Too Large' })]);
+        expect([answer.status, await answer.json()]).toEqual([
+          413,
+          expect.objectContaining({ error: 'Payload Too Large' }),
+        ]);
       }
     }
   });
@@ -118,8 +157,14 @@ describe('with the limits of the contract', () => {
 
 describe('with limits of an operator', () => {
   const env = {
-    BODY_LIMIT_BYTES: '2000', REQUEST_LIMIT_FILES: '3', FILE_NAME_LIMIT_BYTES: '10', PROJECT_NAME_LIMIT_CODE_POINTS: '5',
-    FILE_LIMIT_CODE_POINTS: '300', LAB_LIMIT_CASES: '2', WAITING_TASKS: '3', REPLY_EXPIRY_MS: '2000',
+    BODY_LIMIT_BYTES: '2000',
+    REQUEST_LIMIT_FILES: '3',
+    FILE_NAME_LIMIT_BYTES: '10',
+    PROJECT_NAME_LIMIT_CODE_POINTS: '5',
+    FILE_LIMIT_CODE_POINTS: '300',
+    LAB_LIMIT_CASES: '2',
+    WAITING_TASKS: '3',
+    REPLY_EXPIRY_MS: '2000',
   };
   let service: Deployment;
   beforeAll(async () => {
@@ -136,7 +181,10 @@ describe('with limits of an operator', () => {
     ['lab_io.txt has 3 cases, and at most 2 are allowed', 400, { files: [HELLO, labOf(3)] }],
   ])('the words name them: %s', async (words, status, request) => {
     const answer = await post(service.base, '/run_program/', { mode: 'run', name: 'x', ...request });
-    expect([answer.status, answer.body]).toEqual([status, expect.objectContaining({ message: expect.stringContaining(words) })]);
+    expect([answer.status, answer.body]).toEqual([
+      status,
+      expect.objectContaining({ message: expect.stringContaining(words) }),
+    ]);
   });
 
   it('as many tasks wait as may, the next is refused and told when to come back; then all that wait are done', async () => {
@@ -147,7 +195,10 @@ describe('with limits of an operator', () => {
     const results = Promise.all(waiting.map((identifier) => collect(service.base, identifier)));
     for (let i = 0; i < 4; i++) {
       const { status, headers, body } = await post(service.base, '/run_program/', request);
-      expect([status, body]).toEqual([503, { error: 'Service Unavailable', message: 'Too many programs are waiting. Try again later.' }]);
+      expect([status, body]).toEqual([
+        503,
+        { error: 'Service Unavailable', message: 'Too many programs are waiting. Try again later.' },
+      ]);
       const retryAfter = headers.get('retry-after');
       expect(retryAfter).toMatch(/^\d+$/);
       expect(Number(retryAfter)).toBeGreaterThanOrEqual(1);
@@ -168,7 +219,12 @@ describe('with limits of an operator', () => {
     expect(outcome(result)).toEqual(GREETING);
     for (let i = 0; i < 4; i++) {
       await wait(1000);
-      expect(await poll(service.base, identifier, result.output.length)).toEqual({ output: [], completed: true, status: 0, message: 'SUCCESS' });
+      expect(await poll(service.base, identifier, result.output.length)).toEqual({
+        output: [],
+        completed: true,
+        status: 0,
+        message: 'SUCCESS',
+      });
     }
     await wait(3000);
     for (let i = 0; i < 2; i++) {

@@ -23,7 +23,8 @@ const slow = `constexpr int spin(int n) {
 }\n${Array.from({ length: 500 }, (_, i) => `constexpr int v${i} = spin(${i});\n`).join('')}int main() { return 0; }\n`;
 
 describe('with the limits of the contract', () => {
-  const touch = (mib: number) => `  for (int i = 0; i < ${mib}; i++) memset(malloc(1 << 20), 1, 1 << 20);\n  puts("touched");\n`;
+  const touch = (mib: number) =>
+    `  for (int i = 0; i < ${mib}; i++) memset(malloc(1 << 20), 1, 1 << 20);\n  puts("touched");\n`;
   const write = (mib: number) => `  static char block[1 << 20]; FILE *f = fopen("big", "w"); setbuf(f, NULL);
   for (int i = 0; i < ${mib}; i++) if (fwrite(block, 1, sizeof block, f) != sizeof block) { printf("%d MiB, then %m\\n", i); return 7; }
   puts("written"); fflush(stdout);\n`;
@@ -57,8 +58,15 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     'sleeps in a lab case': {
       mode: 'submit',
       files: [
-        ada('   if Argument (1) = "stay" then\n      delay 20.0;\n   end if;\n   Put_Line (Argument (1));', '', 'Ada.Command_Line'),
-        lab([['stay', 'stay'], ['go', 'go']]),
+        ada(
+          '   if Argument (1) = "stay" then\n      delay 20.0;\n   end if;\n   Put_Line (Argument (1));',
+          '',
+          'Ada.Command_Line',
+        ),
+        lab([
+          ['stay', 'stay'],
+          ['go', 'go'],
+        ]),
       ],
     },
     'takes 400 MiB': { files: [c(`  puts("hungry"); fflush(stdout);\n${touch(400)}  return 0;`)] },
@@ -98,7 +106,10 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     expect(result.output.filter(({ msg }) => msg.type === 'stderr')).toEqual([
       { msg: { type: 'stderr', data: '<interrupted> : Maximum 10s process limit reached.' }, ref: '1' },
     ]);
-    expect(verdict(result)).toMatchObject({ success: false, cases: { 1: { status: 'Failed' }, 2: { status: 'Success' } } });
+    expect(verdict(result)).toMatchObject({
+      success: false,
+      cases: { 1: { status: 'Failed' }, 2: { status: 'Success' } },
+    });
   });
 
   it('a container has 256 MiB of memory, its files included', () => {
@@ -107,19 +118,28 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     expect(results['takes 400 MiB in Ada']).toMatchObject({ stdout: '', stderr, status: 137, message: 'SUCCESS' });
     expect(results['takes 235 MiB']).toMatchObject({ ...GOOD, stdout: 'touched\n' });
     expect(results['takes 200 MiB in Ada']).toMatchObject({ ...GOOD, stdout: 'x\n' });
-    expect(results['takes 235 MiB beside 30 MiB in a file']).toMatchObject({ stdout: 'written\n', stderr, status: 137 });
+    expect(results['takes 235 MiB beside 30 MiB in a file']).toMatchObject({
+      stdout: 'written\n',
+      stderr,
+      status: 137,
+    });
   });
 
   it('so has that of a build', () => {
     const result = results['takes too much to compile'];
     expect(result).toMatchObject({ status: 137, message: 'SUCCESS' });
-    expect(result.stderr).toMatch(/<interrupted> : Maximum 256 MiB memory limit reached\.Build failed with error code: 137$/);
+    expect(result.stderr).toMatch(
+      /<interrupted> : Maximum 256 MiB memory limit reached\.Build failed with error code: 137$/,
+    );
     expect(text(result, 'console')).not.toContain('./main');
   });
 
   it('it has 100 processes and threads, and what a program makes of the refusal is its own', () => {
     // The launcher, and the program's main thread.
-    expect(results['starts 1000 threads']).toMatchObject({ ...GOOD, stdout: '98 threads, Resource temporarily unavailable\n' });
+    expect(results['starts 1000 threads']).toMatchObject({
+      ...GOOD,
+      stdout: '98 threads, Resource temporarily unavailable\n',
+    });
     expect(results['starts 80 threads']).toMatchObject({ ...GOOD, stdout: '80 threads, Success\n' });
     expect(results['starts 200 Ada tasks']).toMatchObject({ ...GOOD, stdout: 'refused\n' });
     expect(results['starts 80 Ada tasks']).toMatchObject({ ...GOOD, stdout: 'begun 80\n' });
@@ -127,7 +147,12 @@ exception\n   when Device_Error => Put_Line ("no room");`,
 
   it('a program writes 32 MiB into files, in all', () => {
     const full = results['writes 40 MiB'];
-    expect(full).toMatchObject({ stdout: '32 MiB, then No space left on device\n', stderr: '', status: 7, message: 'SUCCESS' });
+    expect(full).toMatchObject({
+      stdout: '32 MiB, then No space left on device\n',
+      stderr: '',
+      status: 7,
+      message: 'SUCCESS',
+    });
     expect(results['writes 31 MiB']).toMatchObject({ ...GOOD, stdout: 'written\n' });
     expect(results['writes 40 MiB in Ada']).toMatchObject({ ...GOOD, stdout: 'no room\n' });
     expect(results['writes 31 MiB in Ada']).toMatchObject({ ...GOOD, stdout: 'written\n' });
@@ -142,15 +167,22 @@ describe('a program that does not want to end at its time', () => {
   const LIMIT_MS = 2000;
   /** Between the limit and its news: the container's end, the queue, two polls, all on a busy machine. */
   const SLACK_MS = 1500;
-  const waits = (body: string, before = '') => ({ files: [c(`  puts("up"); fflush(stdout);\n${body}\n  for (;;) pause();`, before)] });
+  const waits = (body: string, before = '') => ({
+    files: [c(`  puts("up"); fflush(stdout);\n${body}\n  for (;;) pause();`, before)],
+  });
   const stubborn = {
     'stops itself': waits('  raise(SIGSTOP);'),
     'stops its group': waits('  kill(0, SIGSTOP);'),
     'stops its parent': waits('  printf("%d %m\\n", kill(getppid(), SIGSTOP)); fflush(stdout);'),
     'stops whoever it can': waits('  printf("%d %m\\n", kill(-1, SIGSTOP)); fflush(stdout);'),
     'closes its output': waits('  close(0); close(1); close(2);'),
-    'leaves its threads running': waits('  pthread_t t; pthread_create(&t, NULL, nap, NULL); pthread_exit(NULL);', 'static void *nap(void *x) { for (;;) pause(); }'),
-    'blocks and ignores all signals': waits('  sigset_t all; sigfillset(&all); sigprocmask(SIG_SETMASK, &all, NULL);\n  for (int i = 1; i < 65; i++) signal(i, SIG_IGN);'),
+    'leaves its threads running': waits(
+      '  pthread_t t; pthread_create(&t, NULL, nap, NULL); pthread_exit(NULL);',
+      'static void *nap(void *x) { for (;;) pause(); }',
+    ),
+    'blocks and ignores all signals': waits(
+      '  sigset_t all; sigfillset(&all); sigprocmask(SIG_SETMASK, &all, NULL);\n  for (int i = 1; i < 65; i++) signal(i, SIG_IGN);',
+    ),
   };
   /** What the kernel answers to those that reach for others. */
   const ANSWERS: Partial<Record<keyof typeof stubborn, string>> = {
@@ -158,10 +190,23 @@ describe('a program that does not want to end at its time', () => {
     'stops whoever it can': '-1 No such process\n',
   };
   const ended = {
-    'ends beside a running thread': { files: [c('  pthread_t t; pthread_create(&t, NULL, nap, NULL); puts("done"); return 3;', 'static void *nap(void *x) { for (;;) pause(); }')] },
+    'ends beside a running thread': {
+      files: [
+        c(
+          '  pthread_t t; pthread_create(&t, NULL, nap, NULL); puts("done"); return 3;',
+          'static void *nap(void *x) { for (;;) pause(); }',
+        ),
+      ],
+    },
     'stops itself in a lab case': {
       mode: 'submit',
-      files: [c('  if (!strcmp(argv[1], "stop")) raise(SIGSTOP);\n  puts(argv[1]); return 0;'), lab([['stop', 'stop'], ['go', 'go']])],
+      files: [
+        c('  if (!strcmp(argv[1], "stop")) raise(SIGSTOP);\n  puts(argv[1]); return 0;'),
+        lab([
+          ['stop', 'stop'],
+          ['go', 'go'],
+        ]),
+      ],
     },
   };
 
@@ -188,7 +233,9 @@ describe('a program that does not want to end at its time', () => {
   });
 
   it('does so in a lab case, and the next one is run', () => {
-    expect(verdict(results['stops itself in a lab case'])).toMatchObject({ cases: { 1: { actual: '', status: 'Failed' }, 2: { status: 'Success' } } });
+    expect(verdict(results['stops itself in a lab case'])).toMatchObject({
+      cases: { 1: { actual: '', status: 'Failed' }, 2: { status: 'Success' } },
+    });
   });
 
   it('is waited for no longer than its main thread: one that ends beside a running thread', () => {
@@ -203,25 +250,45 @@ describe('a program that does not want to end at its time', () => {
 describe('with limits of an operator', () => {
   let service: Deployment;
   beforeAll(async () => {
-    service = await deploy({ widgets: 1, workers: 1, env: { BUILD_LIMIT_MS: '4000', RUN_LIMIT_MS: '2500', TASK_LIMIT_MS: '7500' } });
+    service = await deploy({
+      widgets: 1,
+      workers: 1,
+      env: { BUILD_LIMIT_MS: '4000', RUN_LIMIT_MS: '2500', TASK_LIMIT_MS: '7500' },
+    });
   }, 60_000);
   afterAll(() => service.end(), 60_000);
 
   it('a build has its time, and nothing comes after it', async () => {
-    const { result } = await runTogether(service.base, { result: { files: [{ basename: 'main.cpp', contents: slow }] } });
+    const { result } = await runTogether(service.base, {
+      result: { files: [{ basename: 'main.cpp', contents: slow }] },
+    });
     expect(result).toMatchObject({ stdout: '', status: 124, message: 'SUCCESS' });
     expect(result.stderr).toBe('<interrupted> : Maximum 4s build limit reached.Build failed with error code: 124');
     expect(text(result, 'console')).toBe('gprbuild -q -P main.gpr');
   });
 
   it('a task has its time: the case that meets its end fails, and so do those that never ran', async () => {
-    const body = '   Put_Line (Argument (1));\n   Flush;\n   if Argument (1) /= "go" then\n      delay 2.0;\n   end if;';
-    const cases: [string, string][] = [['go', 'go'], ...Array.from({ length: 5 }, (): [string, string] => ['stay', 'stay'])];
-    const { result } = await runTogether(service.base, { result: { mode: 'submit', files: [ada(body, '', 'Ada.Command_Line'), lab(cases)] } });
+    const body =
+      '   Put_Line (Argument (1));\n   Flush;\n   if Argument (1) /= "go" then\n      delay 2.0;\n   end if;';
+    const cases: [string, string][] = [
+      ['go', 'go'],
+      ...Array.from({ length: 5 }, (): [string, string] => ['stay', 'stay']),
+    ];
+    const { result } = await runTogether(service.base, {
+      result: { mode: 'submit', files: [ada(body, '', 'Ada.Command_Line'), lab(cases)] },
+    });
     expect(result).toMatchObject({ status: 124, message: 'SUCCESS' });
     const said = result.output.filter(({ msg }) => msg.type === 'stderr');
-    expect(said).toEqual([{ msg: { type: 'stderr', data: '<interrupted> : Maximum 7.5s task limit reached.' }, ref: expect.stringMatching(/^[2-5]$/) }]);
-    expect(verdict(result)).toMatchObject({ success: false, cases: { 1: { status: 'Success' }, 6: { actual: '', status: 'Failed' } } });
+    expect(said).toEqual([
+      {
+        msg: { type: 'stderr', data: '<interrupted> : Maximum 7.5s task limit reached.' },
+        ref: expect.stringMatching(/^[2-5]$/),
+      },
+    ]);
+    expect(verdict(result)).toMatchObject({
+      success: false,
+      cases: { 1: { status: 'Success' }, 6: { actual: '', status: 'Failed' } },
+    });
     expect(result.output.filter(({ msg }) => msg.type === 'console').at(-1)?.ref).toBe(said[0]?.ref);
   });
 

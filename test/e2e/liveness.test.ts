@@ -13,8 +13,12 @@ import { deploy, type Deployment, type DeploymentOptions } from '../helpers/depl
 const NOTICED_MS = 40_000;
 const NODE_OPTIONS = `--import ${fileURLToPath(new URL('../helpers/block-loop.mjs', import.meta.url))}`;
 
-const hello = { mode: 'compile', files: [{ basename: 'p.adb', contents: 'procedure P is\nbegin\n   null;\nend P;\n' }] };
-const lastWords = (service: Deployment, app: string) => service.log().filter(({ level, name, msg }) => level === 60 && name === app && /no sign of life/.test(String(msg)));
+const hello = {
+  mode: 'compile',
+  files: [{ basename: 'p.adb', contents: 'procedure P is\nbegin\n   null;\nend P;\n' }],
+};
+const lastWords = (service: Deployment, app: string) =>
+  service.log().filter(({ level, name, msg }) => level === 60 && name === app && /no sign of life/.test(String(msg)));
 
 /** Resolves with the signal that was its end; undefined if it has not ended in time. */
 async function endOf(child: ChildProcess): Promise<NodeJS.Signals | null | undefined> {
@@ -34,35 +38,47 @@ async function withService(options: DeploymentOptions, test: (service: Deploymen
   }
 }
 
-it.concurrent('a worker and a widget whose event loop does not turn any more', () =>
-  withService({ env: { NODE_OPTIONS } }, async (service) => {
-    const processes = [service.workers[0] as ChildProcess, service.widgets[0]?.process as ChildProcess];
-    for (const child of processes) child.kill('SIGUSR2');
-    expect(await Promise.all(processes.map(endOf))).toEqual(['SIGKILL', 'SIGKILL']);
-    expect([lastWords(service, 'worker').length, lastWords(service, 'widget').length]).toEqual([1, 1]);
-  }), 120_000);
+it.concurrent(
+  'a worker and a widget whose event loop does not turn any more',
+  () =>
+    withService({ env: { NODE_OPTIONS } }, async (service) => {
+      const processes = [service.workers[0] as ChildProcess, service.widgets[0]?.process as ChildProcess];
+      for (const child of processes) child.kill('SIGUSR2');
+      expect(await Promise.all(processes.map(endOf))).toEqual(['SIGKILL', 'SIGKILL']);
+      expect([lastWords(service, 'worker').length, lastWords(service, 'widget').length]).toEqual([1, 1]);
+    }),
+  120_000,
+);
 
-it.concurrent('a worker whose broker sends heartbeats and nothing else; its tasks go to another', async () => {
-  const { proxy, hush, AMQP_URL } = await brokerProxy();
-  await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
-    hush();
-    const identifier = await submit(service.base, hello);
-    expect(await endOf(service.workers[0] as ChildProcess)).toBe('SIGKILL');
-    expect(lastWords(service, 'worker')).toHaveLength(1);
-    await service.addWorker();
-    expect((await collect(service.base, identifier)).status).toBe(0);
-  });
-  proxy.close();
-}, 120_000);
+it.concurrent(
+  'a worker whose broker sends heartbeats and nothing else; its tasks go to another',
+  async () => {
+    const { proxy, hush, AMQP_URL } = await brokerProxy();
+    await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
+      hush();
+      const identifier = await submit(service.base, hello);
+      expect(await endOf(service.workers[0] as ChildProcess)).toBe('SIGKILL');
+      expect(lastWords(service, 'worker')).toHaveLength(1);
+      await service.addWorker();
+      expect((await collect(service.base, identifier)).status).toBe(0);
+    });
+    proxy.close();
+  },
+  120_000,
+);
 
-it.concurrent('a worker that has no broker for a while is let be', async () => {
-  const { proxy, AMQP_URL } = await brokerProxy();
-  await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
-    proxy.open = false;
-    proxy.cut();
-    expect(await endOf(service.workers[0] as ChildProcess)).toBeUndefined();
-    proxy.open = true;
-    expect((await collect(service.base, await submit(service.base, hello))).status).toBe(0);
-  });
-  proxy.close();
-}, 120_000);
+it.concurrent(
+  'a worker that has no broker for a while is let be',
+  async () => {
+    const { proxy, AMQP_URL } = await brokerProxy();
+    await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
+      proxy.open = false;
+      proxy.cut();
+      expect(await endOf(service.workers[0] as ChildProcess)).toBeUndefined();
+      proxy.open = true;
+      expect((await collect(service.base, await submit(service.base, hello))).status).toBe(0);
+    });
+    proxy.close();
+  },
+  120_000,
+);

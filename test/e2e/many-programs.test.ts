@@ -25,13 +25,23 @@ const KINDS: ((n: number) => Promise<void>)[] = [
     const contents = `with Ada.Text_IO;\nprocedure P is\nbegin\n   for I in 1 .. 300 loop\n      Ada.Text_IO.Put_Line ("${n}:" & I'Image);\n   end loop;\nend P;\n`;
     const result = await runProgram(service.base, { mode: 'run', files: [{ basename: 'p.adb', contents }] });
     expect(result.status).toBe(0);
-    expect(text(result, 'stdout')).toBe(BUILT + numbers(300).map((i) => `${n}: ${i}\n`).join(''));
+    expect(text(result, 'stdout')).toBe(
+      BUILT +
+        numbers(300)
+          .map((i) => `${n}: ${i}\n`)
+          .join(''),
+    );
   },
   async (n) => {
     const contents = `#include <stdio.h>\n#include <unistd.h>\nint main(void) { for (int i = 1; i <= 5; i++) { printf("${n}:%d\\n", i); fflush(stdout); usleep(60000); } fprintf(stderr, "end ${n}\\n"); return ${n % 100}; }\n`;
     const result = await runProgram(service.base, { mode: 'run', files: [{ basename: 'main.c', contents }] });
     expect(result.status).toBe(n % 100);
-    expect(text(result, 'stdout')).toBe(BUILT + numbers(5).map((i) => `${n}:${i}\n`).join(''));
+    expect(text(result, 'stdout')).toBe(
+      BUILT +
+        numbers(5)
+          .map((i) => `${n}:${i}\n`)
+          .join(''),
+    );
     expect(text(result, 'stderr')).toBe(`end ${n}\n`);
   },
   async (n) => {
@@ -43,9 +53,15 @@ const KINDS: ((n: number) => Promise<void>)[] = [
   async (n) => {
     const contents = `with Ada.Text_IO;\nwith Ada.Command_Line;\nprocedure P is\nbegin\n   Ada.Text_IO.Put_Line (Ada.Command_Line.Argument (1));\nend P;\n`;
     const lab = `in 1: ${n}\nout 1:${n}\nin 2: ${n}\nout 2:${n + 1}\n`;
-    const files = [{ basename: 'p.adb', contents }, { basename: 'lab_io.txt', contents: lab }];
+    const files = [
+      { basename: 'p.adb', contents },
+      { basename: 'lab_io.txt', contents: lab },
+    ];
     const result = await runProgram(service.base, { mode: 'submit', files });
-    expect(verdict(result)).toMatchObject({ success: false, cases: { 1: { status: 'Success' }, 2: { status: 'Failed' } } });
+    expect(verdict(result)).toMatchObject({
+      success: false,
+      cases: { 1: { status: 'Success' }, 2: { status: 'Failed' } },
+    });
   },
 ];
 
@@ -58,7 +74,6 @@ describe(`${PROGRAMS} programs, ${AT_A_TIME} at a time`, () => {
         for (let n = next++; n < PROGRAMS; n = next++) await (KINDS[n % KINDS.length] as (typeof KINDS)[0])(n);
       };
       await Promise.all(Array.from({ length: AT_A_TIME }, client));
-
 
       await new Promise((resolve) => setTimeout(resolve, REPLY_EXPIRY_MS + 2000));
       const ended = service.log().filter(({ outcome }) => outcome !== undefined);

@@ -54,7 +54,10 @@ export interface Prover {
   /** Each command that was given to the sandbox, in order. */
   readonly commands: readonly (readonly string[])[];
   /** One command in the place of gnatprove, past the worker. */
-  call(command: readonly string[], files: readonly SourceFile[]): Promise<{ stdout: string; stderr: string; status: number }>;
+  call(
+    command: readonly string[],
+    files: readonly SourceFile[],
+  ): Promise<{ stdout: string; stderr: string; status: number }>;
   prove(mode: Mode, files: readonly SourceFile[], changes?: { proveMs?: number }): Promise<Proof>;
   /** Waits for the removal of its containers. */
   close(): Promise<void>;
@@ -95,9 +98,17 @@ export function createProver(image: string, more: Partial<SandboxOptions> = {}):
     async prove(mode, files, { proveMs = steps.prove.timeMs } = {}) {
       const { delivery, received } = deliver(mode, files);
       const changed = { ...steps, prove: { ...steps.prove, timeMs: proveMs } };
-      const handle = createTaskHandler({ sandbox, generation, steps: changed, limits: taskLimits(config), projectOptions: {}, log });
+      const handle = createTaskHandler({
+        sandbox,
+        generation,
+        steps: changed,
+        limits: taskLimits(config),
+        projectOptions: {},
+        log,
+      });
       const outcome = await handle(delivery);
-      if (outcome !== 'done') throw new Error(`the task's outcome is ${JSON.stringify(outcome)}; the log has the reason`);
+      if (outcome !== 'done')
+        throw new Error(`the task's outcome is ${JSON.stringify(outcome)}; the log has the reason`);
       return proofOf(received);
     },
     close: () => real.close(),

@@ -8,7 +8,14 @@ import type { Mode } from '@code-widgets/project';
 
 import { environment } from '../helpers/environment.js';
 import { eventually } from '../helpers/eventually.js';
-import { otherRecordings, recordingOf, recordings, sourcesOf, textOf, type Recording } from '../images/gnatprove-stand-in/recordings.js';
+import {
+  otherRecordings,
+  recordingOf,
+  recordings,
+  sourcesOf,
+  textOf,
+  type Recording,
+} from '../images/gnatprove-stand-in/recordings.js';
 import { buildStandIn, removeStandIns, type Generation } from '../images/gnatprove-stand-in/stand-in-images.js';
 import { containers, createProver, docker, namespace, type Prover } from './prove-harness.js';
 
@@ -32,16 +39,27 @@ const HELP = 'gnatprove --help';
 /** Resolves when a container that proves waits: those that were used are gone sooner. */
 async function proverWaits(): Promise<void> {
   let before: string[] = [];
-  await eventually('a container that proves waits', async () => {
-    const now = await runningProvers();
-    const waits = now.some((id) => before.includes(id));
-    before = now;
-    return waits;
-  }, { limitMs: 50_000, everyMs: SETTLED_MS });
+  await eventually(
+    'a container that proves waits',
+    async () => {
+      const now = await runningProvers();
+      const waits = now.some((id) => before.includes(id));
+      before = now;
+      return waits;
+    },
+    { limitMs: 50_000, everyMs: SETTLED_MS },
+  );
 }
 
 async function runningProvers(): Promise<string[]> {
-  const found = await Promise.all((await containers()).map((name) => docker.getContainer(name.slice(1)).inspect().catch(() => undefined)));
+  const found = await Promise.all(
+    (await containers()).map((name) =>
+      docker
+        .getContainer(name.slice(1))
+        .inspect()
+        .catch(() => undefined),
+    ),
+  );
   return found.flatMap((each) => (each?.HostConfig.IpcMode === 'private' && each.State.Running ? [each.Id] : []));
 }
 
@@ -64,65 +82,87 @@ describe('with a stand-in for gnatprove', () => {
     expect(await containers()).toEqual([]);
   }, BUILD_MS);
 
-  test('stand-in: its image is asked once for its generation, however many tasks there are', async () => {
-    const sources = sourcesOf(recordingOf('overflow', 'prove'));
-    await Promise.all([prover13.prove('prove', sources), prover13.prove('prove_flow', sources)]);
-    await prover13.prove('prove', sources);
-    const [first, ...proofs] = prover13.commands.map((words) => words.join(' '));
-    expect(first).toBe(HELP);
-    // The first two come in any order.
-    expect(proofs.toSorted()).toEqual([UP_TO_13, UP_TO_13, `${UP_TO_13} --mode=flow`]);
-  }, TEST_MS);
+  test(
+    'stand-in: its image is asked once for its generation, however many tasks there are',
+    async () => {
+      const sources = sourcesOf(recordingOf('overflow', 'prove'));
+      await Promise.all([prover13.prove('prove', sources), prover13.prove('prove_flow', sources)]);
+      await prover13.prove('prove', sources);
+      const [first, ...proofs] = prover13.commands.map((words) => words.join(' '));
+      expect(first).toBe(HELP);
+      // The first two come in any order.
+      expect(proofs.toSorted()).toEqual([UP_TO_13, UP_TO_13, `${UP_TO_13} --mode=flow`]);
+    },
+    TEST_MS,
+  );
 
-  test('stand-in: an image that is built anew under its old name is asked again', async () => {
-    const [repo, tag] = ['gnatprove-stand-in', `${namespace}-moving`];
-    const moveTo = (generation: Generation) => docker.getImage(`${repo}:${namespace}-${generation}`).tag({ repo, tag });
-    await moveTo(13);
-    const prover = createProver(`${repo}:${tag}`, { maxWarm: 2 });
-    try {
-      const recording = recordingOf('proved', 'prove');
-      expect((await prover.prove('prove', sourcesOf(recording))).text('console')).toBe(UP_TO_13);
-      await proverWaits();
-      await moveTo(14);
-      const { text, end } = await prover.prove('prove', sourcesOf(recording));
-      // What another generation is told so it takes for a mistake.
-      expect([text('console'), text('stdout'), end.status]).toEqual([FROM_14, textOf(recording, 'stdout'), 0]);
-    } finally {
-      await prover.close();
-    }
-  }, TEST_MS);
-
-  test.each(MODES)('stand-in up to 13, %s: the announced command is its own and is what is run', async (mode, extra) => {
-    const recording = recordingOf('overflow', mode);
-    const { text, end } = await prover13.prove(mode, sourcesOf(recording));
-    expect(text('console')).toBe(UP_TO_13 + extra);
-    expect(prover13.commands.at(-1)?.join(' ')).toBe(UP_TO_13 + extra);
-    expect(end.status).toBe(recording.status);
-  }, TEST_MS);
-
-  test.each(MODES)('stand-in from 14, %s: the announced command is its own and is what is run', async (mode, extra) => {
-    const recording = recordingOf('overflow', mode);
-    const { text, end } = await prover14.prove(mode, sourcesOf(recording));
-    expect(text('console')).toBe(FROM_14 + extra);
-    expect(prover14.commands.at(-1)?.join(' ')).toBe(recording.argv.join(' '));
-    expect(end.status).toBe(recording.status);
-  }, TEST_MS);
-
-  test.each(MODES)('stand-in, %s: output and status of each project are as recorded', async (mode) => {
-    const waiting = recordings.filter((recording) => recording.mode === mode);
-    expect(waiting).toHaveLength(16);
-    const differences: unknown[] = [];
-    const work = async () => {
-      for (let next = waiting.pop(); next; next = waiting.pop()) {
-        const proof = await prover14.prove(mode, sourcesOf(next));
-        const seen = { stdout: proof.text('stdout'), stderr: proof.text('stderr'), status: proof.end.status };
-        const expected = { stdout: textOf(next, 'stdout'), stderr: textOf(next, 'stderr'), status: next.status };
-        if (JSON.stringify(seen) !== JSON.stringify(expected)) differences.push({ project: next.project.name, expected, seen });
+  test(
+    'stand-in: an image that is built anew under its old name is asked again',
+    async () => {
+      const [repo, tag] = ['gnatprove-stand-in', `${namespace}-moving`];
+      const moveTo = (generation: Generation) =>
+        docker.getImage(`${repo}:${namespace}-${generation}`).tag({ repo, tag });
+      await moveTo(13);
+      const prover = createProver(`${repo}:${tag}`, { maxWarm: 2 });
+      try {
+        const recording = recordingOf('proved', 'prove');
+        expect((await prover.prove('prove', sourcesOf(recording))).text('console')).toBe(UP_TO_13);
+        await proverWaits();
+        await moveTo(14);
+        const { text, end } = await prover.prove('prove', sourcesOf(recording));
+        // What another generation is told so it takes for a mistake.
+        expect([text('console'), text('stdout'), end.status]).toEqual([FROM_14, textOf(recording, 'stdout'), 0]);
+      } finally {
+        await prover.close();
       }
-    };
-    await Promise.all(Array.from({ length: HANDS }, work));
-    expect(differences).toEqual([]);
-  }, TEST_MS);
+    },
+    TEST_MS,
+  );
+
+  test.each(MODES)(
+    'stand-in up to 13, %s: the announced command is its own and is what is run',
+    async (mode, extra) => {
+      const recording = recordingOf('overflow', mode);
+      const { text, end } = await prover13.prove(mode, sourcesOf(recording));
+      expect(text('console')).toBe(UP_TO_13 + extra);
+      expect(prover13.commands.at(-1)?.join(' ')).toBe(UP_TO_13 + extra);
+      expect(end.status).toBe(recording.status);
+    },
+    TEST_MS,
+  );
+
+  test.each(MODES)(
+    'stand-in from 14, %s: the announced command is its own and is what is run',
+    async (mode, extra) => {
+      const recording = recordingOf('overflow', mode);
+      const { text, end } = await prover14.prove(mode, sourcesOf(recording));
+      expect(text('console')).toBe(FROM_14 + extra);
+      expect(prover14.commands.at(-1)?.join(' ')).toBe(recording.argv.join(' '));
+      expect(end.status).toBe(recording.status);
+    },
+    TEST_MS,
+  );
+
+  test.each(MODES)(
+    'stand-in, %s: output and status of each project are as recorded',
+    async (mode) => {
+      const waiting = recordings.filter((recording) => recording.mode === mode);
+      expect(waiting).toHaveLength(16);
+      const differences: unknown[] = [];
+      const work = async () => {
+        for (let next = waiting.pop(); next; next = waiting.pop()) {
+          const proof = await prover14.prove(mode, sourcesOf(next));
+          const seen = { stdout: proof.text('stdout'), stderr: proof.text('stderr'), status: proof.end.status };
+          const expected = { stdout: textOf(next, 'stdout'), stderr: textOf(next, 'stderr'), status: next.status };
+          if (JSON.stringify(seen) !== JSON.stringify(expected))
+            differences.push({ project: next.project.name, expected, seen });
+        }
+      };
+      await Promise.all(Array.from({ length: HANDS }, work));
+      expect(differences).toEqual([]);
+    },
+    TEST_MS,
+  );
 
   test.each(otherRecordings.map((recording) => [recording.argv.slice(3).join(' '), recording] as const))(
     'stand-in from 14: %s has the end that a real one gave it',
@@ -136,51 +176,78 @@ describe('with a stand-in for gnatprove', () => {
     TEST_MS,
   );
 
-  test('stand-in up to 13: the words of the newer generation are an error', async () => {
-    const { stderr, status } = await prover13.call(FROM_14.split(' '), recordingOf('overflow', 'prove').project.files);
-    expect(stderr).toMatch(/^gnatprove: unrecognized option/);
-    expect(status).toBe(1);
-  }, TEST_MS);
+  test(
+    'stand-in up to 13: the words of the newer generation are an error',
+    async () => {
+      const { stderr, status } = await prover13.call(
+        FROM_14.split(' '),
+        recordingOf('overflow', 'prove').project.files,
+      );
+      expect(stderr).toMatch(/^gnatprove: unrecognized option/);
+      expect(status).toBe(1);
+    },
+    TEST_MS,
+  );
 
-  test('stand-in: what it says comes while it is at work', async () => {
-    const { beforeEndMs, items } = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
-    // The announcement, then the phases one by one; from the first of these to the last line it
-    // takes 0.7 s, a twentieth of what it took the real one.
-    expect(items[0]?.msg.type).toBe('console');
-    expect(beforeEndMs.length).toBeGreaterThanOrEqual(4);
-    expect(beforeEndMs[1]).toBeGreaterThan(400);
-  }, TEST_MS);
+  test(
+    'stand-in: what it says comes while it is at work',
+    async () => {
+      const { beforeEndMs, items } = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
+      // The announcement, then the phases one by one; from the first of these to the last line it
+      // takes 0.7 s, a twentieth of what it took the real one.
+      expect(items[0]?.msg.type).toBe('console');
+      expect(beforeEndMs.length).toBeGreaterThanOrEqual(4);
+      expect(beforeEndMs[1]).toBeGreaterThan(400);
+    },
+    TEST_MS,
+  );
 
-  test('stand-in that hangs: the limit of a proof ends it with 124 and words', async () => {
-    const { text, end } = await prover14.prove('prove', special('hang.adb'), { proveMs: 1_500 });
-    expect(text('stdout')).toMatch(/^Phase 1 of 3/);
-    expect(text('stderr')).toBe('<interrupted> : Maximum 1.5s proof limit reached.');
-    expect(end).toMatchObject({ state: 'SUCCESS', status: 124 });
-  }, TEST_MS);
+  test(
+    'stand-in that hangs: the limit of a proof ends it with 124 and words',
+    async () => {
+      const { text, end } = await prover14.prove('prove', special('hang.adb'), { proveMs: 1_500 });
+      expect(text('stdout')).toMatch(/^Phase 1 of 3/);
+      expect(text('stderr')).toBe('<interrupted> : Maximum 1.5s proof limit reached.');
+      expect(end).toMatchObject({ state: 'SUCCESS', status: 124 });
+    },
+    TEST_MS,
+  );
 
-  test('stand-in whose helper is killed for want of memory: 137 and words, though it ends with 1 itself', async () => {
-    const { text, end } = await prover14.prove('prove', special('hog.adb'));
-    expect(text('stderr')).toMatch(/GNAT BUG DETECTED[^]*\n<interrupted> : Maximum 1024 MiB memory limit reached\.$/);
-    expect(end).toMatchObject({ state: 'SUCCESS', status: 137 });
-  }, TEST_MS);
+  test(
+    'stand-in whose helper is killed for want of memory: 137 and words, though it ends with 1 itself',
+    async () => {
+      const { text, end } = await prover14.prove('prove', special('hog.adb'));
+      expect(text('stderr')).toMatch(/GNAT BUG DETECTED[^]*\n<interrupted> : Maximum 1024 MiB memory limit reached\.$/);
+      expect(end).toMatchObject({ state: 'SUCCESS', status: 137 });
+    },
+    TEST_MS,
+  );
 
-  test('stand-in that does not stop talking: what came before the limit, then 153 and words', async () => {
-    const { text, end } = await prover14.prove('prove', special('flood.adb'));
-    const words = '<interrupted> : Maximum 1 MiB output limit reached.';
-    expect(text('stderr').endsWith(words)).toBe(true);
-    expect(Buffer.byteLength(text('stdout') + text('stderr')) - words.length).toBe(1 << 20);
-    expect(end).toMatchObject({ state: 'SUCCESS', status: 153 });
-  }, TEST_MS);
+  test(
+    'stand-in that does not stop talking: what came before the limit, then 153 and words',
+    async () => {
+      const { text, end } = await prover14.prove('prove', special('flood.adb'));
+      const words = '<interrupted> : Maximum 1 MiB output limit reached.';
+      expect(text('stderr').endsWith(words)).toBe(true);
+      expect(Buffer.byteLength(text('stdout') + text('stderr')) - words.length).toBe(1 << 20);
+      expect(end).toMatchObject({ state: 'SUCCESS', status: 153 });
+    },
+    TEST_MS,
+  );
 
-  test('stand-in: nothing that one proof leaves is there for the next', async () => {
-    const litter = await prover14.prove('prove', special('litter.adb'));
-    expect(litter.text('stdout')).toMatch(/left: a semaphore, a socket, a folder, processes\n$/);
-    expect(litter.end.status).toBe(0);
-    // It looks around before it begins, and says so where it is not the first.
-    const next = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
-    expect(next.text('stderr')).toBe('');
-    expect(next.end.status).toBe(0);
-  }, TEST_MS);
+  test(
+    'stand-in: nothing that one proof leaves is there for the next',
+    async () => {
+      const litter = await prover14.prove('prove', special('litter.adb'));
+      expect(litter.text('stdout')).toMatch(/left: a semaphore, a socket, a folder, processes\n$/);
+      expect(litter.end.status).toBe(0);
+      // It looks around before it begins, and says so where it is not the first.
+      const next = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
+      expect(next.text('stderr')).toBe('');
+      expect(next.end.status).toBe(0);
+    },
+    TEST_MS,
+  );
 });
 
 /**
@@ -202,19 +269,23 @@ describe('with the image of this run', () => {
     expect(await containers()).toEqual([]);
   }, TEST_MS);
 
-  test.each(MODES)('%s: it proves as recorded, or says that it has no gnatprove', async (mode, extra) => {
-    const recording = recordingOf('overflow', mode);
-    const { items, text, end } = await prover.prove(mode, sourcesOf(recording));
-    expect([UP_TO_13 + extra, FROM_14 + extra]).toContain(text('console'));
-    if (hasGnatprove) {
-      expect(text('stdout')).toContain('Summary logged in gnatprove/gnatprove.out\n');
-      const message = 'medium: overflow check might fail';
-      expect(text('stderr').includes(message)).toBe(textOf(recording, 'stderr').includes(message));
-      expect(end).toMatchObject({ state: 'SUCCESS', status: recording.status });
-    } else {
-      const words = 'This installation has no gnatprove: programs can be run here, but not proved.';
-      expect(items.slice(1)).toEqual([{ msg: { type: 'stderr', data: words } }]);
-      expect(end).toMatchObject({ state: 'SUCCESS', status: 127 });
-    }
-  }, TEST_MS * 2);
+  test.each(MODES)(
+    '%s: it proves as recorded, or says that it has no gnatprove',
+    async (mode, extra) => {
+      const recording = recordingOf('overflow', mode);
+      const { items, text, end } = await prover.prove(mode, sourcesOf(recording));
+      expect([UP_TO_13 + extra, FROM_14 + extra]).toContain(text('console'));
+      if (hasGnatprove) {
+        expect(text('stdout')).toContain('Summary logged in gnatprove/gnatprove.out\n');
+        const message = 'medium: overflow check might fail';
+        expect(text('stderr').includes(message)).toBe(textOf(recording, 'stderr').includes(message));
+        expect(end).toMatchObject({ state: 'SUCCESS', status: recording.status });
+      } else {
+        const words = 'This installation has no gnatprove: programs can be run here, but not proved.';
+        expect(items.slice(1)).toEqual([{ msg: { type: 'stderr', data: words } }]);
+        expect(end).toMatchObject({ state: 'SUCCESS', status: 127 });
+      }
+    },
+    TEST_MS * 2,
+  );
 });

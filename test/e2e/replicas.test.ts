@@ -31,7 +31,9 @@ const base = (i: number) => (service.widgets[i % 2] as (typeof service.widgets)[
 describe('with two widgets', () => {
   it('output is seen as it grows', async () => {
     const seen: number[] = [];
-    const result = await collect(service.base, await run(), { onAnswer: ({ output }) => output.length && seen.push(Date.now()) });
+    const result = await collect(service.base, await run(), {
+      onAnswer: ({ output }) => output.length && seen.push(Date.now()),
+    });
     expect(text(result, 'stdout')).toBe(SHOWN);
     expect(seen.length).toBeGreaterThan(5);
     expect(seen.at(-1) as number).toBeGreaterThan((seen[1] as number) + 1000);
@@ -40,7 +42,12 @@ describe('with two widgets', () => {
   it('the end is seen through either, any number of times', async () => {
     const { identifier, output } = await collect(service.base, await run());
     for (let i = 0; i < 6; i++) {
-      expect(await poll(base(i), identifier, output.length)).toEqual({ output: [], completed: true, status: 0, message: 'SUCCESS' });
+      expect(await poll(base(i), identifier, output.length)).toEqual({
+        output: [],
+        completed: true,
+        status: 0,
+        message: 'SUCCESS',
+      });
     }
   });
 
@@ -62,10 +69,13 @@ describe('with two widgets', () => {
   it('two polls at once each answer a whole that goes on where the client is', async () => {
     const identifier = await run();
     const output: OutputItem[] = [];
-    for (let completed = false; !completed; ) {
+    for (let completed = false; !completed;) {
       const answers = await Promise.all([0, 1].map((i) => poll(base(i), identifier, output.length)));
       // Both start at the same place; the one that came later may know more.
-      const [short, long] = answers.sort((a, b) => a.output.length - b.output.length) as [(typeof answers)[0], (typeof answers)[0]];
+      const [short, long] = answers.sort((a, b) => a.output.length - b.output.length) as [
+        (typeof answers)[0],
+        (typeof answers)[0],
+      ];
       const shared = (items: OutputItem[]) => text({ output: items }, 'stdout');
       expect(shared(long.output).startsWith(shared(short.output))).toBe(true);
       output.push(...long.output);
@@ -88,7 +98,10 @@ describe('with two widgets', () => {
 
   it('an identifier that nobody was given is unknown to both', async () => {
     for (const i of [0, 1]) {
-      const { status } = await post(base(i), '/check_output/', { identifier: '99999999-2222-4333-8444-555555555555', read: 0 });
+      const { status } = await post(base(i), '/check_output/', {
+        identifier: '99999999-2222-4333-8444-555555555555',
+        read: 0,
+      });
       expect(status).toBe(404);
     }
   });

@@ -19,11 +19,16 @@ const allowTime = ({ firstStdoutMs, ...more }: Report['expect']) => ({
 });
 
 /** gVisor keeps no order of lines that are written close together (README.md, What a reader sees). */
-const canOrder = ({ expect: { alternate } }: Report) => alternate === undefined || !isGvisor(process.env.SANDBOX_RUNTIME);
+const canOrder = ({ expect: { alternate } }: Report) =>
+  alternate === undefined || !isGvisor(process.env.SANDBOX_RUNTIME);
 
 describe('the comparison', () => {
   const item = (type: 'stdout' | 'stderr', data: string) => ({ msg: { type, data } });
-  const shown = { output: [item('stdout', 'a\nb\n'), item('stderr', 'c\n'), item('stdout', 'd')], status: 3, firstStdoutMs: 9 };
+  const shown = {
+    output: [item('stdout', 'a\nb\n'), item('stderr', 'c\n'), item('stdout', 'd')],
+    status: 3,
+    firstStdoutMs: 9,
+  };
 
   it.each([
     [{ status: 0 }],
@@ -40,13 +45,27 @@ describe('the comparison', () => {
   });
 
   it('finds nothing where all is as expected', () => {
-    expect(faultsOf(shown, { status: 3, lines: ['stdout: ^a$', 'any: ^c$', 'stdout: ^d$'], never: 'e', firstStdoutMs: 9, noLabSuccess: true })).toEqual([]);
-    expect(faultsOf({ ...shown, output: shown.output.slice(1) }, { alternate: ['stderr: c', 'stdout: d', 1] })).toEqual([]);
+    expect(
+      faultsOf(shown, {
+        status: 3,
+        lines: ['stdout: ^a$', 'any: ^c$', 'stdout: ^d$'],
+        never: 'e',
+        firstStdoutMs: 9,
+        noLabSuccess: true,
+      }),
+    ).toEqual([]);
+    expect(faultsOf({ ...shown, output: shown.output.slice(1) }, { alternate: ['stderr: c', 'stdout: d', 1] })).toEqual(
+      [],
+    );
   });
 });
 
 describe('a program of a public bug report is shown as its reader expects', () => {
-  it.each(loadReports().filter(canOrder).map((report) => [`${report.name} (${report.source})`, report] as const))(
+  it.each(
+    loadReports()
+      .filter(canOrder)
+      .map((report) => [`${report.name} (${report.source})`, report] as const),
+  )(
     '%s',
     async (_, report) => {
       expect(await faultsOfReport(service.base, { ...report, expect: allowTime(report.expect) })).toEqual([]);

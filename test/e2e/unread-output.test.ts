@@ -20,7 +20,11 @@ const WAIT_MS = 120_000;
 /** Ended at its limit, after a sixteenth of what it would write. */
 const flood = (n: number) => ({
   ...{ mode: 'run', name: 'Demo', switches: {}, lab: false },
-  files: [c(`  static char block[65536];\n  for (long i = 0; i < ${1000 + n}; i++) write(1, block, sizeof block);\n  return 0;`)],
+  files: [
+    c(
+      `  static char block[65536];\n  for (long i = 0; i < ${1000 + n}; i++) write(1, block, sizeof block);\n  return 0;`,
+    ),
+  ],
 });
 
 describe('output that nobody reads', () => {
@@ -32,7 +36,13 @@ describe('output that nobody reads', () => {
   beforeAll(async () => {
     // A broker that no other test uses, so that its memory is that of this output.
     broker = await startComposeBroker('unread');
-    service = await deploy({ namespace: broker.namespace, envOf: broker.settings, widgets: 1, workers: 1, env: { CONCURRENCY: '4' } });
+    service = await deploy({
+      namespace: broker.namespace,
+      envOf: broker.settings,
+      widgets: 1,
+      workers: 1,
+      env: { CONCURRENCY: '4' },
+    });
   }, 120_000);
   afterAll(async () => {
     await service.end();
@@ -45,22 +55,30 @@ describe('output that nobody reads', () => {
   /** What the broker holds at most until so many tasks have ended in all. */
   async function mostMemoryUntil(count: number): Promise<number> {
     let most = 0;
-    await eventually(`${count} tasks have ended`, async () => {
-      const enough = ended() >= count;
-      most = Math.max(most, await memoryMib());
-      return enough;
-    }, { limitMs: WAIT_MS, everyMs: 300 });
+    await eventually(
+      `${count} tasks have ended`,
+      async () => {
+        const enough = ended() >= count;
+        most = Math.max(most, await memoryMib());
+        return enough;
+      },
+      { limitMs: WAIT_MS, everyMs: 300 },
+    );
     return most;
   }
 
-  it('costs the broker no memory, however much of it there is', async () => {
-    const first = 4;
-    for (let n = 0; n < first; n++) await submit(service.base, flood(n));
-    await mostMemoryUntil(first);
-    const before = await memoryMib();
-    for (let n = first; n < first + FLOODS; n++) last = await submit(service.base, flood(n));
-    expect((await mostMemoryUntil(first + FLOODS)) - before).toBeLessThan(MOST_GROWTH_MIB);
-  }, WAIT_MS + 60_000);
+  it(
+    'costs the broker no memory, however much of it there is',
+    async () => {
+      const first = 4;
+      for (let n = 0; n < first; n++) await submit(service.base, flood(n));
+      await mostMemoryUntil(first);
+      const before = await memoryMib();
+      for (let n = first; n < first + FLOODS; n++) last = await submit(service.base, flood(n));
+      expect((await mostMemoryUntil(first + FLOODS)) - before).toBeLessThan(MOST_GROWTH_MIB);
+    },
+    WAIT_MS + 60_000,
+  );
 
   it('is there, whole, for a page that comes late', async () => {
     const result = await collect(service.base, last);

@@ -23,10 +23,13 @@ const PROGRAMS = 7;
 
 /** What the compose file gives a widget. */
 const limitBytes = () => {
-  const widget = /^ {2}widget:\n(?: {4}.*\n)*/m.exec(readFileSync(new URL('../../compose.yaml', import.meta.url), 'utf8'))?.[0];
+  const widget = /^ {2}widget:\n(?: {4}.*\n)*/m.exec(
+    readFileSync(new URL('../../compose.yaml', import.meta.url), 'utf8'),
+  )?.[0];
   return MIB * Number(/mem_limit: (\d+)m/.exec(widget ?? '')?.[1]);
 };
-const peakBytes = ({ pid }: ChildProcess) => 1024 * Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+const peakBytes = ({ pid }: ChildProcess) =>
+  1024 * Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
 let service: Deployment;
 let widget: ChildProcess;
@@ -38,7 +41,10 @@ beforeAll(async () => {
   widget = service.widgets[0]?.process as ChildProcess;
   const flood = c('  static char b[20000]; for (int i = 0; i < 20000; i++) b[i] = 1; write(1, b, sizeof b); return 0;');
   const cases = lab(Array.from({ length: 50 }, () => ['', 'x'] as [string, string]));
-  much = await submit(service.base, { mode: 'submit', files: [flood, cases, { basename: 'cli.txt', contents: '\u0001'.repeat(49_999) }] });
+  much = await submit(service.base, {
+    mode: 'submit',
+    files: [flood, cases, { basename: 'cli.txt', contents: '\u0001'.repeat(49_999) }],
+  });
   const hasEnded = () => service.log().some((line) => line.identifier === much && line.outcome === 'success');
   await eventually('the task with much to read has ended', hasEnded, { limitMs: 60_000, everyMs: 200 });
 }, 90_000);
@@ -58,12 +64,15 @@ async function timeOfHello(): Promise<number> {
 /** Sent and polled to the end; it is in no cache. */
 async function runHello(): Promise<void> {
   const headers = { 'content-type': 'application/json', 'x-forwarded-for': '198.51.100.1' };
-  const ask = async (path: string, body: unknown) => (await fetch(service.base + path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  const ask = async (path: string, body: unknown) =>
+    (await fetch(service.base + path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
   const files = [{ ...HELLO, contents: `${HELLO.contents}-- ${randomUUID()}\n` }];
   const { identifier } = (await ask('/run_program/', { mode: 'run', files })) as { identifier: string };
   const output = [];
   for (;;) {
-    const answer = (await ask('/check_output/', { identifier, read: output.length })) as Parameters<typeof outcome>[0] & { completed: boolean };
+    const answer = (await ask('/check_output/', { identifier, read: output.length })) as Parameters<
+      typeof outcome
+    >[0] & { completed: boolean };
     output.push(...(answer.output ?? []));
     if (!answer.completed) {
       await sleep(50);
@@ -88,9 +97,13 @@ describe('a widget that is sent the worst of each kind at once', () => {
     // From now on the peak is counted anew.
     writeFileSync(`/proc/${widget.pid}/clear_refs`, '5');
     const { base } = service.widgets[0] as { base: string };
-    const clients = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', join(import.meta.dirname, 'worst-clients.ts'), base, much], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const clients = spawn(
+      process.execPath,
+      ['--import', 'tsx', '--conditions=source', join(import.meta.dirname, 'worst-clients.ts'), base, much],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     try {
       const begin = performance.now();
       await sleep(2000);

@@ -41,7 +41,9 @@ function largeTask(mark: number, more: RunRequest['files'] = []): RunRequest {
 
 /** The worker's limit in the compose file. */
 function limitMib(): number {
-  const worker = /\n {2}worker:\n([\s\S]*?)\n\n/.exec(readFileSync(new URL('../../compose.yaml', import.meta.url), 'utf8'))?.[1];
+  const worker = /\n {2}worker:\n([\s\S]*?)\n\n/.exec(
+    readFileSync(new URL('../../compose.yaml', import.meta.url), 'utf8'),
+  )?.[1];
   return Number(/mem_limit: (\d+)m/.exec(worker ?? '')?.[1]);
 }
 
@@ -89,7 +91,9 @@ describe(`a worker with ${MAX_CONCURRENCY} of the largest tasks at a time`, () =
     for (const result of results) {
       expect(result).toMatchObject({ status: 0, message: 'SUCCESS' });
       expect(text(result, 'stdout').replace('Build completed successfully.', '')).toHaveLength(OUTPUT_BYTES);
-      expect(Object.values(verdict(result)?.cases ?? {}).map(({ status }) => status)).toEqual(Array(CASES).fill('Failed'));
+      expect(Object.values(verdict(result)?.cases ?? {}).map(({ status }) => status)).toEqual(
+        Array(CASES).fill('Failed'),
+      );
     }
   });
 

@@ -39,17 +39,31 @@ const hoarding: Kind[] = [
     await sleep(5000);
   },
   // Bodies that lack their last byte.
-  (socket, n) => writeAll(socket, [head('/run_program/', `Content-Length: ${4 * MIB}`, from(n)), spaces], 5000).then(() => sleep(3000)),
+  (socket, n) =>
+    writeAll(socket, [head('/run_program/', `Content-Length: ${4 * MIB}`, from(n)), spaces], 5000).then(() =>
+      sleep(3000),
+    ),
 ];
 const hurrying: Kind[] = [
-  (socket, n) => writeAll(socket, [head('/run_program/', 'Transfer-Encoding: chunked', from(n)), ...Array<Buffer>(100).fill(bytes)], 5000).then(() => sleep(3000)),
+  (socket, n) =>
+    writeAll(
+      socket,
+      [head('/run_program/', 'Transfer-Encoding: chunked', from(n)), ...Array<Buffer>(100).fill(bytes)],
+      5000,
+    ).then(() => sleep(3000)),
   // Bodies that are whole, and refused.
   (socket, n) => writeAll(socket, [posting('/run_program/', objects, from(n))], 5000).then(() => sleep(2000)),
   (socket, n) => writeAll(socket, [posting('/check_output/', objects, from(n))], 5000).then(() => sleep(2000)),
   // Unknown identifiers.
   async (socket, n) => {
     socket.resume();
-    await writeAll(socket, Array.from({ length: 100 }, () => posting('/check_output/', JSON.stringify({ identifier: randomUUID() }), from(n))), 5000);
+    await writeAll(
+      socket,
+      Array.from({ length: 100 }, () =>
+        posting('/check_output/', JSON.stringify({ identifier: randomUUID() }), from(n)),
+      ),
+      5000,
+    );
     await sleep(3000);
   },
 ];
@@ -70,5 +84,8 @@ process.stdin.resume().once('end', () => {
   console.log(JSON.stringify(used));
   setTimeout(() => process.exit(), 1000);
 });
-const all = [...hoarding.map((kind) => ({ kind, count: HOARDERS })), ...hurrying.map((kind) => ({ kind, count: HURRIERS }))];
+const all = [
+  ...hoarding.map((kind) => ({ kind, count: HOARDERS })),
+  ...hurrying.map((kind) => ({ kind, count: HURRIERS })),
+];
 for (const [place, { kind, count }] of all.entries()) for (let n = 0; n < count; n++) void goOn(kind, place, n);

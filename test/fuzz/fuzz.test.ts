@@ -30,7 +30,10 @@ const GROWTH_MIB = 40;
 /** For what ends a moment later: connections, channels, queues that expire. */
 const CALM_MS = 20_000;
 const TASK_END_MS = 60_000;
-/** Of messages that a worker sets aside, and of a broker that takes its time on a crowded machine (whose answer is 503). */
+/**
+ * Of messages that a worker sets aside, and of a broker that takes its time on a crowded machine (whose
+ * answer is 503).
+ */
 const TOLD = [
   'a message that no worker understands was set aside',
   'task given up: it was lost with each worker that took it',
@@ -126,7 +129,9 @@ async function endOfTask({ body, headers, isAwaited }: TaskInput): Promise<strin
   const { taskExchange, taskRoutingKey } = broker.topology;
   await new Promise<void>((resolve, reject) => {
     const options = { messageId: identifier, persistent: true, headers };
-    channel.publish(taskExchange, taskRoutingKey, content, options, (error: Error | null) => (error ? reject(error) : resolve()));
+    channel.publish(taskExchange, taskRoutingKey, content, options, (error: Error | null) =>
+      error ? reject(error) : resolve(),
+    );
   });
   if (!isOpen) return 'not awaited';
   const findEnd = async () => {
@@ -135,7 +140,9 @@ async function endOfTask({ body, headers, isAwaited }: TaskInput): Promise<strin
   };
   let end = await findEnd();
   let isReturned = false;
-  const hasEnded = async () => (end ??= await findEnd()) !== undefined || (isReturned = kind === 'newer' && (await hasAttemptLog(broker, identifier)));
+  const hasEnded = async () =>
+    (end ??= await findEnd()) !== undefined ||
+    (isReturned = kind === 'newer' && (await hasAttemptLog(broker, identifier)));
   await eventually('a task has ended', hasEnded, { limitMs: TASK_END_MS, everyMs: 20 });
   const answer = await backClient.send(poll({ identifier, read: 0 }));
   await channel.deleteQueue(broker.topology.replyQueue(identifier));
@@ -163,7 +170,8 @@ async function answersOf({ bodies, reads }: ReplyInput): Promise<string> {
   const { broker, channel, backClient } = await theWorld();
   const identifier = uuid();
   await broker.topology.declareReplyQueue(channel, identifier);
-  for (const body of bodies) channel.publish(broker.topology.replyExchange, identifier, bytesOf(body), { persistent: true });
+  for (const body of bodies)
+    channel.publish(broker.topology.replyExchange, identifier, bytesOf(body), { persistent: true });
   await channel.waitForConfirms();
   const statuses = new Set<number>();
   for (const read of reads) {
@@ -183,7 +191,9 @@ describe('after all of them', () => {
     const faults = [...front.log(), ...back.log()].filter(
       ({ level, text, msg, err }) =>
         text !== undefined ||
-        (Number(level) >= 50 && !TOLD.includes(String(msg)) && (err as { type?: string } | undefined)?.type !== 'TaskFailed'),
+        (Number(level) >= 50 &&
+          !TOLD.includes(String(msg)) &&
+          (err as { type?: string } | undefined)?.type !== 'TaskFailed'),
     );
     expect(faults.slice(0, 3)).toEqual([]);
   });
@@ -193,11 +203,18 @@ describe('after all of them', () => {
     frontClient.close();
     backClient.close();
     // A widget has one channel for what it publishes, a worker one for all.
-    await eventually('the channels are closed', () => frontWatch.open().channels <= 1 && backWatch.open().channels <= 2, { limitMs: CALM_MS });
+    await eventually(
+      'the channels are closed',
+      () => frontWatch.open().channels <= 1 && backWatch.open().channels <= 2,
+      { limitMs: CALM_MS },
+    );
     expect([frontWatch.open().connections, backWatch.open().connections]).toEqual([1, 2]);
     expect(frontWatch.most()).toBeLessThanOrEqual(64 + 2);
-    const more = () => watched.filter(({ pid, atFirst }) => heldBy(pid).files > atFirst.files + 1).map(({ name }) => name);
-    await eventually('files are closed', () => more().length === 0, { limitMs: CALM_MS }).catch(() => expect(more()).toEqual([]));
+    const more = () =>
+      watched.filter(({ pid, atFirst }) => heldBy(pid).files > atFirst.files + 1).map(({ name }) => name);
+    await eventually('files are closed', () => more().length === 0, { limitMs: CALM_MS }).catch(() =>
+      expect(more()).toEqual([]),
+    );
   });
 
   it('no memory is held that was not after the warm-up', async () => {
@@ -210,7 +227,9 @@ describe('after all of them', () => {
   it('no task waits but those of a later version', async () => {
     const { back, run, broker } = await theWorld();
     const later = run.results().find(({ name }) => name === 'task')?.outcomes['left to a later version'] ?? 0;
-    await eventually('the tasks are taken', async () => (await messagesIn(broker.topology.taskQueue)) <= later, { limitMs: CALM_MS });
+    await eventually('the tasks are taken', async () => (await messagesIn(broker.topology.taskQueue)) <= later, {
+      limitMs: CALM_MS,
+    });
     // What a worker still holds goes back when it ends.
     for (const worker of back.workers) expect(await stop(worker)).toBe(0);
     expect(await messagesIn(broker.topology.taskQueue)).toBeLessThanOrEqual(later);
@@ -223,7 +242,9 @@ describe('after all of them', () => {
     // To ask for one keeps it.
     for (let tries = 1; tries <= 3 && kept.length > 0; tries++) {
       await sleep(EXPIRY_MS * 1.2);
-      const statuses = await Promise.all(kept.map(async (identifier) => (await frontClient.send(poll({ identifier }))).status));
+      const statuses = await Promise.all(
+        kept.map(async (identifier) => (await frontClient.send(poll({ identifier }))).status),
+      );
       kept = kept.filter((_, i) => statuses[i] !== 404);
     }
     expect(kept).toEqual([]);

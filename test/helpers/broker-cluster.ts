@@ -33,10 +33,23 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'cluster'}-`));
   writeFileSync(join(folder, 'cookie'), 'cookieofatest');
   const containerOf = (node: string) => `${namespace}-${node}`;
-  const exec = async (node: string, ...command: string[]) => (await dockerCommand(['exec', containerOf(node), ...command])).stdout;
+  const exec = async (node: string, ...command: string[]) =>
+    (await dockerCommand(['exec', containerOf(node), ...command])).stdout;
   const options = [
-    ...['--env', `NAMESPACE=${namespace}`, '--env', 'WIDGET_BROKER_PASSWORD=widget', '--env', 'WORKER_BROKER_PASSWORD=worker'],
-    ...['--env', 'ERLANG_COOKIE_FILE=/run/secrets/cookie', '--volume', `${join(folder, 'cookie')}:/run/secrets/cookie:ro`],
+    ...[
+      '--env',
+      `NAMESPACE=${namespace}`,
+      '--env',
+      'WIDGET_BROKER_PASSWORD=widget',
+      '--env',
+      'WORKER_BROKER_PASSWORD=worker',
+    ],
+    ...[
+      '--env',
+      'ERLANG_COOKIE_FILE=/run/secrets/cookie',
+      '--volume',
+      `${join(folder, 'cookie')}:/run/secrets/cookie:ro`,
+    ],
     ...['--volume', `${join(ROOT, 'rabbitmq', 'cluster.conf')}:/etc/rabbitmq/conf.d/cluster.conf:ro`],
     ...['--network', namespace, '--publish', '127.0.0.1::5672', '--cap-drop', 'ALL'],
   ];
@@ -50,10 +63,12 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
     return (JSON.parse(status) as { running_nodes?: string[] }).running_nodes?.length ?? 0;
   };
   const untilJoined = async (node: string) => {
-    await eventually(`${node} is in the cluster`, async () => (await running(node)) >= NODES.length, START).catch(async (cause: unknown) => {
-      const { stdout } = await dockerCommand(['logs', '--tail', '20', containerOf(node)]);
-      throw new Error(`${node} has not joined the cluster. Its log says why:\n${stdout}`, { cause });
-    });
+    await eventually(`${node} is in the cluster`, async () => (await running(node)) >= NODES.length, START).catch(
+      async (cause: unknown) => {
+        const { stdout } = await dockerCommand(['logs', '--tail', '20', containerOf(node)]);
+        throw new Error(`${node} has not joined the cluster. Its log says why:\n${stdout}`, { cause });
+      },
+    );
   };
   const balancer = await tcpProxy(() => [...ports.values()].map((port) => ({ host: '127.0.0.1', port })));
   const at = `127.0.0.1:${balancer.port}/widgets`;
@@ -61,7 +76,10 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
   /** What the broker says of each queue, as text. */
   const tell = async (column: string) => {
     const words = ['--quiet', '--no-table-headers', '-p', 'widgets', 'list_queues', 'name', column];
-    const lines = (await exec(live(), CONTROL, ...words)).trim().split('\n').map((line) => line.split('\t'));
+    const lines = (await exec(live(), CONTROL, ...words))
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'));
     return new Map(lines.map(([name = '', value = '']) => [name, value]));
   };
   const cluster: BrokerCluster = {
@@ -71,7 +89,9 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
       worker: { AMQP_URL: `amqp://worker:worker@${at}` },
     },
     async homes() {
-      const pids = [...(await tell('pid'))].map(([queue, pid]) => [queue, /rabbit@(broker-\d)/.exec(pid)?.[1]] as const);
+      const pids = [...(await tell('pid'))].map(
+        ([queue, pid]) => [queue, /rabbit@(broker-\d)/.exec(pid)?.[1]] as const,
+      );
       return new Map(pids.flatMap(([queue, home]) => (home === undefined ? [] : [[queue, home]])));
     },
     async membersOf(queue) {
@@ -96,7 +116,18 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
   await dockerCommand(['network', 'create', namespace]);
   try {
     for (const node of NODES) {
-      await dockerCommand(['run', '--detach', '--name', containerOf(node), '--hostname', node, '--network-alias', node, ...options, image]);
+      await dockerCommand([
+        'run',
+        '--detach',
+        '--name',
+        containerOf(node),
+        '--hostname',
+        node,
+        '--network-alias',
+        node,
+        ...options,
+        image,
+      ]);
     }
     await Promise.all(NODES.map((node) => untilJoined(node).then(() => findPort(node))));
     const isOnAll = async () => (await cluster.membersOf(`${namespace}.tasks`)) >= NODES.length;

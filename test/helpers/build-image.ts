@@ -9,6 +9,15 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** Builds `name` as compose.yaml would, the last stage or `target`; both paths are below the root of the checkout. */
 export async function buildImage(name: string, dockerfile: string, context: string, target?: string): Promise<void> {
   const base = (await findBaseImage(imagesEngine)) ?? '';
-  const args = ['build', '--quiet', '--tag', name, '--build-arg', `BASE_IMAGE=${base}`, '--file', join(ROOT, dockerfile)];
+  const args = [
+    'build',
+    '--quiet',
+    '--tag',
+    name,
+    '--build-arg',
+    `BASE_IMAGE=${base}`,
+    '--file',
+    join(ROOT, dockerfile),
+  ];
   await dockerCommand([...args, ...(target === undefined ? [] : ['--target', target]), join(ROOT, context)]);
 }

@@ -49,7 +49,11 @@ export async function poll(base: string, identifier: string, read?: number): Pro
 export async function collect(
   base: string,
   identifier: string,
-  { pollMs = 100, seen = [], onAnswer }: { pollMs?: number; seen?: OutputItem[]; onAnswer?: (answer: CheckOutputAnswer) => void } = {},
+  {
+    pollMs = 100,
+    seen = [],
+    onAnswer,
+  }: { pollMs?: number; seen?: OutputItem[]; onAnswer?: (answer: CheckOutputAnswer) => void } = {},
 ): Promise<RunResult> {
   const output = [...seen];
   for (const deadline = Date.now() + RUN_MS; Date.now() < deadline; await sleep(pollMs)) {

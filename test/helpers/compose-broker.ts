@@ -64,7 +64,11 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
     await dockerCommand(['rm', '--force', '--volumes', id]);
     rmSync(folder, { recursive: true });
   };
-  const answers = () => connectAs('widget').then((connection) => connection.close().then(() => true), () => false);
+  const answers = () =>
+    connectAs('widget').then(
+      (connection) => connection.close().then(() => true),
+      () => false,
+    );
   await eventually('the broker answers', answers, { limitMs: START_MS, everyMs: 200 }).catch(async (cause: unknown) => {
     const { stdout, stderr } = await dockerCommand(['logs', '--tail', '20', id]);
     await end();
@@ -78,7 +82,8 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
   return { namespace, settings, connect: connectAs, exec, log, end };
 }
 
-const options = (env: Record<string, string>) => Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+const options = (env: Record<string, string>) =>
+  Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
 
 /** What the image says when it is run with this environment, and refuses to. */
 export async function refusalOf(env: Record<string, string>): Promise<string> {

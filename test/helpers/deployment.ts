@@ -61,7 +61,14 @@ export async function deploy({
   const lines: string[] = [];
   const children: ChildProcess[] = [];
   // The tests are one client, and many at a time.
-  const settings = { ...process.env, NAMESPACE: namespace, HOST: '127.0.0.1', RUNS_PER_MINUTE: '0', WAITING_TASKS_OF_CLIENT: '0', ...env };
+  const settings = {
+    ...process.env,
+    NAMESPACE: namespace,
+    HOST: '127.0.0.1',
+    RUNS_PER_MINUTE: '0',
+    WAITING_TASKS_OF_CLIENT: '0',
+    ...env,
+  };
   const start = async (app: 'widget' | 'worker', more: Record<string, string> = {}) => {
     const child = spawn(process.execPath, appArguments(app), {
       cwd: ROOT,
@@ -78,7 +85,10 @@ export async function deploy({
 
   const endAll = () => Promise.all(children.map((child) => stop(child)));
 
-  const startWidget = async (port: number) => ({ base: `http://127.0.0.1:${port}`, process: await start('widget', { PORT: String(port) }) });
+  const startWidget = async (port: number) => ({
+    base: `http://127.0.0.1:${port}`,
+    process: await start('widget', { PORT: String(port) }),
+  });
 
   const ports = await freePorts(widgets);
   const starting = Promise.all([
@@ -118,10 +128,15 @@ export async function deploy({
       proxy.close();
       await endAll();
       const accepted = lines.map(parseLine).filter(({ msg }) => msg === 'task accepted');
-      await removeNamespace(AMQP_URL, namespace, accepted.map(({ identifier }) => String(identifier)));
+      await removeNamespace(
+        AMQP_URL,
+        namespace,
+        accepted.map(({ identifier }) => String(identifier)),
+      );
       const left = await removeContainers(namespace);
       // Who is killed leaves containers to the next worker's sweep; whoever is told to stop leaves none.
-      if (left > 0 && children.every(({ signalCode }) => signalCode !== 'SIGKILL')) throw new Error(`${left} containers were left`);
+      if (left > 0 && children.every(({ signalCode }) => signalCode !== 'SIGKILL'))
+        throw new Error(`${left} containers were left`);
     },
   };
 }
@@ -146,7 +161,8 @@ async function ready(child: ChildProcess, lines: string[]): Promise<void> {
   ])) as unknown[];
   if (typeof first === 'object' && first !== null) return;
   child.kill('SIGKILL');
-  const what = first === 'late' ? `was not ready within ${READY_MS / 1000} s` : `ended (${String(first)}) before it was ready`;
+  const what =
+    first === 'late' ? `was not ready within ${READY_MS / 1000} s` : `ended (${String(first)}) before it was ready`;
   throw new Error(`A widget or worker ${what}. The last lines of the log say why:\n${lines.slice(-20).join('\n')}`);
 }
 

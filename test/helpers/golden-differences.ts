@@ -31,8 +31,13 @@ function withoutMemoryLimit(expected: Expected<Seen>): Expected<Seen> {
  * Not compared: headers that the expectation does not name, and members that it does not name of an
  * error's body. Text is compared by lines, as the frontend shows it, however it was cut into items.
  */
-export function differences(expected: Expected<Seen>, seen: Seen, { streamsApart = false, memoryLimitUnnoticed = false }: CompareOptions = {}): string[] {
-  if (memoryLimitUnnoticed && expected.status === MEMORY_STATUS && seen.status === 1) return differences(withoutMemoryLimit(expected), seen, { streamsApart });
+export function differences(
+  expected: Expected<Seen>,
+  seen: Seen,
+  { streamsApart = false, memoryLimitUnnoticed = false }: CompareOptions = {},
+): string[] {
+  if (memoryLimitUnnoticed && expected.status === MEMORY_STATUS && seen.status === 1)
+    return differences(withoutMemoryLimit(expected), seen, { streamsApart });
   const isError = Number(expected.status) >= 400 && expected.output === undefined;
   const steps = Math.max(expected.then?.length ?? 0, seen.then?.length ?? 0);
   return [

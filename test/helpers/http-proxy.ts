@@ -1,6 +1,13 @@
 /** An HTTP proxy, upgrades included: in front of several widgets as an operator's is, or in front of an engine. */
 import { once } from 'node:events';
-import { createServer, request, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestOptions,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
@@ -33,8 +40,14 @@ export interface HttpProxy {
   close(): void;
 }
 
-/** Forwards each request to the next of `targets()` (round robin), or to the one after it if that accepts no connection. */
-export async function httpProxy(targets: () => HttpTarget[], { socketPath, rewrite, onCall }: HttpProxyOptions = {}): Promise<HttpProxy> {
+/**
+ * Forwards each request to the next of `targets()` (round robin), or to the one after it if that accepts no
+ * connection.
+ */
+export async function httpProxy(
+  targets: () => HttpTarget[],
+  { socketPath, rewrite, onCall }: HttpProxyOptions = {},
+): Promise<HttpProxy> {
   let turn = 0;
   const server = createServer((incoming, outgoing) => {
     const candidates = inTurn(targets(), turn++);
@@ -56,13 +69,15 @@ export async function httpProxy(targets: () => HttpTarget[], { socketPath, rewri
     socket.write(Buffer.concat([Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`), first]));
     joinSockets(client, socket);
   });
-  // Longer than a widget's, whose Keep-Alive header is forwarded: a client must not write into a connection that closes.
+  // Longer than a widget's, whose Keep-Alive header is forwarded: a client must not write into a connection
+  // that closes.
   server.keepAliveTimeout = 120_000;
   await once(socketPath === undefined ? server.listen(0, '127.0.0.1') : server.listen(socketPath), 'listening');
   // A failed test that closed nothing must not keep the run alive.
   server.unref();
   return {
-    address: socketPath === undefined ? `http://127.0.0.1:${(server.address() as AddressInfo).port}` : `unix://${socketPath}`,
+    address:
+      socketPath === undefined ? `http://127.0.0.1:${(server.address() as AddressInfo).port}` : `unix://${socketPath}`,
     close() {
       server.close();
       server.closeAllConnections();
@@ -70,7 +85,12 @@ export async function httpProxy(targets: () => HttpTarget[], { socketPath, rewri
   };
 }
 
-function forward([target, ...others]: HttpTarget[], incoming: IncomingMessage, body: Buffer, outgoing: ServerResponse): void {
+function forward(
+  [target, ...others]: HttpTarget[],
+  incoming: IncomingMessage,
+  body: Buffer,
+  outgoing: ServerResponse,
+): void {
   if (target === undefined) {
     outgoing.writeHead(503, { 'retry-after': '1' }).end();
     return;
@@ -84,9 +104,11 @@ function forward([target, ...others]: HttpTarget[], incoming: IncomingMessage, b
     answer.pipe(outgoing);
   });
   forwarded.on('error', (error: NodeJS.ErrnoException) => {
-    // A server that closes refuses a connection, or resets one that it has not accepted or keeps alive. Nothing was answered yet.
+    // A server that closes refuses a connection, or resets one that it has not accepted or keeps alive.
+    // Nothing was answered yet.
     if (error.code === 'ECONNREFUSED') forward(others, incoming, body, outgoing);
-    else if (error.code === 'ECONNRESET' && !outgoing.headersSent) forward(forwarded.reusedSocket ? [target, ...others] : others, incoming, body, outgoing);
+    else if (error.code === 'ECONNRESET' && !outgoing.headersSent)
+      forward(forwarded.reusedSocket ? [target, ...others] : others, incoming, body, outgoing);
     else outgoing.destroy();
   });
   forwarded.end(body);

@@ -16,16 +16,29 @@ const Sbom = Type.Object(
     bomFormat: Type.Literal('CycloneDX'),
     specVersion: Type.Literal('1.6'),
     version: Type.Integer({ minimum: 1 }),
-    metadata: Type.Object({ component: Type.Object({ type: Type.Literal('container'), name: Type.String({ minLength: 1 }) }) }),
+    metadata: Type.Object({
+      component: Type.Object({ type: Type.Literal('container'), name: Type.String({ minLength: 1 }) }),
+    }),
     components: Type.Array(
       Type.Object(
         {
           type: Type.Enum(['application', 'library']),
           name: Type.String({ minLength: 1 }),
           version: Type.String({ minLength: 1 }),
-          purl: Type.Optional(Type.String({ pattern: '^pkg:(deb/debian|npm)/(%40[a-z0-9-]+/)?[A-Za-z0-9.%_-]+@[A-Za-z0-9.%:~-]+(\\?[a-z]+=[a-z0-9-]+(&[a-z]+=[a-z0-9-]+)*)?$' })),
-          hashes: Type.Optional(Type.Array(Type.Object({ alg: Type.Literal('SHA-256'), content: Type.String({ pattern: '^[0-9a-f]{64}$' }) }))),
-          externalReferences: Type.Optional(Type.Array(Type.Object({ type: Type.Literal('distribution'), url: Type.String() }))),
+          purl: Type.Optional(
+            Type.String({
+              pattern:
+                '^pkg:(deb/debian|npm)/(%40[a-z0-9-]+/)?[A-Za-z0-9.%_-]+@[A-Za-z0-9.%:~-]+(\\?[a-z]+=[a-z0-9-]+(&[a-z]+=[a-z0-9-]+)*)?$',
+            }),
+          ),
+          hashes: Type.Optional(
+            Type.Array(
+              Type.Object({ alg: Type.Literal('SHA-256'), content: Type.String({ pattern: '^[0-9a-f]{64}$' }) }),
+            ),
+          ),
+          externalReferences: Type.Optional(
+            Type.Array(Type.Object({ type: Type.Literal('distribution'), url: Type.String() })),
+          ),
         },
         { additionalProperties: false },
       ),
@@ -74,9 +87,16 @@ export function isCommand({ path, type }: TarEntry): boolean {
   return type !== 'folder' && /^(usr\/(local\/)?)?s?bin\//.test(path);
 }
 
-async function inContainer<T>(docker: Docker, image: string, work: (container: Docker.Container) => Promise<T>): Promise<T> {
+async function inContainer<T>(
+  docker: Docker,
+  image: string,
+  work: (container: Docker.Container) => Promise<T>,
+): Promise<T> {
   // A label as all that the tests make has it, so that what is left after a failure is found and removed.
-  const container = await docker.createContainer({ Image: image, Labels: { 'code-widgets.namespace': `${process.env.NAMESPACE ?? ''}-contents` } });
+  const container = await docker.createContainer({
+    Image: image,
+    Labels: { 'code-widgets.namespace': `${process.env.NAMESPACE ?? ''}-contents` },
+  });
   try {
     return await work(container);
   } finally {

@@ -1,4 +1,7 @@
-/** The engine that builds and runs the deployment's own images. The sandboxes' may be another, with nothing to build on. */
+/**
+ * The engine that builds and runs the deployment's own images. The sandboxes' may be another, with nothing to
+ * build on.
+ */
 import { execFile, type ExecFileOptions } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -8,13 +11,19 @@ import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 
 const { IMAGES_DOCKER_HOST } = process.env;
 
-export const imagesEngine = new Docker(IMAGES_DOCKER_HOST === undefined ? undefined : engineOptions({ dockerHost: IMAGES_DOCKER_HOST }));
+export const imagesEngine = new Docker(
+  IMAGES_DOCKER_HOST === undefined ? undefined : engineOptions({ dockerHost: IMAGES_DOCKER_HOST }),
+);
 
 /** For commands that are to use it. */
-export const imagesEnv = IMAGES_DOCKER_HOST === undefined ? process.env : { ...process.env, DOCKER_HOST: IMAGES_DOCKER_HOST };
+export const imagesEnv =
+  IMAGES_DOCKER_HOST === undefined ? process.env : { ...process.env, DOCKER_HOST: IMAGES_DOCKER_HOST };
 
 /** What a command of Docker's own client there prints. */
-export async function dockerCommand(args: readonly string[], options: Pick<ExecFileOptions, 'timeout'> = {}): Promise<{ stdout: string; stderr: string }> {
+export async function dockerCommand(
+  args: readonly string[],
+  options: Pick<ExecFileOptions, 'timeout'> = {},
+): Promise<{ stdout: string; stderr: string }> {
   return promisify(execFile)('docker', args, { ...options, env: imagesEnv });
 }
 

@@ -8,10 +8,15 @@ type Source = RunRequest['files'][number];
 /** `declarations` stand between `is` and `begin`; `more` are packages beside Ada.Text_IO. */
 export const ada = (body: string, declarations = '', ...more: string[]): Source => {
   const context = ['Ada.Text_IO', ...more].map((name) => `with ${name}; use ${name};\n`).join('');
-  return { basename: 'main.adb', contents: `${context}procedure Main is\n${declarations}\nbegin\n${body}\nend Main;\n` };
+  return {
+    basename: 'main.adb',
+    contents: `${context}procedure Main is\n${declarations}\nbegin\n${body}\nend Main;\n`,
+  };
 };
 
-const HEADERS = ['errno', 'pthread', 'signal', 'stdio', 'stdlib', 'string', 'unistd'].map((name) => `#include <${name}.h>\n`).join('');
+const HEADERS = ['errno', 'pthread', 'signal', 'stdio', 'stdlib', 'string', 'unistd']
+  .map((name) => `#include <${name}.h>\n`)
+  .join('');
 
 /** `before` stands before main. */
 export const c = (body: string, before = ''): Source => ({
@@ -63,7 +68,9 @@ export async function runTogether<Name extends string>(
   base: string,
   requests: Record<Name, Partial<RunRequest>>,
 ): Promise<Record<Name, RunTogether>> {
-  const runs = Object.entries<Partial<RunRequest>>(requests).map(async ([name, request]) => [name, await runTimed(base, request)] as const);
+  const runs = Object.entries<Partial<RunRequest>>(requests).map(
+    async ([name, request]) => [name, await runTimed(base, request)] as const,
+  );
   return Object.fromEntries(await Promise.all(runs)) as Record<Name, RunTogether>;
 }
 
@@ -80,7 +87,12 @@ async function runTimed(base: string, request: Partial<RunRequest>): Promise<Run
     },
   });
   const endMs = performance.now();
-  return { ...result, ...outcome(result), afterOutputMs: endMs - (beganMs ?? endMs), afterAnnouncementMs: endMs - (announcedMs ?? endMs) };
+  return {
+    ...result,
+    ...outcome(result),
+    afterOutputMs: endMs - (beganMs ?? endMs),
+    afterAnnouncementMs: endMs - (announcedMs ?? endMs),
+  };
 }
 
 /** How long the program of a task that has ended has run, in ms, by the worker's log. */

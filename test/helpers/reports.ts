@@ -44,7 +44,9 @@ const POLL_MS = 100;
 const RUN_MS = 60_000;
 
 export function loadReports(): Report[] {
-  const files = readdirSync(FOLDER).filter((file) => file.endsWith('.json')).sort();
+  const files = readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.json'))
+    .sort();
   return files.map((file) => JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Report);
 }
 
@@ -56,7 +58,10 @@ interface Shown {
 }
 
 /** What is wrong with what a reader sees; empty if nothing is. */
-export async function faultsOfReport(base: string, { request, expect, repeat = 1, vary = false }: Report): Promise<string[]> {
+export async function faultsOfReport(
+  base: string,
+  { request, expect, repeat = 1, vary = false }: Report,
+): Promise<string[]> {
   const faults = new Set<string>();
   for (let run = 0; run < repeat; run++) {
     const shown = await play(base, vary ? varied(request, run) : request);
@@ -71,7 +76,10 @@ function varied(request: RunRequest, run: number): RunRequest {
   const [first, ...rest] = request.files;
   if (first === undefined) return request;
   const comment = COMMENTS[first.basename.split('.').at(-1) ?? ''] ?? '//';
-  return { ...request, files: [{ ...first, contents: `${first.contents}${comment} ${process.pid} ${run}\n` }, ...rest] };
+  return {
+    ...request,
+    files: [{ ...first, contents: `${first.contents}${comment} ${process.pid} ${run}\n` }, ...rest],
+  };
 }
 
 async function play(base: string, request: RunRequest): Promise<Shown> {
@@ -83,7 +91,8 @@ async function play(base: string, request: RunRequest): Promise<Shown> {
     const answer = await poll(base, identifier, output.length);
     output.push(...answer.output);
     if (answer.output.some(isOfProgram)) firstStdoutMs ??= performance.now() - begin;
-    if (answer.completed) return { output, status: answer.status, ...(firstStdoutMs !== undefined && { firstStdoutMs }) };
+    if (answer.completed)
+      return { output, status: answer.status, ...(firstStdoutMs !== undefined && { firstStdoutMs }) };
     await sleep(POLL_MS);
   }
   throw new Error(`no end within ${RUN_MS} ms`);
@@ -96,23 +105,38 @@ type Line = readonly [type: string, text: string];
 /** What of `expect` does not hold, each in words with what was seen. */
 export function faultsOf({ output, status, firstStdoutMs }: Shown, expect: Expectation): string[] {
   const lines: Line[] = output.flatMap(({ msg }) =>
-    msg.type === 'lab' ? [] : msg.data.replace(/\n$/, '').split('\n').map((text) => [msg.type, text] as const),
+    msg.type === 'lab'
+      ? []
+      : msg.data
+          .replace(/\n$/, '')
+          .split('\n')
+          .map((text) => [msg.type, text] as const),
   );
   const lab = output.flatMap(({ msg }) => (msg.type === 'lab' ? [msg.data] : [])).at(-1);
   const never = expect.never === undefined ? undefined : new RegExp(expect.never);
-  const wrongActual = Object.entries(expect.labActual ?? {}).filter(([key, actual]) => lab?.cases[key]?.actual !== actual);
+  const wrongActual = Object.entries(expect.labActual ?? {}).filter(
+    ([key, actual]) => lab?.cases[key]?.actual !== actual,
+  );
   const checks: readonly (readonly [holds: boolean, fault: string])[] = [
     [expect.status === undefined || status === expect.status, `status ${status}`],
     [expect.notStatus === undefined || status !== expect.notStatus, `status ${status}`],
     [hasInOrder(lines, expect.lines ?? []), `not these lines in this order: ${expect.lines?.join(', ')}`],
-    [expect.alternate === undefined || alternates(lines, ...expect.alternate), `not in turn: ${expect.alternate?.join(', ')}`],
+    [
+      expect.alternate === undefined || alternates(lines, ...expect.alternate),
+      `not in turn: ${expect.alternate?.join(', ')}`,
+    ],
     [never === undefined || !lines.some(([, text]) => never.test(text)), `a line matches ${expect.never}`],
-    [expect.firstStdoutMs === undefined || (firstStdoutMs ?? Infinity) <= expect.firstStdoutMs, `first output after ${firstStdoutMs} ms`],
+    [
+      expect.firstStdoutMs === undefined || (firstStdoutMs ?? Infinity) <= expect.firstStdoutMs,
+      `first output after ${firstStdoutMs} ms`,
+    ],
     [wrongActual.length === 0, `actual is not as expected in case ${wrongActual.map(([key]) => key).join(', ')}`],
     [!expect.labSuccess || lab?.success === true, 'the lab is no success'],
     [!expect.noLabSuccess || lab?.success !== true, 'the lab is a success'],
   ];
-  return checks.filter(([holds]) => !holds).map(([, fault]) => `${fault}; seen: ${JSON.stringify(lines).slice(0, 1000)}`);
+  return checks
+    .filter(([holds]) => !holds)
+    .map(([, fault]) => `${fault}; seen: ${JSON.stringify(lines).slice(0, 1000)}`);
 }
 
 function matcher(pattern: LinePattern): (line: Line) => boolean {

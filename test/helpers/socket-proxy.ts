@@ -52,7 +52,8 @@ export async function startSocketProxy(namespace: string, runtime = ''): Promise
   const socketPath = join(folder, 'docker.sock');
   const ask = ({ method, path, headers = {}, body }: Asked) =>
     new Promise<number>((resolve, reject) => {
-      const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+      const length =
+        body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
       const asking = request({ socketPath, method, path, headers: { ...length, ...headers } }, (answer) => {
         answer.resume();
         resolve(answer.statusCode ?? 0);
@@ -68,7 +69,11 @@ export async function startSocketProxy(namespace: string, runtime = ''): Promise
     await dockerCommand(['rm', '--force', name]);
     rmSync(folder, { recursive: true });
   };
-  const answers = () => ask({ method: 'GET', path: '/_ping' }).then((status) => status === 200, () => false);
+  const answers = () =>
+    ask({ method: 'GET', path: '/_ping' }).then(
+      (status) => status === 200,
+      () => false,
+    );
   await eventually('the socket proxy answers', answers, { limitMs: START_MS }).catch(async (cause: unknown) => {
     const { stdout, stderr } = await dockerCommand(['logs', name]);
     await end();
@@ -89,8 +94,13 @@ export function allowedCalls(): Rule[] {
   const allow = /^ +http-request allow if \{ method (\w+) \} \{ path(_reg)? (\S+) \}$/gm;
   const rules = [...settings.matchAll(allow)].map(([text, method = '', isPattern, path = '']) => {
     const pattern = new RegExp(path);
-    return { method, matches: (asked: string) => (isPattern ? pattern.test(asked) : asked === path), text: text.trim() };
+    return {
+      method,
+      matches: (asked: string) => (isPattern ? pattern.test(asked) : asked === path),
+      text: text.trim(),
+    };
   });
-  if (rules.length !== settings.split('http-request allow').length - 1) throw new Error('an allowed call was not understood');
+  if (rules.length !== settings.split('http-request allow').length - 1)
+    throw new Error('an allowed call was not understood');
   return rules;
 }

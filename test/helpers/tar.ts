@@ -54,7 +54,7 @@ function taker(stream: Readable): (size: number) => Promise<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
   return async (size) => {
     const parts = [rest];
-    for (let have = rest.length; have < size; ) {
+    for (let have = rest.length; have < size;) {
       const { value } = await chunks.next();
       if (value === undefined) throw new Error('the archive ends in the middle');
       parts.push(value);
@@ -69,7 +69,7 @@ function taker(stream: Readable): (size: number) => Promise<Buffer> {
 /** Lines of "LENGTH KEY=VALUE", where the length counts the bytes of the whole line. */
 function paxRecords(content: Buffer): Map<string, string> {
   const records = new Map<string, string>();
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const length = parseInt(content.toString('latin1', at, at + 20), 10);
     const line = content.toString('utf8', at, at + length - 1);
     const [, key, value] = /^\d+ ([^=]+)=(.*)$/s.exec(line) ?? [];

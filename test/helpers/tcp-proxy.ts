@@ -30,7 +30,10 @@ interface Link {
  *
  * @param intercept called for each connection before bytes flow; what comes from the target is written to its result
  */
-export async function tcpProxy(target: NetConnectOpts | (() => NetConnectOpts[]), intercept = (near: Socket): Writable => near): Promise<TcpProxy> {
+export async function tcpProxy(
+  target: NetConnectOpts | (() => NetConnectOpts[]),
+  intercept = (near: Socket): Writable => near,
+): Promise<TcpProxy> {
   const links = new Set<Link>();
   let [silent, turn] = [false, 0];
   const dial = (near: Socket, [first, ...others]: NetConnectOpts[]) => {
@@ -102,10 +105,16 @@ function part({ near, far, back }: Link): void {
 
 /** Forwards in both directions until either socket closes; then the other is closed as well. */
 export function joinSockets(near: Socket, far: Socket, back: Writable = near): void {
-  for (const [one, other] of [[near, far], [far, near]] as const) {
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
     // Unref: a failed test that closed nothing must not keep the run alive. Close: pipe() stops reading
     // a socket when the one that it writes to breaks, and so would never notice its end.
-    one.unref().on('error', () => undefined).on('close', () => other.destroySoon());
+    one
+      .unref()
+      .on('error', () => undefined)
+      .on('close', () => other.destroySoon());
   }
   join({ near, far, back });
 }

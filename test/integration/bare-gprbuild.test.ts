@@ -27,7 +27,9 @@ const BARE = 'unset GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
 function spoiltPrograms(count: number): Project[] {
   const requests = loadFixtures()
     .flatMap((fixture) => (fixture.kind === 'run' ? [fixture.request] : []))
-    .filter((request): request is RunProgramRequest => Value.Check(RunProgramRequest, request) && request.files.length > 0);
+    .filter(
+      (request): request is RunProgramRequest => Value.Check(RunProgramRequest, request) && request.files.length > 0,
+    );
   const random = createRandom(1);
   const projects: Project[] = [];
   for (let tries = 0; projects.length < count && tries < 20 * count; tries++) {
@@ -54,7 +56,9 @@ function spoil(files: RunProgramRequest['files'], random: Random): RunProgramReq
     () => contents,
   ];
   const text = random.pick(kinds)();
-  return files.length > 1 && random.below(10) === 0 ? files.filter((file) => file !== spoilt) : files.map((file) => (file === spoilt ? { ...file, contents: text } : file));
+  return files.length > 1 && random.below(10) === 0
+    ? files.filter((file) => file !== spoilt)
+    : files.map((file) => (file === spoilt ? { ...file, contents: text } : file));
 }
 
 describe('a build', () => {
@@ -62,15 +66,26 @@ describe('a build', () => {
 
   it('is tried with as many programs as were asked for', () => expect(projects).toHaveLength(PROGRAMS));
 
-  it.each(projects.map((project, i) => [i, project] as const))('says what a bare gprbuild says: program %i', async (_, { files, main, languages }) => {
-    const build = (command: { argv: readonly string[]; environment?: Record<string, string> }) =>
-      collect(sandbox, { profile: profiles.build, ...command, files, ...(main && { copyOut: main.executable }) });
-    const { argv } = BUILD_COMMAND;
-    const [ours, bare] = [await build(gprbuild(argv, languages)), await build({ argv: ['sh', '-c', BARE, 'sh', ...argv] })];
-    // Its debug information names the switches, of which the service's configuration has one more.
-    const seen = ({ stdout, stderr, status, copiedOut }: typeof ours) => ({ stdout, stderr, status, isBuilt: copiedOut !== undefined });
-    expect(seen(ours)).toEqual(seen(bare));
-  });
+  it.each(projects.map((project, i) => [i, project] as const))(
+    'says what a bare gprbuild says: program %i',
+    async (_, { files, main, languages }) => {
+      const build = (command: { argv: readonly string[]; environment?: Record<string, string> }) =>
+        collect(sandbox, { profile: profiles.build, ...command, files, ...(main && { copyOut: main.executable }) });
+      const { argv } = BUILD_COMMAND;
+      const [ours, bare] = [
+        await build(gprbuild(argv, languages)),
+        await build({ argv: ['sh', '-c', BARE, 'sh', ...argv] }),
+      ];
+      // Its debug information names the switches, of which the service's configuration has one more.
+      const seen = ({ stdout, stderr, status, copiedOut }: typeof ours) => ({
+        stdout,
+        stderr,
+        status,
+        isBuilt: copiedOut !== undefined,
+      });
+      expect(seen(ours)).toEqual(seen(bare));
+    },
+  );
 
   it('is given a knowledge base of nothing but targets', async () => {
     const [path = ''] = gprbuild(BUILD_COMMAND.argv, ['Ada']).argv;
@@ -81,6 +96,9 @@ describe('a build', () => {
   it('has the whole one where it has to find its configuration', async () => {
     const { argv, environment } = gprbuild(BUILD_COMMAND.argv, []);
     expect(environment).toEqual({});
-    expect(await shell(`command -v ${argv[0]}; env | grep GPR_CONFIG`)).toMatchObject({ stdout: '/usr/bin/gprbuild\n', status: 1 });
+    expect(await shell(`command -v ${argv[0]}; env | grep GPR_CONFIG`)).toMatchObject({
+      stdout: '/usr/bin/gprbuild\n',
+      status: 1,
+    });
   });
 });

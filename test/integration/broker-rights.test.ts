@@ -79,9 +79,15 @@ const ofNobody: [string, Act][] = [
   ['publishes a task around its exchange', (channel, name) => channel.sendToQueue(name('tasks'), BODY)],
   ['publishes a reply around its exchange', (channel, name) => channel.sendToQueue(name(REPLY), BODY)],
   ['has replies delivered as tasks', (channel, name) => channel.bindQueue(name('tasks'), name('replies'), 'x')],
-  ['takes the queue of tasks from its exchange', (channel, name) => channel.unbindQueue(name('tasks'), name('submit'), 'run')],
+  [
+    'takes the queue of tasks from its exchange',
+    (channel, name) => channel.unbindQueue(name('tasks'), name('submit'), 'run'),
+  ],
   ['has tasks delivered as replies', (channel, name) => channel.bindQueue(name(REPLY), name('submit'), 'run')],
-  ['has tasks delivered as replies, by way of exchanges', (channel, name) => channel.bindExchange(name('replies'), name('submit'), 'run')],
+  [
+    'has tasks delivered as replies, by way of exchanges',
+    (channel, name) => channel.bindExchange(name('replies'), name('submit'), 'run'),
+  ],
 ];
 const ofTheWorker: [string, Act][] = [
   ['opens a log of attempts', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
@@ -95,27 +101,39 @@ const ofTheWidget: [string, Act][] = [
   ['empties a reply queue', (channel, name) => channel.purgeQueue(name(REPLY))],
   ['publishes a task', (channel, name) => channel.publish(name('submit'), 'run', BODY)],
   ['opens a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-0`), DURABLE)],
-  ['has another task\'s replies delivered to a queue', (channel, name) => channel.bindQueue(name(REPLY), name('replies'), 'x')],
-  ['ends a task\'s replies', (channel, name) => channel.unbindQueue(name(REPLY), name('replies'), REPLY)],
+  [
+    "has another task's replies delivered to a queue",
+    (channel, name) => channel.bindQueue(name(REPLY), name('replies'), 'x'),
+  ],
+  ["ends a task's replies", (channel, name) => channel.unbindQueue(name(REPLY), name('replies'), REPLY)],
   ['deletes a reply queue', (channel, name) => channel.deleteQueue(name(REPLY))],
 ];
 /** Ways that a queue of the widget's own could lead messages on. */
 const ofTheWidgetsQueues: [string, Act][] = [
-  ['has its queue pass dead letters on to any queue', (channel, name) =>
-    channel.assertQueue(name(`${REPLY}-1`), { arguments: { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': name('dead') } })],
-  ['has its queue pass dead letters on to the operator', (channel, name) =>
-    channel.assertQueue(name(`${REPLY}-2`), { deadLetterExchange: name('dead') })],
-  ['has its exchange pass what has no way on to any queue', (channel, name) =>
-    channel.assertExchange(name(`${REPLY}-3`), 'fanout', { alternateExchange: name('dead') })],
+  [
+    'has its queue pass dead letters on to any queue',
+    (channel, name) =>
+      channel.assertQueue(name(`${REPLY}-1`), {
+        arguments: { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': name('dead') },
+      }),
+  ],
+  [
+    'has its queue pass dead letters on to the operator',
+    (channel, name) => channel.assertQueue(name(`${REPLY}-2`), { deadLetterExchange: name('dead') }),
+  ],
+  [
+    'has its exchange pass what has no way on to any queue',
+    (channel, name) => channel.assertExchange(name(`${REPLY}-3`), 'fanout', { alternateExchange: name('dead') }),
+  ],
 ];
 
-describe('a widget\'s user is refused when it', () => {
+describe("a widget's user is refused when it", () => {
   it.each([...ofNobody, ...ofTheWorker, ...ofTheWidgetsQueues])('%s', async (_, act) => {
     expect(await outcomeOf('widget', act)).toMatch(REFUSED);
   });
 });
 
-describe('a worker\'s user is refused when it', () => {
+describe("a worker's user is refused when it", () => {
   it.each([...ofNobody, ...ofTheWidget])('%s', async (_, act) => {
     expect(await outcomeOf('worker', act)).toMatch(REFUSED);
   });
@@ -127,7 +145,10 @@ describe('with these rights', () => {
     ['opens a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-9`), DURABLE)],
     ['has its replies delivered to it', (channel, name) => channel.bindQueue(name(`${REPLY}-9`), name('replies'), 'x')],
     ['publishes a reply', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
-    ['holds a reply queue', (channel, name) => channel.consume(name(`${REPLY}-9`), () => undefined, { exclusive: true })],
+    [
+      'holds a reply queue',
+      (channel, name) => channel.consume(name(`${REPLY}-9`), () => undefined, { exclusive: true }),
+    ],
     ['removes a reply queue', (channel, name) => channel.deleteQueue(name(`${REPLY}-9`))],
   ] as [string, Act][])('a widget %s', async (_, act) => {
     expect(await outcomeOf('widget', act)).toBe('done');
@@ -164,7 +185,9 @@ describe('with these rights', () => {
     const names = ['dead', REPLY, 'tasks'].map((last) => `${broker.namespace}.${last}`);
     expect(await list('-p', 'widgets', 'list_queues', 'name')).toEqual(names);
     const exchanges = ['attempts', 'dead', 'replies', 'submit'].map((last) => `${broker.namespace}.${last}`);
-    expect((await list('-p', 'widgets', 'list_exchanges', 'name')).filter((name) => !/^(amq\..*)?$/.test(name))).toEqual(exchanges);
+    expect(
+      (await list('-p', 'widgets', 'list_exchanges', 'name')).filter((name) => !/^(amq\..*)?$/.test(name)),
+    ).toEqual(exchanges);
   }, 30_000);
 
   it('nobody else is let in, guest neither', async () => {
@@ -174,7 +197,10 @@ describe('with these rights', () => {
 
   it('who asks for a queue that is not there writes nothing into the log', async () => {
     const before = await broker.log();
-    for (let i = 0; i < 10; i++) expect(await outcomeOf('widget', (channel, name) => channel.checkQueue(name(`reply.unknown-${i}`)))).toMatch(/NOT_FOUND/);
+    for (let i = 0; i < 10; i++)
+      expect(await outcomeOf('widget', (channel, name) => channel.checkQueue(name(`reply.unknown-${i}`)))).toMatch(
+        /NOT_FOUND/,
+      );
     await sleep(500);
     expect((await broker.log()).slice(before.length)).not.toMatch(/unknown-|NOT_FOUND|not_found/);
   }, 30_000);
@@ -183,7 +209,10 @@ describe('with these rights', () => {
     const env = { REPLY_EXPIRY_MS: '600000' };
     const service = await deploy({ widgets: 1, workers: 1, namespace: broker.namespace, env, envOf: broker.settings });
     try {
-      const main = { basename: 'main.c', contents: '#include <stdio.h>\nint main(void) { puts("within its rights"); return 0; }\n' };
+      const main = {
+        basename: 'main.c',
+        contents: '#include <stdio.h>\nint main(void) { puts("within its rights"); return 0; }\n',
+      };
       const result = await runProgram(service.base, { files: [main], mode: 'run' });
       expect([result.status, result.message]).toEqual([0, 'SUCCESS']);
       expect(text(result, 'stdout')).toContain('within its rights\n');
@@ -197,7 +226,12 @@ describe('with these rights', () => {
     const said: string[] = [];
     const note = (_: object, message: string) => said.push(message);
     const app = await connectBroker(
-      { ...(broker.settings.worker as { AMQP_URL: string }), NAMESPACE: 'elsewhere', WAITING_TASKS: 200, REPLY_EXPIRY_MS: 60_000 },
+      {
+        ...(broker.settings.worker as { AMQP_URL: string }),
+        NAMESPACE: 'elsewhere',
+        WAITING_TASKS: 200,
+        REPLY_EXPIRY_MS: 60_000,
+      },
       { info: note, warn: note, error: note },
     );
     await eventually('the app says something', () => said.length > 0).finally(() => app.close());
@@ -219,7 +253,13 @@ describe('an operator with the rights that docs/operations.md names', () => {
     const rights = /set_permissions -p widgets operator '(.*)' '(.*)' '(.*)'/.exec(page)?.slice(1) ?? [];
     const control = (...words: string[]) => broker.exec('/usr/lib/rabbitmq/bin/rabbitmqctl', ...words);
     await control('add_user', 'operator', 'of-a-test');
-    await control('set_permissions', '-p', 'widgets', 'operator', ...rights.map((right) => right.replaceAll('widget\\.', `${broker.namespace}\\.`)));
+    await control(
+      'set_permissions',
+      '-p',
+      'widgets',
+      'operator',
+      ...rights.map((right) => right.replaceAll('widget\\.', `${broker.namespace}\\.`)),
+    );
     const { host } = new URL(String(broker.settings.widget.AMQP_URL));
     const AMQP_URL = `amqp://operator:of-a-test@${host}/widgets`;
     const settings = { AMQP_URL, NAMESPACE: broker.namespace, WAITING_TASKS: 150, REPLY_EXPIRY_MS: 60_000 };
@@ -227,11 +267,18 @@ describe('an operator with the rights that docs/operations.md names', () => {
     await operator.ready();
     const request = { files: [], mode: 'run' as const };
     await outcomeOf('widget', (channel, name) =>
-      channel.publish(name('submit'), 'run', encodeMessage({ version: 1, identifier: 'lost', submittedAt: 1, request })));
+      channel.publish(
+        name('submit'),
+        'run',
+        encodeMessage({ version: 1, identifier: 'lost', submittedAt: 1, request }),
+      ),
+    );
     await outcomeOf('worker', async (channel, name) => {
-      for (let task; (task = await channel.get(name('tasks'))); ) channel.reject(task, false);
+      for (let task; (task = await channel.get(name('tasks')));) channel.reject(task, false);
     });
-    await eventually('a task is dead-lettered', async () => (await lettersSeen()).some(({ task }) => task), { limitMs: 5000 });
+    await eventually('a task is dead-lettered', async () => (await lettersSeen()).some(({ task }) => task), {
+      limitMs: 5000,
+    });
   }, 60_000);
   afterAll(() => operator.close());
 
@@ -244,7 +291,10 @@ describe('an operator with the rights that docs/operations.md names', () => {
   it('has a task run again', async () => {
     let again = '';
     await visitDeadLetters(operator, (letter) =>
-      letter.identifier === 'lost' ? replayTask(operator, letter).then((identifier) => (again = identifier)) : undefined);
+      letter.identifier === 'lost'
+        ? replayTask(operator, letter).then((identifier) => (again = identifier))
+        : undefined,
+    );
     expect((await lettersSeen()).filter(({ identifier }) => identifier === 'lost')).toEqual([]);
     const taken = await outcomeOf('worker', async (channel, name) => {
       const message = await channel.get(name('tasks'));
@@ -269,16 +319,31 @@ describe('an operator with the rights that docs/operations.md names', () => {
     const closed = new Promise<Error>((resolve) => channel.on('error', resolve));
     const done = Promise.resolve(act(channel, (last) => `${broker.namespace}.${last}`));
     // A publication has no answer: the broker closes the channel over it.
-    const error = await done.then(() => closed, (refused: Error) => refused);
+    const error = await done.then(
+      () => closed,
+      (refused: Error) => refused,
+    );
     expect(error.message).toMatch(REFUSED);
   });
 });
 
 describe('the broker of the compose file does not start', () => {
   it.each([
-    ['without a password', { WIDGET_BROKER_PASSWORD: 'a' }, 'WORKER_BROKER_PASSWORD is not set, and there is no file with a password that WORKER_BROKER_PASSWORD_FILE names'],
-    ['with one password for both', { WIDGET_BROKER_PASSWORD: 'a', WORKER_BROKER_PASSWORD: 'a' }, 'WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ'],
-    ['with a password that no URL can hold', { WIDGET_BROKER_PASSWORD: 'a@b', WORKER_BROKER_PASSWORD: 'c' }, 'WIDGET_BROKER_PASSWORD may hold letters, digits, - and _ alone (a file may hold any password)'],
+    [
+      'without a password',
+      { WIDGET_BROKER_PASSWORD: 'a' },
+      'WORKER_BROKER_PASSWORD is not set, and there is no file with a password that WORKER_BROKER_PASSWORD_FILE names',
+    ],
+    [
+      'with one password for both',
+      { WIDGET_BROKER_PASSWORD: 'a', WORKER_BROKER_PASSWORD: 'a' },
+      'WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ',
+    ],
+    [
+      'with a password that no URL can hold',
+      { WIDGET_BROKER_PASSWORD: 'a@b', WORKER_BROKER_PASSWORD: 'c' },
+      'WIDGET_BROKER_PASSWORD may hold letters, digits, - and _ alone (a file may hold any password)',
+    ],
   ] as [string, Record<string, string>, string][])('%s', async (_, env, words) => {
     expect(await refusalOf(env)).toBe(words);
   });

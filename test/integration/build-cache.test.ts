@@ -8,7 +8,19 @@ import { buildCachePolicy } from '../../apps/worker/src/toolchain/gprbuild.js';
 import type { SourceFile } from '../../packages/sandbox/src/job.js';
 import { IMAGE_KNOWN_MS, type Sandbox, type SandboxOptions } from '../../packages/sandbox/src/sandbox.js';
 import { eventually } from '../helpers/eventually.js';
-import { address, buildJob, collect, containers, createTestSandbox, movingName, profilesFor, recordCalls, warnings, type Changes, type MovingName } from './sandbox-harness.js';
+import {
+  address,
+  buildJob,
+  collect,
+  containers,
+  createTestSandbox,
+  movingName,
+  profilesFor,
+  recordCalls,
+  warnings,
+  type Changes,
+  type MovingName,
+} from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 const MIB = 1024 * 1024;
@@ -24,12 +36,18 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const sandboxes: Sandbox[] = [];
 afterAll(() => Promise.all(sandboxes.map((each) => each.close())));
 function newSandbox(engine: { dockerHost?: string } = address, more: Partial<SandboxOptions> = {}): Sandbox {
-  const sandbox = createTestSandbox(engine, undefined, { cache: { folder, maxBytes: 100 * MIB, policy: buildCachePolicy('build') }, ...more });
+  const sandbox = createTestSandbox(engine, undefined, {
+    cache: { folder, maxBytes: 100 * MIB, policy: buildCachePolicy('build') },
+    ...more,
+  });
   sandboxes.push(sandbox);
   return sandbox;
 }
 
-const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n' };
+const PROJECT = {
+  basename: 'main.gpr',
+  contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n',
+};
 const program = (contents: string): SourceFile[] => [{ basename: 'main.c', contents }, PROJECT];
 const build = (sandbox: Sandbox, files: SourceFile[], argv = buildJob(files).argv, changes: Changes = {}) =>
   collect(sandbox, { ...buildJob(files), argv }, changes);
@@ -41,8 +59,12 @@ const buildFirst = async (files: SourceFile[]) => {
   return end;
 };
 /** Without what may differ: the time, how the executable is cut, and whether there was a container. */
-const comparable = ({ copiedOut, ...end }: Awaited<ReturnType<typeof build>>) =>
-  ({ ...end, ms: 0, ranInImage: undefined, copiedOut: copiedOut && Buffer.concat(copiedOut) });
+const comparable = ({ copiedOut, ...end }: Awaited<ReturnType<typeof build>>) => ({
+  ...end,
+  ms: 0,
+  ranInImage: undefined,
+  copiedOut: copiedOut && Buffer.concat(copiedOut),
+});
 /** How many containers were made for what `use` does. */
 const containersFor = async (use: (sandbox: Sandbox) => Promise<unknown>) => {
   const calls = await recordCalls(async (engine) => {
@@ -71,9 +93,15 @@ describe('a build of what was built before', () => {
 
   it.each<[string, (sandbox: Sandbox) => Promise<unknown>]>([
     ['a file is another', (sandbox) => build(sandbox, program(`${HELLO} `))],
-    ['a file has another name', (sandbox) => build(sandbox, [...program(HELLO).slice(0, 1), { ...PROJECT, basename: 'other.gpr' }])],
+    [
+      'a file has another name',
+      (sandbox) => build(sandbox, [...program(HELLO).slice(0, 1), { ...PROJECT, basename: 'other.gpr' }]),
+    ],
     ['there is one more file', (sandbox) => build(sandbox, [...program(HELLO), { basename: 'a.h', contents: '' }])],
-    ['the command is another', (sandbox) => build(sandbox, program(HELLO), buildJob([], ['gprbuild', '-P', 'main.gpr']).argv)],
+    [
+      'the command is another',
+      (sandbox) => build(sandbox, program(HELLO), buildJob([], ['gprbuild', '-P', 'main.gpr']).argv),
+    ],
   ])('is another one, if %s', async (_, again) => {
     await buildFirst(program(HELLO));
     expect(await containersFor(again)).toBe(1);
@@ -103,7 +131,11 @@ describe('a build of what was built before', () => {
 
   it('is made once, if many ask at once', async () => {
     let ends: Awaited<ReturnType<typeof build>>[] = [];
-    expect(await containersFor(async (sandbox) => (ends = await Promise.all([1, 2, 3, 4].map(() => build(sandbox, program(HELLO))))))).toBe(1);
+    expect(
+      await containersFor(
+        async (sandbox) => (ends = await Promise.all([1, 2, 3, 4].map(() => build(sandbox, program(HELLO))))),
+      ),
+    ).toBe(1);
     expect(new Set(ends.map(({ copiedOut }) => copiedOut && Buffer.concat(copiedOut).toString('base64'))).size).toBe(1);
   });
 
@@ -163,7 +195,7 @@ describe('a build in an image whose name is given to another', () => {
     expect(await imageOf(open(), HELLO)).toBe('old');
   });
 
-  it('is the new one\'s after a moment, whatever waits', async () => {
+  it("is the new one's after a moment, whatever waits", async () => {
     const sandbox = open({ maxWarm: 1 });
     expect(await imageOf(sandbox, HELLO)).toBe('old');
     await name.moveTo('new');

@@ -1,4 +1,7 @@
-/** What an operator does with the tasks that nobody could run: the command, and what is under it, at the run's real broker. */
+/**
+ * What an operator does with the tasks that nobody could run: the command, and what is under it, at the run's
+ * real broker.
+ */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -40,7 +43,12 @@ afterEach(async () => {
 });
 
 function taskOf(contents = HELLO): TaskMessage {
-  const request = { files: [{ basename: 'hello.adb', contents }], mode: 'run' as const, main: 'hello.adb', name: 'Demo' };
+  const request = {
+    files: [{ basename: 'hello.adb', contents }],
+    mode: 'run' as const,
+    main: 'hello.adb',
+    name: 'Demo',
+  };
   return { version: 1, identifier: uuid(), submittedAt: Date.UTC(2026, 0, 2), request };
 }
 
@@ -49,7 +57,10 @@ async function setAside(body: Buffer, messageId?: string): Promise<void> {
   const { taskExchange, taskQueue, taskRoutingKey, deadQueue } = test.broker.topology;
   const before = await messagesIn(deadQueue);
   const channel = await test.broker.openConfirmChannel();
-  channel.publish(taskExchange, taskRoutingKey, body, { persistent: true, ...(messageId !== undefined && { messageId }) });
+  channel.publish(taskExchange, taskRoutingKey, body, {
+    persistent: true,
+    ...(messageId !== undefined && { messageId }),
+  });
   await channel.waitForConfirms();
   const message = await channel.get(taskQueue);
   if (message) channel.reject(message, false);
@@ -104,7 +115,9 @@ describe('npm run dead-letters', () => {
     await setAside(Buffer.from('{"version":99}'));
     const { stdout, status } = await command('list');
     const lines = stdout.trimEnd().split('\n');
-    expect(lines[0]).toMatch(new RegExp(`^${first}  run  2026-01-02T00:00:00.000Z  \\d+ bytes  lost with each worker that took it, 20`));
+    expect(lines[0]).toMatch(
+      new RegExp(`^${first}  run  2026-01-02T00:00:00.000Z  \\d+ bytes  lost with each worker that took it, 20`),
+    );
     expect(lines[1]).toMatch(/^its-name {2}- {2}- {2}8 bytes {2}no task that a worker could read, 20/);
     expect(lines[2]).toMatch(/^sha256-[0-9a-f]{16} {2}- {2}- {2}14 bytes {2}of a later version than its worker, 20/);
     expect({ lines: lines.length, status }).toEqual({ lines: 3, status: 0 });
@@ -151,7 +164,10 @@ describe('npm run dead-letters', () => {
 
   it('refuses to replay what is no task, and keeps it', async () => {
     await setAside(Buffer.from('not JSON'), 'x');
-    expect(await command('replay', 'x')).toMatchObject({ status: 1, stderr: expect.stringContaining('x stays: what cannot be read') });
+    expect(await command('replay', 'x')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('x stays: what cannot be read'),
+    });
     expect(identifiers(await look())).toEqual(['x']);
   });
 
@@ -159,12 +175,9 @@ describe('npm run dead-letters', () => {
     [['replay', 'nobody'], 'There is no dead letter nobody.'],
     [['drop'], 'npm run dead-letters'],
     [['list', 'x'], 'npm run dead-letters'],
-  ])(
-    'says of %j what is wrong',
-    async (args, words) => {
-      expect(await command(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
-    },
-  );
+  ])('says of %j what is wrong', async (args, words) => {
+    expect(await command(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
+  });
 });
 
 describe('nothing is lost', () => {
@@ -215,7 +228,8 @@ describe('nothing is lost', () => {
   it('among many', async () => {
     const { deadExchange } = test.broker.topology;
     const channel = await test.broker.openConfirmChannel();
-    for (let i = 0; i < 900; i++) channel.publish(deadExchange, '', Buffer.alloc(10_000, String(i)), { messageId: String(i) });
+    for (let i = 0; i < 900; i++)
+      channel.publish(deadExchange, '', Buffer.alloc(10_000, String(i)), { messageId: String(i) });
     await channel.waitForConfirms();
     await channel.close();
     expect(identifiers(await look())).toEqual(Array.from({ length: 900 }, (_, i) => String(i)));
@@ -225,7 +239,9 @@ describe('nothing is lost', () => {
   it('and a namespace that is not there is not made by looking for it', async () => {
     const env = { ...process.env, AMQP_URL: environment('AMQP_URL'), NAMESPACE: `${test.namespace}-misspelt` };
     const script = ['--import', 'tsx', '--conditions=source', 'tools/dead-letters.ts', 'list'];
-    const stderr = await new Promise((resolve) => execFile(process.execPath, script, { cwd: root, env }, (_, __, text) => resolve(text)));
+    const stderr = await new Promise((resolve) =>
+      execFile(process.execPath, script, { cwd: root, env }, (_, __, text) => resolve(text)),
+    );
     expect(stderr).toContain(`for NAMESPACE=${test.namespace}-misspelt`);
     const channel = await test.broker.openChannel();
     await expect(channel.checkQueue(`${test.namespace}-misspelt.dead`)).rejects.toThrow('NOT_FOUND');

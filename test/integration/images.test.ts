@@ -20,7 +20,8 @@ describe.each(images)('%s', (name, image, packages) => {
     for (const wanted of packages) {
       const found = components.find((component) => component.name === wanted);
       expect(found).toMatchObject({ name: wanted, version: expect.stringMatching(/^[0-9]/) });
-      const [, version] = /^pkg:deb\/debian\/[^@]+@([^?]+)\?arch=(?:amd64|arm64|all)&distro=debian-13$/.exec(found?.purl ?? '') ?? [];
+      const [, version] =
+        /^pkg:deb\/debian\/[^@]+@([^?]+)\?arch=(?:amd64|arm64|all)&distro=debian-13$/.exec(found?.purl ?? '') ?? [];
       expect(version && decodeURIComponent(version)).toBe(found?.version);
     }
   });
@@ -29,7 +30,10 @@ describe.each(images)('%s', (name, image, packages) => {
 describe('code-widgets-runner', () => {
   it('has no command at all, and lists nothing that it does not hold', async () => {
     expect(await pathsOf(docker, environment('RUN_IMAGE'), isCommand)).toEqual([]);
-    const names = (await componentsOf(docker, environment('RUN_IMAGE'), 'code-widgets-runner')).map((component) => component.name);
-    for (const absent of ['dash', 'bash', 'apt', 'dpkg', 'perl-base', 'gcc-14', 'binutils']) expect(names).not.toContain(absent);
+    const names = (await componentsOf(docker, environment('RUN_IMAGE'), 'code-widgets-runner')).map(
+      (component) => component.name,
+    );
+    for (const absent of ['dash', 'bash', 'apt', 'dpkg', 'perl-base', 'gcc-14', 'binutils'])
+      expect(names).not.toContain(absent);
   });
 });

@@ -6,7 +6,15 @@ import { warmSpec } from '../../packages/sandbox/src/container-options.js';
 import { createDockerRuntime } from '../../packages/sandbox/src/docker-runtime.js';
 import { IdleGate } from '../../packages/sandbox/src/idle-gate.js';
 import type { Profile } from '../../packages/sandbox/src/job.js';
-import { BUILDER, CONFINEMENTS, FIRST_RUNNER, INSPECT, RECEIVED, RUNNERS, START_BYTES } from '../../packages/sandbox/src/launcher-protocol.js';
+import {
+  BUILDER,
+  CONFINEMENTS,
+  FIRST_RUNNER,
+  INSPECT,
+  RECEIVED,
+  RUNNERS,
+  START_BYTES,
+} from '../../packages/sandbox/src/launcher-protocol.js';
 import { readLauncher } from '../../packages/sandbox/src/launcher-reader.js';
 import { Removals } from '../../packages/sandbox/src/removals.js';
 import { address, confining, containers, profiles, warnings } from './sandbox-harness.js';
@@ -86,14 +94,23 @@ describe('the launcher runs a command', () => {
   });
 
   it('with variables that are on its list', async () => {
-    const variables = [variable('GPR_CONFIG=/etc/x=y'), variable('HOME='), variable(`LANG=${'x'.repeat(VARIABLE_BYTES - 'LANG='.length)}`)];
+    const variables = [
+      variable('GPR_CONFIG=/etc/x=y'),
+      variable('HOME='),
+      variable(`LANG=${'x'.repeat(VARIABLE_BYTES - 'LANG='.length)}`),
+    ];
     expect(await answerTo(tool, [GOOD, ...variables, ...REST])).toMatchObject({ reason: 'exited' });
     expect(await answerTo(program, [GOOD_PROGRAM, variable('PATH=/x'), ...REST])).toMatchObject({ reason: 'exited' });
   });
 });
 
 describe('the launcher refuses, and runs nothing,', () => {
-  const refusal = (diagnostics: string) => ({ reason: undefined, user: undefined, exitCode: REFUSED, diagnostics: `launcher: ${diagnostics}: refused\n` });
+  const refusal = (diagnostics: string) => ({
+    reason: undefined,
+    user: undefined,
+    exitCode: REFUSED,
+    diagnostics: `launcher: ${diagnostics}: refused\n`,
+  });
 
   it.each([
     ['root, as a tool', tool, TOOL, 0],

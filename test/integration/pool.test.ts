@@ -11,7 +11,17 @@ import { Removals } from '../../packages/sandbox/src/removals.js';
 import type { Sandbox } from '../../packages/sandbox/src/sandbox.js';
 import { WarmPool } from '../../packages/sandbox/src/warm-pool.js';
 import { eventually } from '../helpers/eventually.js';
-import { address, collect, confining, containers, createTestSandbox, docker, profiles, shellJob, warnings } from './sandbox-harness.js';
+import {
+  address,
+  collect,
+  confining,
+  containers,
+  createTestSandbox,
+  docker,
+  profiles,
+  shellJob,
+  warnings,
+} from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 const PATIENT = { limitMs: 30_000 };
@@ -36,7 +46,12 @@ afterEach(async () => {
   expect(await containers()).toEqual([]);
 });
 
-const newPool = ({ waitMs, known = images, maxWarm = 4, reviewMs }: { maxWarm?: number; waitMs?: number; reviewMs?: number; known?: Images } = {}) => {
+const newPool = ({
+  waitMs,
+  known = images,
+  maxWarm = 4,
+  reviewMs,
+}: { maxWarm?: number; waitMs?: number; reviewMs?: number; known?: Images } = {}) => {
   const options = { maxWarm, specs: Object.values(specsFor(waitMs)), ...(reviewMs !== undefined && { reviewMs }) };
   return keep(new WarmPool({ runtime, confining, images: known, removals, idle }, options));
 };
@@ -44,14 +59,15 @@ const ids = { build: '', run: '' };
 beforeAll(async () => {
   for (const kind of ['build', 'run'] as const) ids[kind] = await images.current(profiles[kind].image);
 });
-const lease = (pool: WarmPool, spec: ContainerSpec) => pool.lease(spec, spec.profile === profiles.run ? ids.run : ids.build);
+const lease = (pool: WarmPool, spec: ContainerSpec) =>
+  pool.lease(spec, spec.profile === profiles.run ? ids.run : ids.build);
 const newSandbox = (maxWarm = 4) => keep(createTestSandbox(undefined, undefined, { maxWarm }));
 
 const running = async () => (await containers()).filter(({ State }) => State === 'running').map(({ Id }) => Id);
-const untilWaiting = (count: number) => eventually(`${count} containers wait`, async () => (await running()).length === count, PATIENT);
+const untilWaiting = (count: number) =>
+  eventually(`${count} containers wait`, async () => (await running()).length === count, PATIENT);
 /** The id of the container that a job ran in. */
-const whereItRan = async (sandbox: Sandbox) =>
-  (await collect(sandbox, shellJob('cat /etc/hostname'))).stdout.trim();
+const whereItRan = async (sandbox: Sandbox) => (await collect(sandbox, shellJob('cat /etc/hostname'))).stdout.trim();
 
 describe('a pool of containers', () => {
   it('has one that builds and one that runs from the start, and gives one in no time', async () => {
@@ -70,10 +86,14 @@ describe('a pool of containers', () => {
     const waiting = await running();
     const id = await whereItRan(sandbox);
     expect(waiting.some((each) => each.startsWith(id))).toBe(true);
-    await eventually('another is made in its place', async () => {
-      const now = await running();
-      return now.length === 2 && now.every((each) => !each.startsWith(id));
-    }, PATIENT);
+    await eventually(
+      'another is made in its place',
+      async () => {
+        const now = await running();
+        return now.length === 2 && now.every((each) => !each.startsWith(id));
+      },
+      PATIENT,
+    );
   });
 
   it('never gives one twice, however many ask', async () => {
@@ -121,8 +141,16 @@ describe('a pool of containers', () => {
     await sleep(READY_MS);
     const before = await running();
     expect(pool.lease(specs.build, ids.run)).toBeUndefined();
-    await eventually('two others are made', async () => (await running()).filter((id) => !before.includes(id)).length === 2, PATIENT);
-    await eventually('one is thrown away', async () => (await running()).filter((id) => before.includes(id)).length === 1, PATIENT);
+    await eventually(
+      'two others are made',
+      async () => (await running()).filter((id) => !before.includes(id)).length === 2,
+      PATIENT,
+    );
+    await eventually(
+      'one is thrown away',
+      async () => (await running()).filter((id) => before.includes(id)).length === 1,
+      PATIENT,
+    );
   });
 });
 
@@ -130,10 +158,13 @@ describe('a container that waits', () => {
   const harms: [string, (id: string) => Promise<unknown>][] = [
     ['was killed', (id) => docker.getContainer(id).kill()],
     ['was removed', (id) => docker.getContainer(id).remove({ force: true })],
-    ['was told something by somebody else', async (id) => {
-      const stream = (await docker.getContainer(id).attach({ stream: true, hijack: true, stdin: true })) as Duplex;
-      stream.end('nonsense', () => setTimeout(() => stream.destroy(), 500).unref());
-    }],
+    [
+      'was told something by somebody else',
+      async (id) => {
+        const stream = (await docker.getContainer(id).attach({ stream: true, hijack: true, stdin: true })) as Duplex;
+        stream.end('nonsense', () => setTimeout(() => stream.destroy(), 500).unref());
+      },
+    ],
   ];
   it.each(harms)('and %s is not given out', async (_, harm) => {
     const sandbox = newSandbox();
@@ -141,27 +172,40 @@ describe('a container that waits', () => {
     await sleep(READY_MS);
     const before = await running();
     await Promise.all(before.map(harm));
-    await eventually('those that waited are gone', async () => (await running()).every((id) => !before.includes(id)), PATIENT);
+    await eventually(
+      'those that waited are gone',
+      async () => (await running()).every((id) => !before.includes(id)),
+      PATIENT,
+    );
     const id = await whereItRan(sandbox);
     expect(before.some((each) => each.startsWith(id))).toBe(false);
   });
 
   const touches: [string, (id: string) => Promise<unknown>][] = [
     ['was paused', (id) => docker.getContainer(id).pause()],
-    ['was entered', async (id) => {
-      // It waits as long as its stdin is open.
-      const exec = await docker.getContainer(id).exec({ Cmd: ['/usr/libexec/code-widgets/launcher'], AttachStdin: true });
-      const stream = await exec.start({ hijack: true, stdin: true });
-      stream.resume();
-      setTimeout(() => stream.destroy(), 2000);
-    }],
+    [
+      'was entered',
+      async (id) => {
+        // It waits as long as its stdin is open.
+        const exec = await docker
+          .getContainer(id)
+          .exec({ Cmd: ['/usr/libexec/code-widgets/launcher'], AttachStdin: true });
+        const stream = await exec.start({ hijack: true, stdin: true });
+        stream.resume();
+        setTimeout(() => stream.destroy(), 2000);
+      },
+    ],
   ];
   it.each(touches)('and %s is thrown away at the next look', async (_, touch) => {
     newPool({ reviewMs: 200 });
     await untilWaiting(2);
     const before = await running();
     await touch(before[0] as string);
-    await eventually('it is thrown away', async () => (await containers()).every(({ Id }) => Id !== before[0]), PATIENT);
+    await eventually(
+      'it is thrown away',
+      async () => (await containers()).every(({ Id }) => Id !== before[0]),
+      PATIENT,
+    );
     await untilWaiting(2);
     expect(await running()).toContain(before[1]);
   });
@@ -170,10 +214,14 @@ describe('a container that waits', () => {
     const { build, run } = profiles;
     const other = (name: string) => runtime.imageId(name === build.image ? run.image : build.image);
     newPool({ reviewMs: 200, known: new Images({ imageId: other }) });
-    const before = await eventually('a container waits', async () => {
-      const now = await running();
-      return now.length > 0 && now;
-    }, PATIENT);
+    const before = await eventually(
+      'a container waits',
+      async () => {
+        const now = await running();
+        return now.length > 0 && now;
+      },
+      PATIENT,
+    );
     await eventually('it is thrown away', async () => !(await running()).some((id) => before.includes(id)), PATIENT);
   });
 
@@ -181,10 +229,14 @@ describe('a container that waits', () => {
     newPool({ waitMs: 1500, reviewMs: 200 });
     await untilWaiting(2);
     const before = await running();
-    await eventually('others are made in their place', async () => {
-      const now = await running();
-      return now.length === 2 && before.every((id) => !now.includes(id));
-    }, PATIENT);
+    await eventually(
+      'others are made in their place',
+      async () => {
+        const now = await running();
+        return now.length === 2 && before.every((id) => !now.includes(id));
+      },
+      PATIENT,
+    );
   });
 
   it('ends when its worker does, even if it cannot tell', async () => {
@@ -193,7 +245,11 @@ describe('a container that waits', () => {
     await sleep(READY_MS);
     const [build, run] = [lease(pool, specs.build), lease(pool, specs.run)];
     for (const each of [build, run]) each?.stream.destroy();
-    await eventually('both have ended', async () => (await containers()).filter(({ State }) => State === 'exited').length === 2, PATIENT);
+    await eventually(
+      'both have ended',
+      async () => (await containers()).filter(({ State }) => State === 'exited').length === 2,
+      PATIENT,
+    );
     for (const each of [build, run]) each?.discard();
   });
 });

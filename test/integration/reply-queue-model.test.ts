@@ -14,7 +14,19 @@ import { appWith, closeApps, post } from '../../apps/widget/test/app-with.js';
 import { replyPublishers, type ReplyPublishers } from '../../packages/broker/src/reply-publisher.js';
 import { connectTestBroker, connectTo, type TestBroker } from '../helpers/broker.js';
 import {
-  answerOf, begin, canJudge, checkImpossible, explain, impossibleRead, polled, received, said, textOf, type Answer, type Shown, type Task,
+  answerOf,
+  begin,
+  canJudge,
+  checkImpossible,
+  explain,
+  impossibleRead,
+  polled,
+  received,
+  said,
+  textOf,
+  type Answer,
+  type Shown,
+  type Task,
 } from './reply-queue-model.js';
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 120);
@@ -77,7 +89,11 @@ afterAll(async () => {
 /** The notice of a restart is the one item on stderr. */
 function shownBy(status: number, { output, completed, status: exit }: CheckOutputAnswer): Answer {
   if (status !== 200) return status;
-  return { output: output.map((item) => (item.msg.type === 'stderr' ? 'restart' : textOf(item))), completed, status: exit };
+  return {
+    output: output.map((item) => (item.msg.type === 'stderr' ? 'restart' : textOf(item))),
+    completed,
+    status: exit,
+  };
 }
 
 const readOf = ({ client }: Task) => (client.sendsRead ? client.received : undefined);
@@ -88,7 +104,9 @@ function outputs(task: Task, counts: readonly number[]): ReplyMessage[] {
   let next = (sent.get(attempt)?.length ?? 0) + 1;
   return counts.map((count) => {
     const first = next;
-    const items = Array.from({ length: count }, () => ({ msg: { type: 'stdout' as const, data: `${attempt}:${next++}` } }));
+    const items = Array.from({ length: count }, () => ({
+      msg: { type: 'stdout' as const, data: `${attempt}:${next++}` },
+    }));
     return { version: 1, kind: 'output', attempt, first, items };
   });
 }
@@ -182,9 +200,18 @@ const several = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => Array.from({ 
 const commands = fc.commands(
   [
     ...several(4, counts(1).map(publishes)),
-    ...several(5, fc.tuple(fc.nat(1), fc.boolean()).map((each) => polls(...each))),
-    ...several(2, fc.tuple(fc.nat(1), fc.nat(2)).map((each) => pollsImpossibly(...each))),
-    ...several(2, fc.tuple(counts(0), fc.boolean()).map((each) => pollsAtOnce(...each))),
+    ...several(
+      5,
+      fc.tuple(fc.nat(1), fc.boolean()).map((each) => polls(...each)),
+    ),
+    ...several(
+      2,
+      fc.tuple(fc.nat(1), fc.nat(2)).map((each) => pollsImpossibly(...each)),
+    ),
+    ...several(
+      2,
+      fc.tuple(counts(0), fc.boolean()).map((each) => pollsAtOnce(...each)),
+    ),
     ...several(2, fc.constant(loses)),
     fc.constant(publishesUnreadable),
     fc.tuple(fc.constantFrom('SUCCESS', 'SUCCESS', 'FAILURE'), fc.nat(255)).map((each) => ends(...each)),
@@ -193,15 +220,19 @@ const commands = fc.commands(
   { maxCommands: 40, size: '+1' },
 );
 
-it('shows a client each attempt whole and once, and one end', async () => {
-  const property = fc.asyncProperty(fc.boolean(), commands, async (sendsRead, each) => {
-    const identifier = uuid();
-    const real = await open(identifier);
-    const setup = { model: { task: newTask(sendsRead) }, real };
-    await fc.asyncModelRun(() => setup, each).finally(() => real.remove());
-  });
-  await fc.assert(property, { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) });
-}, 60_000 + RUNS * RUN_MS);
+it(
+  'shows a client each attempt whole and once, and one end',
+  async () => {
+    const property = fc.asyncProperty(fc.boolean(), commands, async (sendsRead, each) => {
+      const identifier = uuid();
+      const real = await open(identifier);
+      const setup = { model: { task: newTask(sendsRead) }, real };
+      await fc.asyncModelRun(() => setup, each).finally(() => real.remove());
+    });
+    await fc.assert(property, { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) });
+  },
+  60_000 + RUNS * RUN_MS,
+);
 
 function newTask(sendsRead: boolean): Task {
   const client = { sendsRead, attempt: 1, items: 0, received: 0 };

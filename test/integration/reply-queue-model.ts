@@ -70,9 +70,13 @@ export const impossibleRead = ({ attempt, sent }: Task): number => [...sent.valu
  * has begun and nothing is left of the one that was shown last: then any `read` may be right.
  */
 export const canJudge = (task: Task): boolean =>
-  task.polled.attempt === shownAttempt(task) || task.polled.confirmed < (task.sent.get(task.polled.attempt)?.length ?? 0);
+  task.polled.attempt === shownAttempt(task) ||
+  task.polled.confirmed < (task.sent.get(task.polled.attempt)?.length ?? 0);
 
-/** Fails unless a poll with an impossible `read` shows all items but some that were confirmed, and perhaps the notice before them. */
+/**
+ * Fails unless a poll with an impossible `read` shows all items but some that were confirmed, and perhaps the
+ * notice before them.
+ */
 export function checkImpossible(task: Task, answer: Answer): void {
   if (task.isGone || task.end?.state === 'FAILURE') return expect(possibleAnswers(task)).toContainEqual(answer);
   const attempt = shownAttempt(task);
@@ -124,7 +128,10 @@ export function explain(
   words: readonly ReplyMessage[],
   take: (task: Task, shown: Shown) => Task,
 ): Task {
-  for (const [one, other] of [[left, right], [right, left]] as const) {
+  for (const [one, other] of [
+    [left, right],
+    [right, left],
+  ] as const) {
     for (let before = 0; before <= words.length; before++) {
       for (let between = before; between <= words.length; between++) {
         const first = words.slice(0, before).reduce(said, task);
@@ -139,9 +146,12 @@ export function explain(
       }
     }
   }
-  throw new Error(`two polls at once: ${JSON.stringify([left, right])}; before them: ${JSON.stringify(possibleAnswers(task))}`);
+  throw new Error(
+    `two polls at once: ${JSON.stringify([left, right])}; before them: ${JSON.stringify(possibleAnswers(task))}`,
+  );
 }
 
 const NOTHING: Shown = { output: [], completed: false, status: 0 };
 const shownIn = (answer: Answer): Shown => (typeof answer === 'number' ? NOTHING : answer);
-const isPossible = (task: Task, answer: Answer) => possibleAnswers(task).some((each) => JSON.stringify(each) === JSON.stringify(answer));
+const isPossible = (task: Task, answer: Answer) =>
+  possibleAnswers(task).some((each) => JSON.stringify(each) === JSON.stringify(answer));

@@ -48,10 +48,18 @@ describe('a poll of the reply queue', () => {
     const reader = createReplyReader(broker);
 
     const seen = await reader.poll(identifier, peek);
-    expect(seen.map((message) => (message as OutputMessage).first)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
-    await reader.poll(identifier, (messages) => ({ remove: [0, 1], append: output(51, 'appended\n'), result: messages }));
+    expect(seen.map((message) => (message as OutputMessage).first)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i + 1),
+    );
+    await reader.poll(identifier, (messages) => ({
+      remove: [0, 1],
+      append: output(51, 'appended\n'),
+      result: messages,
+    }));
     const left = await reader.poll(identifier, peek);
-    expect(left.map((message) => (message as OutputMessage).first)).toEqual(Array.from({ length: 49 }, (_, i) => i + 3));
+    expect(left.map((message) => (message as OutputMessage).first)).toEqual(
+      Array.from({ length: 49 }, (_, i) => i + 3),
+    );
     await removeQueue();
   });
 
@@ -62,7 +70,9 @@ describe('a poll of the reply queue', () => {
     const readers = [createReplyReader(broker), createReplyReader(other)];
 
     const counts = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => (readers[i % 2] as (typeof readers)[0]).poll(identifier, (m) => ({ remove: [], result: m.length }))),
+      Array.from({ length: 8 }, (_, i) =>
+        (readers[i % 2] as (typeof readers)[0]).poll(identifier, (m) => ({ remove: [], result: m.length })),
+      ),
     );
     expect(counts).toEqual(Array(8).fill(20));
     await other.close();
@@ -132,7 +142,15 @@ describe('a poll of the reply queue', () => {
 
   describe('that may wait', () => {
     const { signal } = new AbortController();
-    const end: ReplyMessage = { version: 1, kind: 'final', attempt: 1, items: 1, state: 'SUCCESS', status: 0, workMs: 1 };
+    const end: ReplyMessage = {
+      version: 1,
+      kind: 'final',
+      attempt: 1,
+      items: 1,
+      state: 'SUCCESS',
+      status: 0,
+      workMs: 1,
+    };
 
     it('is answered when something comes, with the end that comes right behind it', async () => {
       await openQueue();
@@ -176,7 +194,11 @@ describe('a poll of the reply queue', () => {
       for (const first of [1, 2]) await publish(output(first, 'had\n'));
       const newer = (messages: Reply[]) => {
         const firsts = messages.map((message) => (message as OutputMessage).first);
-        return { remove: firsts.flatMap((first, i) => (first === 1 ? [i] : [])), isEmpty: !firsts.includes(3), result: firsts };
+        return {
+          remove: firsts.flatMap((first, i) => (first === 1 ? [i] : [])),
+          isEmpty: !firsts.includes(3),
+          result: firsts,
+        };
       };
       const polled = createReplyReader(broker).poll(identifier, newer, { ms: 10_000, signal });
       await sleep(200);
@@ -189,7 +211,11 @@ describe('a poll of the reply queue', () => {
     it('takes nothing once its client has gone', async () => {
       await openQueue();
       const gone = new AbortController();
-      const drain = (messages: Reply[]) => ({ remove: messages.map((_, i) => i), isEmpty: messages.length === 0, result: messages.length });
+      const drain = (messages: Reply[]) => ({
+        remove: messages.map((_, i) => i),
+        isEmpty: messages.length === 0,
+        result: messages.length,
+      });
       const polled = createReplyReader(broker).poll(identifier, drain, { ms: 60_000, signal: gone.signal });
       await sleep(200);
       gone.abort();

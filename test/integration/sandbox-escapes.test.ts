@@ -51,9 +51,27 @@ describe('starting another process by the C library ends the program with words 
     );
   });
 
-  it.each(['fork', 'vfork', 'clone', 'system', 'popen', 'posix_spawn', 'posix_spawnp', 'execve', 'execv', 'execvp', 'execl',
-    'execlp', 'execveat', 'fexecve'])('%s', async (what) => {
-    expect(await run(program, [what])).toMatchObject({ status: 1, stdout: 'buffered\n', stderr: `${what} not allowed\n` });
+  it.each([
+    'fork',
+    'vfork',
+    'clone',
+    'system',
+    'popen',
+    'posix_spawn',
+    'posix_spawnp',
+    'execve',
+    'execv',
+    'execvp',
+    'execl',
+    'execlp',
+    'execveat',
+    'fexecve',
+  ])('%s', async (what) => {
+    expect(await run(program, [what])).toMatchObject({
+      status: 1,
+      stdout: 'buffered\n',
+      stderr: `${what} not allowed\n`,
+    });
   });
 
   it('from Ada', async () => {
@@ -112,10 +130,15 @@ describe('the kernel refuses what goes around the C library', () => {
          TRY(kill, 1L, 9L); TRY(open_by_handle_at, 0L); TRY(reboot, 0L); TRY(syslog, 3L, arguments, 8L);
        }`,
     );
-    answers = new Map(stdout.trim().split('\n').map((line) => {
-      const at = line.lastIndexOf(' ');
-      return [line.slice(0, at), line.slice(at + 1)];
-    }));
+    answers = new Map(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => {
+          const at = line.lastIndexOf(' ');
+          return [line.slice(0, at), line.slice(at + 1)];
+        }),
+    );
   });
 
   it('in every case that is tried', () => {
@@ -157,15 +180,21 @@ describe('the kernel refuses what goes around the C library', () => {
 });
 
 describe('a process in the container', () => {
-  const wanted = /^(Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters):[ \t]*(.*?)[ \t]*$/gm;
-  const read = (text: string) => Object.fromEntries([...text.matchAll(wanted)].map(([, name = '', value = '']) => [name, value]));
+  const wanted =
+    /^(Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters):[ \t]*(.*?)[ \t]*$/gm;
+  const read = (text: string) =>
+    Object.fromEntries([...text.matchAll(wanted)].map(([, name = '', value = '']) => [name, value]));
   const none = '0000000000000000';
   const shown = gvisor ? {} : { CapAmb: none, NoNewPrivs: '1' };
   const bare = { Groups: '', CapInh: none, CapPrm: none, CapEff: none, Seccomp: '2', ...shown };
 
   it('has no capability and no way to get one, as a builder', async () => {
     const { stdout } = await shell('cat /proc/self/status');
-    expect(read(stdout)).toMatchObject({ ...bare, Uid: '10001\t10001\t10001\t10001', Gid: '10001\t10001\t10001\t10001' });
+    expect(read(stdout)).toMatchObject({
+      ...bare,
+      Uid: '10001\t10001\t10001\t10001',
+      Gid: '10001\t10001\t10001\t10001',
+    });
   });
 
   it('has no capability and no way to get one, as a program', async () => {
@@ -174,7 +203,11 @@ describe('a process in the container', () => {
       `#include <stdio.h>
        int main(void) { FILE *f = fopen("/proc/self/status", "r"); for (int c; (c = getc(f)) != EOF;) putchar(c); }`,
     );
-    expect(read(end.stdout)).toMatchObject({ ...bare, Uid: expect.stringMatching(/^([2-5]\d{4})(\t\1){3}$/), ...(!gvisor && { Seccomp_filters: '4' }) });
+    expect(read(end.stdout)).toMatchObject({
+      ...bare,
+      Uid: expect.stringMatching(/^([2-5]\d{4})(\t\1){3}$/),
+      ...(!gvisor && { Seccomp_filters: '4' }),
+    });
   });
 
   it('sees no descriptor or memory of the launcher, nor anything to write outside of its workspace', async () => {
@@ -194,7 +227,9 @@ describe('a process in the container', () => {
   });
 
   it("sees of the launcher's environment what the image has, at most", async () => {
-    const { stdout, stderr } = await shell("tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1 | sort | tr '\\n' ' '; cat /proc/1/environ");
+    const { stdout, stderr } = await shell(
+      "tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1 | sort | tr '\\n' ' '; cat /proc/1/environ",
+    );
     if (gvisor) expect(stdout).toMatch(/^HOME HOSTNAME PATH /);
     else expect(stderr).toContain('denied');
   });

@@ -105,7 +105,11 @@ describe('the executable that a build hands back', () => {
 
 describe('the files of a build', () => {
   it('may be named like an option', async () => {
-    const files = [{ basename: '-o', contents: 'a' }, { basename: '--help', contents: 'b' }, { basename: 'é ü', contents: 'c' }];
+    const files = [
+      { basename: '-o', contents: 'a' },
+      { basename: '--help', contents: 'b' },
+      { basename: 'é ü', contents: 'c' },
+    ];
     const argv = ['sh', '-c', 'pwd; cat -- -o --help "é ü"; ls | wc -l'];
     const end = await collect(sandbox, { profile: profiles.build, argv, files });
     expect(end.stdout).toBe('/workspace/sessions\nabc3\n');
@@ -118,6 +122,9 @@ describe('the files of a build', () => {
     const files = Array.from({ length: count }, (_, i) => ({ basename: `a${i}`, contents: 'x'.repeat(50_000) }));
     const line = 'head -c 200M /dev/zero > b; stat -c %s b';
     const end = await collect(sandbox, { profile: profiles.build, argv: ['sh', '-c', line], files });
-    expect(end).toMatchObject({ stdout: `${profiles.build.writableBytes}\n`, stderr: expect.stringContaining('No space left') });
+    expect(end).toMatchObject({
+      stdout: `${profiles.build.writableBytes}\n`,
+      stderr: expect.stringContaining('No space left'),
+    });
   });
 });

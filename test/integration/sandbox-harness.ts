@@ -14,7 +14,16 @@ import { NAMESPACE_LABEL, type Confining } from '../../packages/sandbox/src/cont
 import { engineOptions } from '../../packages/sandbox/src/docker-runtime.js';
 import { isGvisor } from '../../packages/sandbox/src/gvisor.js';
 import type { SourceFile } from '../../packages/sandbox/src/job.js';
-import { createSandbox, type BytePieces, type ExecuteOptions, type Job, type JobResult, type Profile, type Sandbox, type SandboxOptions } from '../../packages/sandbox/src/sandbox.js';
+import {
+  createSandbox,
+  type BytePieces,
+  type ExecuteOptions,
+  type Job,
+  type JobResult,
+  type Profile,
+  type Sandbox,
+  type SandboxOptions,
+} from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
 import { httpProxy, type Call } from '../helpers/http-proxy.js';
 
@@ -38,7 +47,11 @@ export function profilesFor(SANDBOX_IMAGE: string): Readonly<Record<StepKind, Pr
 }
 export const profiles = profilesFor(buildImage);
 
-export function createTestSandbox(engine: { dockerHost?: string } = address, under = runtime, more: Partial<SandboxOptions> = {}): Sandbox {
+export function createTestSandbox(
+  engine: { dockerHost?: string } = address,
+  under = runtime,
+  more: Partial<SandboxOptions> = {},
+): Sandbox {
   return createSandbox({
     ...engine,
     profiles: Object.values(profiles),
@@ -59,7 +72,10 @@ export const sandbox = createTestSandbox();
 export async function recordCalls(use: (engine: { dockerHost: string }) => Promise<unknown>): Promise<Call[]> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'record'}-`));
   const calls: Call[] = [];
-  const recorder = await httpProxy(() => [engineOptions(address)], { socketPath: join(folder, 'engine.sock'), onCall: (call) => calls.push(call) });
+  const recorder = await httpProxy(() => [engineOptions(address)], {
+    socketPath: join(folder, 'engine.sock'),
+    onCall: (call) => calls.push(call),
+  });
   try {
     await use({ dockerHost: recorder.address });
     return calls;
@@ -86,7 +102,11 @@ export async function movingName(): Promise<MovingName> {
   const repo = `${namespace}-moving`;
   const moveTo = async (image: string) => void (await docker.getImage(`${repo}:${image}`).tag({ repo, tag: 'moving' }));
   const remove = async () => {
-    for (const tag of ['moving', 'old', 'new']) await docker.getImage(`${repo}:${tag}`).remove({ force: true }).catch(() => undefined);
+    for (const tag of ['moving', 'old', 'new'])
+      await docker
+        .getImage(`${repo}:${tag}`)
+        .remove({ force: true })
+        .catch(() => undefined);
   };
   try {
     for (const image of ['old', 'new']) await makeImage(repo, image);
@@ -101,7 +121,11 @@ export async function movingName(): Promise<MovingName> {
 /** The image that builds, with its own tag in /image. */
 async function makeImage(repo: string, tag: string): Promise<void> {
   const Entrypoint = ['/bin/sh', '-c', `echo ${tag} >/image`];
-  const container = await docker.createContainer({ Image: buildImage, Entrypoint, Labels: { [NAMESPACE_LABEL]: namespace } });
+  const container = await docker.createContainer({
+    Image: buildImage,
+    Entrypoint,
+    Labels: { [NAMESPACE_LABEL]: namespace },
+  });
   try {
     await container.start();
     const { StatusCode } = (await container.wait()) as { StatusCode: number };
@@ -134,7 +158,11 @@ export async function collect(
   return { ...end, stdout: text('stdout'), stderr: text('stderr') };
 }
 
-const LANGUAGES = new Map([['adb', 'Ada'], ['c', 'c'], ['cpp', 'c++']]);
+const LANGUAGES = new Map([
+  ['adb', 'Ada'],
+  ['c', 'c'],
+  ['cpp', 'c++'],
+]);
 
 function withProject(main: SourceFile): SourceFile[] {
   const language = LANGUAGES.get(main.basename.split('.')[1] ?? '') ?? 'Ada';

@@ -17,9 +17,21 @@ type Change = HostConfig & { NetworkDisabled?: boolean };
 /** What an engine might leave out, and what is said then. */
 const LEFT_OUT: [name: string, change: Change, said: RegExp][] = [
   ['the read-only root', { ReadonlyRootfs: false }, /root file system can be written/],
-  ['the seccomp profile', { SecurityOpt: [...SecurityOpt, 'seccomp=unconfined'] }, /A command can (use io_uring|make a namespace)/],
-  ['the size of the tmpfs', { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev' } }, /What a command writes is not limited/],
-  ['that nothing else can be written to', { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev,size=64m', '/srv': 'rw,uid=10001' } }, /beside its workspace/],
+  [
+    'the seccomp profile',
+    { SecurityOpt: [...SecurityOpt, 'seccomp=unconfined'] },
+    /A command can (use io_uring|make a namespace)/,
+  ],
+  [
+    'the size of the tmpfs',
+    { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev' } },
+    /What a command writes is not limited/,
+  ],
+  [
+    'that nothing else can be written to',
+    { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev,size=64m', '/srv': 'rw,uid=10001' } },
+    /beside its workspace/,
+  ],
   ['the ulimits', { Ulimits: [] }, /Open files or core dumps/],
 ];
 /** The host's, which nobody sees from inside gVisor. */
@@ -33,11 +45,16 @@ const LEFT_OUT_BY_HOST: typeof LEFT_OUT = [
 /** gVisor counts processes itself, by a ulimit. */
 const LEFT_OUT_OF_GVISOR: typeof LEFT_OUT = [['the process limit', { Ulimits: [] }, /Processes are not limited/]];
 
-/** An engine that does not do all that it is asked for: it creates each container with the options that `change` returns. */
+/**
+ * An engine that does not do all that it is asked for: it creates each container with the options that
+ * `change` returns.
+ */
 const engineWith = (change: (options: ContainerCreateOptions) => ContainerCreateOptions) =>
   httpProxy(() => [engineOptions(address)], {
     rewrite: (path, body) =>
-      /\/containers\/create\b/.test(path) ? JSON.stringify(change(JSON.parse(body.toString()) as ContainerCreateOptions)) : undefined,
+      /\/containers\/create\b/.test(path)
+        ? JSON.stringify(change(JSON.parse(body.toString()) as ContainerCreateOptions))
+        : undefined,
   });
 
 describe('the look that a worker takes into its sandbox', () => {
@@ -45,21 +62,24 @@ describe('the look that a worker takes into its sandbox', () => {
     expect(await sandbox.inspect()).toEqual([]);
   });
 
-  it.each([...LEFT_OUT, ...(gvisor ? LEFT_OUT_OF_GVISOR : LEFT_OUT_BY_HOST)])('sees that an engine leaves out %s', async (_, { NetworkDisabled, ...change }, said) => {
-    const proxy = await engineWith((options) => ({
-      ...options,
-      ...(NetworkDisabled !== undefined && { NetworkDisabled }),
-      HostConfig: { ...options.HostConfig, ...change },
-    }));
-    const weak = createTestSandbox({ dockerHost: proxy.address });
-    try {
-      const faults = await weak.inspect();
-      expect(faults.filter((fault) => said.test(fault)).length).toBeGreaterThan(0);
-    } finally {
-      await weak.close();
-      proxy.close();
-    }
-  });
+  it.each([...LEFT_OUT, ...(gvisor ? LEFT_OUT_OF_GVISOR : LEFT_OUT_BY_HOST)])(
+    'sees that an engine leaves out %s',
+    async (_, { NetworkDisabled, ...change }, said) => {
+      const proxy = await engineWith((options) => ({
+        ...options,
+        ...(NetworkDisabled !== undefined && { NetworkDisabled }),
+        HostConfig: { ...options.HostConfig, ...change },
+      }));
+      const weak = createTestSandbox({ dockerHost: proxy.address });
+      try {
+        const faults = await weak.inspect();
+        expect(faults.filter((fault) => said.test(fault)).length).toBeGreaterThan(0);
+      } finally {
+        await weak.close();
+        proxy.close();
+      }
+    },
+  );
 
   it('keeps a worker from serving, and its log says why', async () => {
     const proxy = await engineWith((options) => ({

@@ -19,7 +19,9 @@ afterAll(async () => {
 describe('a worker that is gone', () => {
   it('takes its containers with it, and nothing is left once the engine is back', async () => {
     const { socketPath, host, port } = engineOptions(address);
-    const proxy = await tcpProxy(socketPath === undefined ? { host: String(host), port: Number(port) } : { path: socketPath });
+    const proxy = await tcpProxy(
+      socketPath === undefined ? { host: String(host), port: Number(port) } : { path: socketPath },
+    );
     const proxied = createTestSandbox({ dockerHost: `tcp://127.0.0.1:${proxy.port}` });
     const prove = (script: string, onOutput = (): void => undefined) =>
       collect(proxied, shellJob(script, undefined, profiles.prove), { onOutput });
@@ -28,7 +30,10 @@ describe('a worker that is gone', () => {
     await expect(step).rejects.toThrow(SandboxUnavailable);
 
     const states = async () => (await containers()).map(({ State }) => State);
-    await eventually('no container runs', async () => !(await states()).includes('running'), { limitMs: 5_000, everyMs: 100 });
+    await eventually('no container runs', async () => !(await states()).includes('running'), {
+      limitMs: 5_000,
+      everyMs: 100,
+    });
     expect(await states()).toEqual(['exited', 'exited']);
     expect(await sandbox.removeLeftovers()).toBe(0); // their worker might still want to look at them
     const left = await containers();

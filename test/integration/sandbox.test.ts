@@ -2,7 +2,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SandboxUnavailable } from '../../packages/sandbox/src/sandbox.js';
 import { eventually } from '../helpers/eventually.js';
-import { build, buildAndRun, collect, containers, docker, profiles, run, sandbox, shell, shellJob, type Program } from './sandbox-harness.js';
+import {
+  build,
+  buildAndRun,
+  collect,
+  containers,
+  docker,
+  profiles,
+  run,
+  sandbox,
+  shell,
+  shellJob,
+  type Program,
+} from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
 
@@ -25,7 +37,12 @@ describe('a program says hello', () => {
 describe('a build that fails', () => {
   it('has its messages, its status and no executable', async () => {
     const files = [{ basename: 'main.c', contents: 'int main(' }];
-    const end = await collect(sandbox, { profile: profiles.build, argv: ['gcc', 'main.c', '-o', 'main'], files, copyOut: 'main' });
+    const end = await collect(sandbox, {
+      profile: profiles.build,
+      argv: ['gcc', 'main.c', '-o', 'main'],
+      files,
+      copyOut: 'main',
+    });
     expect(end.status).toBe(1);
     expect(end.stderr).toContain('main.c:1');
     expect(end.copiedOut).toBeUndefined();
@@ -124,7 +141,10 @@ describe('what a program does is seen', () => {
 
   it('in an environment that has nothing of the image or the worker', async () => {
     const { stdout } = await run(program, ['env']);
-    const names = stdout.trim().split('\n').map((line) => line.split('=')[0]);
+    const names = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=')[0]);
     expect(names.sort()).toEqual(['HOME', 'LANG', 'LD_PRELOAD', 'PATH', 'TMPDIR']);
   });
 
@@ -136,7 +156,11 @@ describe('what a program does is seen', () => {
 
   it("and is the service's trouble when its container is killed from outside", async () => {
     const kill = async () => {
-      for (const { Id } of await containers()) await docker.getContainer(Id).kill().catch(() => undefined);
+      for (const { Id } of await containers())
+        await docker
+          .getContainer(Id)
+          .kill()
+          .catch(() => undefined);
     };
     let killing: Promise<void> | undefined;
     const onOutput = () => {
@@ -154,7 +178,9 @@ describe('a container whose step is over', () => {
   async function statesAfter(script: string) {
     await eventually('no container is left', noneIsLeft);
     const other = shell('sleep 4');
-    await eventually('the other container runs', async () => (await containers()).some(({ State }) => State === 'running'));
+    await eventually('the other container runs', async () =>
+      (await containers()).some(({ State }) => State === 'running'),
+    );
     const [otherOne] = await containers();
     expect(await shell(script)).toMatchObject({ status: 0 });
     const own = (await containers()).find(({ Id }) => Id !== otherOne?.Id);

@@ -1,11 +1,33 @@
-/** The socket proxy lets a worker make the containers of its runtime, exactly as the sandbox package makes them, and no others. */
+/**
+ * The socket proxy lets a worker make the containers of its runtime, exactly as the sandbox package makes
+ * them, and no others.
+ */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { environment } from '../helpers/environment.js';
-import { buildSocketProxy, removeSocketProxyImage, startSocketProxy, type SocketProxy } from '../helpers/socket-proxy.js';
-import { collect, containers, createTestSandbox, gvisor, namespace, profiles, recordCalls, runJob, shellJob } from './sandbox-harness.js';
+import {
+  buildSocketProxy,
+  removeSocketProxyImage,
+  startSocketProxy,
+  type SocketProxy,
+} from '../helpers/socket-proxy.js';
+import {
+  collect,
+  containers,
+  createTestSandbox,
+  gvisor,
+  namespace,
+  profiles,
+  recordCalls,
+  runJob,
+  shellJob,
+} from './sandbox-harness.js';
 
-type Host = Record<string, unknown> & { SecurityOpt: string[]; Tmpfs: Record<string, string>; Ulimits: { Name: string }[] };
+type Host = Record<string, unknown> & {
+  SecurityOpt: string[];
+  Tmpfs: Record<string, string>;
+  Ulimits: { Name: string }[];
+};
 type Body = Record<string, unknown> & { HostConfig: Host; Labels: Record<string, string> };
 type Change = (body: Body) => Body;
 
@@ -36,7 +58,11 @@ afterAll(async () => {
 async function asSentUnder(runtime: Runtime): Promise<Body[]> {
   const calls = await recordCalls(async (engine) => {
     const sandbox = createTestSandbox(engine, runtime);
-    const jobs = [shellJob('true'), runJob({ executable: [Buffer.from('no program')], files: [] }), shellJob('true', undefined, profiles.prove)];
+    const jobs = [
+      shellJob('true'),
+      runJob({ executable: [Buffer.from('no program')], files: [] }),
+      shellJob('true', undefined, profiles.prove),
+    ];
     for (const job of jobs) await collect(sandbox, job).catch(() => undefined);
     await sandbox.close();
   });
@@ -50,12 +76,27 @@ const createAt = (proxy: SocketProxy, body: string, path = PATH) => proxy.ask({ 
 const create = (runtime: Runtime, body: Body) => createAt(proxies[runtime], JSON.stringify(body));
 const remove = (proxy: SocketProxy) => proxy.ask({ method: 'DELETE', path: `/containers/${NAME}?force=true` });
 
-const inHost = (more: Record<string, unknown>) => (body: Body) => ({ ...body, HostConfig: { ...body.HostConfig, ...more } });
+const inHost = (more: Record<string, unknown>) => (body: Body) => ({
+  ...body,
+  HostConfig: { ...body.HostConfig, ...more },
+});
 /** With its key where the package has it, the first. */
-const withRuntime = (name: string) => (body: Body) => ({ ...body, HostConfig: Object.assign({ Runtime: '' }, body.HostConfig, { Runtime: name }) });
-const withSecurity = (change: (all: string[]) => string[]): Change => (body) => inHost({ SecurityOpt: change(body.HostConfig.SecurityOpt) })(body);
-const withTmpfs = (change: (all: Host['Tmpfs']) => Host['Tmpfs']): Change => (body) => inHost({ Tmpfs: change(body.HostConfig.Tmpfs) })(body);
-const withUlimits = (change: (all: Host['Ulimits']) => Host['Ulimits']): Change => (body) => inHost({ Ulimits: change(body.HostConfig.Ulimits) })(body);
+const withRuntime = (name: string) => (body: Body) => ({
+  ...body,
+  HostConfig: Object.assign({ Runtime: '' }, body.HostConfig, { Runtime: name }),
+});
+const withSecurity =
+  (change: (all: string[]) => string[]): Change =>
+  (body) =>
+    inHost({ SecurityOpt: change(body.HostConfig.SecurityOpt) })(body);
+const withTmpfs =
+  (change: (all: Host['Tmpfs']) => Host['Tmpfs']): Change =>
+  (body) =>
+    inHost({ Tmpfs: change(body.HostConfig.Tmpfs) })(body);
+const withUlimits =
+  (change: (all: Host['Ulimits']) => Host['Ulimits']): Change =>
+  (body) =>
+    inHost({ Ulimits: change(body.HostConfig.Ulimits) })(body);
 
 describe.each(RUNTIMES)('of the containers that a worker could ask for, the proxy for runtime "%s"', (runtime) => {
   it.each(KINDS)('makes those of the package: %s', async (kind) => {
@@ -69,7 +110,10 @@ describe.each(RUNTIMES)('of the containers that a worker could ask for, the prox
     ['that mounts it by another key', inHost({ Mounts: [{ Type: 'bind', Source: '/', Target: '/host' }] })],
     ['that mounts it by a key in other letters', inHost({ binds: ['/:/host'] })],
     ['that has the volumes of another', inHost({ VolumesFrom: ['broker'] })],
-    ['that has a device', inHost({ Devices: [{ PathOnHost: '/dev/sda', PathInContainer: '/dev/sda', CgroupPermissions: 'rwm' }] })],
+    [
+      'that has a device',
+      inHost({ Devices: [{ PathOnHost: '/dev/sda', PathInContainer: '/dev/sda', CgroupPermissions: 'rwm' }] }),
+    ],
     ['with the network of the host', inHost({ NetworkMode: 'host' })],
     ['with the processes of the host', inHost({ PidMode: 'host' })],
     ['with the memory of another', inHost({ IpcMode: 'container:broker' })],
@@ -85,7 +129,10 @@ describe.each(RUNTIMES)('of the containers that a worker could ask for, the prox
     ['with set-uid files', withTmpfs((all) => ({ ...all, '/workspace': 'rw,exec,suid,dev,size=1000,nr_inodes=10' }))],
     ['without a limit of open files', withUlimits((all) => all.slice(1))],
     ['without a seccomp profile', inHost({ SecurityOpt: ['no-new-privileges', 'seccomp=unconfined'] })],
-    ['with another seccomp profile', inHost({ SecurityOpt: ['no-new-privileges', 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] })],
+    [
+      'with another seccomp profile',
+      inHost({ SecurityOpt: ['no-new-privileges', 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }),
+    ],
     ['that may gain rights', withSecurity((all) => all.slice(1))],
     ['that is not confined otherwise', withSecurity((all) => [...all, 'apparmor=unconfined'])],
     ['with logs', inHost({ LogConfig: { Type: 'syslog', Config: { 'syslog-address': 'tcp://127.0.0.1:1' } } })],
@@ -118,23 +165,33 @@ describe.each(RUNTIMES)('of the containers that a worker could ask for, the prox
     const chunked = { 'transfer-encoding': 'chunked', 'content-type': 'application/json' };
     expect(await proxies[runtime].ask({ method: 'POST', path: PATH, headers: chunked })).toBe(403);
     // Behind so much white space what follows would not be looked at.
-    expect(await create(`${' '.repeat(100_000)}${JSON.stringify({ Image: environment('RUN_IMAGE'), HostConfig: { Privileged: true } })}`)).toBe(403);
+    expect(
+      await create(
+        `${' '.repeat(100_000)}${JSON.stringify({ Image: environment('RUN_IMAGE'), HostConfig: { Privileged: true } })}`,
+      ),
+    ).toBe(403);
   });
 });
 
 describe('what gVisor takes besides, the proxy', () => {
   const KEEPER = '/workspace/tmp/.gvisor';
-  const withoutKeeper = (all: Host['Tmpfs']) => Object.fromEntries(Object.entries(all).filter(([path]) => path !== KEEPER));
+  const withoutKeeper = (all: Host['Tmpfs']) =>
+    Object.fromEntries(Object.entries(all).filter(([path]) => path !== KEEPER));
   const keptBy = (path: string, options: string) => withTmpfs((all) => ({ ...withoutKeeper(all), [path]: options }));
   const OPTIONS = 'ro,noexec,nosuid,nodev,size=4096';
   const processes = (limit: object) => ({ Name: 'nproc', Soft: 99, Hard: 99, ...limit });
-  const held = (...limits: { Name: string }[]) => withUlimits((all) => [...all.filter(({ Name }) => Name !== 'nproc'), ...limits]);
+  const held = (...limits: { Name: string }[]) =>
+    withUlimits((all) => [...all.filter(({ Name }) => Name !== 'nproc'), ...limits]);
   const profileOf = (runtime: Runtime) => withSecurity(() => asSent(runtime).HostConfig.SecurityOpt);
 
   it.each<[string, Change, Change]>([
     ['its limit of processes', held(), held(processes({}))],
     ['its mount', withTmpfs(withoutKeeper), keptBy(KEEPER, OPTIONS)],
-    ['both', (body) => held()(withTmpfs(withoutKeeper)(body)), (body) => held(processes({}))(keptBy(KEEPER, OPTIONS)(body))],
+    [
+      'both',
+      (body) => held()(withTmpfs(withoutKeeper)(body)),
+      (body) => held(processes({}))(keptBy(KEEPER, OPTIONS)(body)),
+    ],
     ['its seccomp profile', profileOf(''), profileOf('runsc')],
     ['all of it', () => withRuntime('runsc')(asSent('')), () => inHost({ Runtime: undefined })(asSent('runsc'))],
   ])('demands of gVisor, and refuses to others: %s', async (_, taken, given) => {
@@ -162,19 +219,23 @@ describe('what gVisor takes besides, the proxy', () => {
     ['crun', ''],
     ['gVisor', 'runsc'],
     ['io.containerd.runsc.v1', 'runsc'],
-  ] as const)('knows by the name of the runtime, as the package does: %s', async (name, kind) => {
-    const proxy = await startSocketProxy(namespace, name);
-    try {
-      const create = (body: Body) => createAt(proxy, JSON.stringify(body));
-      for (const runtime of RUNTIMES) {
-        // An engine that has no such runtime answers 400 to what came through.
-        expect(runtime === kind ? [201, 400] : [403]).toContain(await create(withRuntime(name)(asSent(runtime))));
-        expect(await create(withRuntime('another')(asSent(runtime)))).toBe(403);
-        expect(await create(asSent(runtime))).toBe(403);
+  ] as const)(
+    'knows by the name of the runtime, as the package does: %s',
+    async (name, kind) => {
+      const proxy = await startSocketProxy(namespace, name);
+      try {
+        const create = (body: Body) => createAt(proxy, JSON.stringify(body));
+        for (const runtime of RUNTIMES) {
+          // An engine that has no such runtime answers 400 to what came through.
+          expect(runtime === kind ? [201, 400] : [403]).toContain(await create(withRuntime(name)(asSent(runtime))));
+          expect(await create(withRuntime('another')(asSent(runtime)))).toBe(403);
+          expect(await create(asSent(runtime))).toBe(403);
+        }
+      } finally {
+        await remove(proxy);
+        await proxy.end();
       }
-    } finally {
-      await remove(proxy);
-      await proxy.end();
-    }
-  }, 30_000);
+    },
+    30_000,
+  );
 });

@@ -4,11 +4,36 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SandboxUnavailable, type Sandbox } from '../../packages/sandbox/src/sandbox.js';
 import { environment } from '../helpers/environment.js';
 import type { Call } from '../helpers/http-proxy.js';
-import { allowedCalls, buildSocketProxy, removeSocketProxyImage, startSocketProxy, type Asked, type SocketProxy } from '../helpers/socket-proxy.js';
-import { buildJob, collect, containers, createTestSandbox, docker, namespace, profiles, recordCalls, runJob, runtime, shellJob } from './sandbox-harness.js';
+import {
+  allowedCalls,
+  buildSocketProxy,
+  removeSocketProxyImage,
+  startSocketProxy,
+  type Asked,
+  type SocketProxy,
+} from '../helpers/socket-proxy.js';
+import {
+  buildJob,
+  collect,
+  containers,
+  createTestSandbox,
+  docker,
+  namespace,
+  profiles,
+  recordCalls,
+  runJob,
+  runtime,
+  shellJob,
+} from './sandbox-harness.js';
 
-const MAIN = { basename: 'main.c', contents: '#include <stdio.h>\nint main(void) { puts("through the door"); return 0; }\n' };
-const PROJECT = { basename: 'main.gpr', contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n' };
+const MAIN = {
+  basename: 'main.c',
+  contents: '#include <stdio.h>\nint main(void) { puts("through the door"); return 0; }\n',
+};
+const PROJECT = {
+  basename: 'main.gpr',
+  contents: 'project Main is\n for Main use ("main.c");\n for Languages use ("c");\nend Main;\n',
+};
 const OTHER_ID = 'f'.repeat(64);
 const OWN_NAME = 'code-widgets-11111111-2222-4333-8444-555555555555';
 
@@ -26,7 +51,10 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 }, 60_000);
 
-/** Everything that the package does: jobs of each profile, one that ends without a status, the container of a dead worker. */
+/**
+ * Everything that the package does: jobs of each profile, one that ends without a status, the container of a
+ * dead worker.
+ */
 async function useAll(sandbox: Sandbox): Promise<void> {
   await sandbox.check();
   expect(await sandbox.inspect()).toEqual([]);
@@ -36,7 +64,9 @@ async function useAll(sandbox: Sandbox): Promise<void> {
   const { stdout } = await collect(sandbox, runJob({ executable, files }));
   expect(stdout).toBe('through the door\n');
 
-  const silent = collect(sandbox, shellJob('echo begun; sleep 20', undefined, profiles.prove), { onOutput: () => void killAll() });
+  const silent = collect(sandbox, shellJob('echo begun; sleep 20', undefined, profiles.prove), {
+    onOutput: () => void killAll(),
+  });
   await expect(silent).rejects.toThrow(SandboxUnavailable);
 
   await sandbox.close();
@@ -51,14 +81,20 @@ async function useAll(sandbox: Sandbox): Promise<void> {
 
 async function killAll(): Promise<void> {
   // One of an earlier step may just be going by itself.
-  for (const { Id } of await containers()) await docker.getContainer(Id).kill().catch(() => undefined);
+  for (const { Id } of await containers())
+    await docker
+      .getContainer(Id)
+      .kill()
+      .catch(() => undefined);
 }
 
 describe('the calls of the sandbox package', () => {
   it('are those that the proxy allows, each of them', () => {
     const rules = allowedCalls();
-    const of = ({ method, path }: Call) => rules.filter((rule) => rule.method === method && rule.matches(path)).map(({ text }) => text);
-    for (const call of calls) expect([call.method, call.path, of(call)]).toEqual([call.method, call.path, [expect.any(String)]]);
+    const of = ({ method, path }: Call) =>
+      rules.filter((rule) => rule.method === method && rule.matches(path)).map(({ text }) => text);
+    for (const call of calls)
+      expect([call.method, call.path, of(call)]).toEqual([call.method, call.path, [expect.any(String)]]);
     expect([...new Set(calls.flatMap(of))].sort()).toEqual(rules.map(({ text }) => text).sort());
     expect(rules).toHaveLength(9);
   });
@@ -73,8 +109,14 @@ describe('the proxy refuses', () => {
     { method: 'GET', path: '/containers/json?all=true' },
     { method: 'GET', path: `/containers/json?filters=${filters('code-widgets.namespace=another')}` },
     { method: 'GET', path: `/containers/json?filters=${filters('code-widgets.namespace')}` },
-    { method: 'GET', path: `/containers/json?all=true&filters={}&filters=${filters(`code-widgets.namespace=${namespace}`)}` },
-    { method: 'GET', path: `/containers/json?all=true&f%69lters={}&filters=${filters(`code-widgets.namespace=${namespace}`)}` },
+    {
+      method: 'GET',
+      path: `/containers/json?all=true&filters={}&filters=${filters(`code-widgets.namespace=${namespace}`)}`,
+    },
+    {
+      method: 'GET',
+      path: `/containers/json?all=true&f%69lters={}&filters=${filters(`code-widgets.namespace=${namespace}`)}`,
+    },
     { method: 'GET', path: '/version' },
     { method: 'GET', path: '/v1.41/_ping' },
     { method: 'GET', path: '/events' },

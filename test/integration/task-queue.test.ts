@@ -48,7 +48,11 @@ async function submit(): Promise<string> {
 }
 
 /** Consumes with `handle`, and resolves the next delivery of `next()`. */
-function consume(handle: (delivery: TaskDelivery) => Promise<TaskOutcome>, concurrency = 1, broker = test.broker): TaskConsumer {
+function consume(
+  handle: (delivery: TaskDelivery) => Promise<TaskOutcome>,
+  concurrency = 1,
+  broker = test.broker,
+): TaskConsumer {
   const consumer = consumeTasks({ broker, concurrency, handle });
   consumers.push(consumer);
   return consumer;
@@ -84,7 +88,9 @@ describe('the task queue', () => {
     const tasks = Array.from({ length: WAITING_TASKS + 10 }, task);
     submitted = tasks.map(({ identifier }) => identifier);
     const results = await Promise.allSettled(tasks.map((each) => publisher.submit(each)));
-    const refused = results.flatMap((result, i) => (result.status === 'rejected' ? [{ reason: result.reason as unknown, i }] : []));
+    const refused = results.flatMap((result, i) =>
+      result.status === 'rejected' ? [{ reason: result.reason as unknown, i }] : [],
+    );
     expect(refused).toHaveLength(10);
     for (const { reason } of refused) expect(reason).toBeInstanceOf(TaskQueueFull);
     expect(await publisher.load()).toEqual({ waiting: WAITING_TASKS, slots: 0 });
@@ -145,7 +151,10 @@ describe('the task queue', () => {
     submitted.push(identifier);
     const channel = await test.broker.openConfirmChannel();
     await test.broker.topology.declareReplyQueue(channel, identifier);
-    channel.sendToQueue(test.broker.topology.taskQueue, Buffer.from(JSON.stringify(body)), { messageId: identifier, persistent: true });
+    channel.sendToQueue(test.broker.topology.taskQueue, Buffer.from(JSON.stringify(body)), {
+      messageId: identifier,
+      persistent: true,
+    });
     await channel.waitForConfirms();
     return identifier;
   }
@@ -167,7 +176,7 @@ describe('the task queue', () => {
   /** As often to somebody who gives it back at once, and has never begun it. */
   async function handOut(times: number): Promise<void> {
     const channel = await test.broker.openChannel();
-    for (let count = 0; count < times; ) {
+    for (let count = 0; count < times;) {
       const message = await channel.get(test.broker.topology.taskQueue);
       if (message === false) continue;
       channel.reject(message, true);
@@ -336,7 +345,10 @@ describe('the task queue', () => {
       attempts.push(attempt);
       return Promise.resolve(attempt === 2 ? 'done' : LOST);
     });
-    await eventually('the task is done', async () => attempts.length > 1 && (await depth(test.broker.topology.taskQueue)) === 0);
+    await eventually(
+      'the task is done',
+      async () => attempts.length > 1 && (await depth(test.broker.topology.taskQueue)) === 0,
+    );
     expect(attempts).toEqual([1, 2]);
   });
 

@@ -21,14 +21,17 @@ const {
   BROKER_DEFINITIONS: definitionsPath,
   BROKER_DEPRECATED: deprecatedPath,
 } = process.env;
-if (!runId || !namespace || !namespacesFile || !amqpUrl) throw new Error('RUN_ID and its like are not set: run "npm test"');
+if (!runId || !namespace || !namespacesFile || !amqpUrl)
+  throw new Error('RUN_ID and its like are not set: run "npm test"');
 
 // Only Linux tells the environment of a process.
 if (process.platform === 'linux') {
   test('no process of this run is left', () => {
     // Ancestors and children of this jest process are excluded.
     const family = ancestry(process.pid);
-    const left = processesWith(`RUN_ID=${runId}`).filter((pid) => !family.includes(pid) && !ancestry(pid).includes(process.pid));
+    const left = processesWith(`RUN_ID=${runId}`).filter(
+      (pid) => !family.includes(pid) && !ancestry(pid).includes(process.pid),
+    );
     expect(left.map((pid) => `${pid} ${readProcess(pid, 'cmdline').replaceAll('\0', ' ')}`)).toEqual([]);
   });
 }
@@ -69,7 +72,9 @@ function ancestry(pid: number): number[] {
 
 /** Every process whose environment, as it was started with, has the setting `NAME=value`. */
 function processesWith(setting: string): number[] {
-  return readdirSync('/proc').map(Number).filter((pid) => pid > 0 && readProcess(pid, 'environ').split('\0').includes(setting));
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && readProcess(pid, 'environ').split('\0').includes(setting));
 }
 
 /** Empty for a process that has ended, or is another user's. */
@@ -93,9 +98,11 @@ interface Declared {
 
 function namesLeft({ queues, exchanges }: Definitions): string[] {
   // The broker's own definitions declare these for a namespace that no test uses.
-  const isOfBroker = ({ name }: Declared) => new RegExp(`^${namespace}\\.(tasks|dead|submit|replies|attempts)$`).test(name);
+  const isOfBroker = ({ name }: Declared) =>
+    new RegExp(`^${namespace}\\.(tasks|dead|submit|replies|attempts)$`).test(name);
   const left = [...queues, ...exchanges].filter(
-    (declared) => declared.name.includes(String(runId)) && declared.arguments['x-expires'] === undefined && !isOfBroker(declared),
+    (declared) =>
+      declared.name.includes(String(runId)) && declared.arguments['x-expires'] === undefined && !isOfBroker(declared),
   );
   return left.map(({ name }) => name);
 }
@@ -112,7 +119,10 @@ async function readDefinitions(url: string, path: string | undefined): Promise<D
   return answer?.ok ? ((await answer.json()) as Definitions) : undefined;
 }
 
-/** `path`: the names' prefixes, as the tests have written them down; those of a part of the tests may have used none. */
+/**
+ * `path`: the names' prefixes, as the tests have written them down; those of a part of the tests may have
+ * used none.
+ */
 async function knownNamesLeft(url: string, path: string): Promise<string[]> {
   const prefixes = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   const connection = await connect(url);

@@ -27,7 +27,11 @@ const BUILD_LIMIT_MS = 120_000;
  * @returns the settings of workers whose containers are to run under it
  */
 export async function openGvisor(instance: Instance, docker: Docker, images: readonly string[]): Promise<Settings> {
-  return timed('gvisor', () => open(instance, docker, images), () => 'runsc, with an engine of its own');
+  return timed(
+    'gvisor',
+    () => open(instance, docker, images),
+    () => 'runsc, with an engine of its own',
+  );
 }
 
 async function open(instance: Instance, docker: Docker, images: readonly string[]): Promise<Settings> {
@@ -49,7 +53,14 @@ async function fetchRunsc(instance: Instance): Promise<void> {
   writeFileSync(list, `deb [signed-by=${KEYS}] http://deb.debian.org/debian ${SUITE} main\n`);
   const options = [
     ...['-o', `Dir::Etc::sourcelist=${list}`, '-o', 'Dir::Etc::sourceparts=-'],
-    ...['-o', `Dir::State::lists=${join(work, 'lists')}`, '-o', `Dir::Cache=${join(work, 'cache')}`, '-o', 'APT::Sandbox::User=root'],
+    ...[
+      '-o',
+      `Dir::State::lists=${join(work, 'lists')}`,
+      '-o',
+      `Dir::Cache=${join(work, 'cache')}`,
+      '-o',
+      'APT::Sandbox::User=root',
+    ],
   ];
   const env = { PATH: systemPath };
   await instance.run('runsc-update.log', 'apt-get', [...options, 'update'], { env });

@@ -54,7 +54,10 @@ export function add(one: Counts, other: Counts): Counts {
 function readCounts(resultsPath: string): Counts {
   const results = readResults(resultsPath);
   // Without any, jest has crashed; its exit status tells.
-  return { passed: results?.numPassedTests ?? 0, failed: (results?.numFailedTests ?? 0) + (results?.numRuntimeErrorTestSuites ?? 0) };
+  return {
+    passed: results?.numPassedTests ?? 0,
+    failed: (results?.numFailedTests ?? 0) + (results?.numRuntimeErrorTestSuites ?? 0),
+  };
 }
 
 function readResults(path: string): JestResults | undefined {

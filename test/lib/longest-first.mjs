@@ -2,7 +2,17 @@
 // only from an earlier run.
 import Sequencer from '@jest/test-sequencer';
 
-const LONG = ['server', 'bytes-under-way', 'attacks/attacks', 'e2e/faults', 'deployment/compose', 'e2e/golden', 'e2e/liveness', 'e2e/worker-memory', 'e2e/program-output'];
+const LONG = [
+  'server',
+  'bytes-under-way',
+  'attacks/attacks',
+  'e2e/faults',
+  'deployment/compose',
+  'e2e/golden',
+  'e2e/liveness',
+  'e2e/worker-memory',
+  'e2e/program-output',
+];
 
 export default class LongestFirst extends Sequencer {
   sort(tests) {

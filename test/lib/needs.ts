@@ -10,7 +10,10 @@ export function testNeeds(withCompose: boolean): Need[] {
 }
 
 /** The command `docker`, which is a package of its own since Debian 13. */
-const dockerClient: Need = { debianPackage: debianVersion() >= 13 ? 'docker-cli' : 'docker.io', isMissing: () => !hasCommand('docker') };
+const dockerClient: Need = {
+  debianPackage: debianVersion() >= 13 ? 'docker-cli' : 'docker.io',
+  isMissing: () => !hasCommand('docker'),
+};
 
 const compose: Need = {
   debianPackage: 'docker-compose',

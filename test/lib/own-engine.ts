@@ -31,7 +31,10 @@ export class OwnEngine {
   private ended: Promise<number | string> = Promise.resolve(0);
   private kill: (signal: NodeJS.Signals) => void = () => undefined;
 
-  constructor(private readonly instance: Instance, { name, dataFolder, configuration = {} }: OwnEngineOptions) {
+  constructor(
+    private readonly instance: Instance,
+    { name, dataFolder, configuration = {} }: OwnEngineOptions,
+  ) {
     const runtimeFolder = instance.temporaryFolder();
     const configurationFile = join(runtimeFolder, 'daemon.json');
     writeFileSync(configurationFile, JSON.stringify(configuration));
@@ -41,7 +44,17 @@ export class OwnEngine {
     this.logPath = join(instance.folder, `${name}.log`);
     this.args = [
       // It ends when this process does, also by SIGKILL.
-      ...['--pdeathsig', 'TERM', 'unshare', '--net', 'dockerd', '--config-file', configurationFile, '--host', `unix://${this.socket}`],
+      ...[
+        '--pdeathsig',
+        'TERM',
+        'unshare',
+        '--net',
+        'dockerd',
+        '--config-file',
+        configurationFile,
+        '--host',
+        `unix://${this.socket}`,
+      ],
       ...['--data-root', dataFolder ?? join(instance.folder, name), '--exec-root', join(runtimeFolder, 'exec')],
       ...['--pidfile', join(runtimeFolder, 'docker.pid')],
       ...['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
@@ -51,7 +64,10 @@ export class OwnEngine {
   /** Resolves when it answers. */
   async start(): Promise<void> {
     const log = openSync(this.logPath, 'a');
-    const dockerd = this.instance.start('engine', 'setpriv', this.args, { env: { PATH: systemPath }, stdio: ['ignore', log, log] });
+    const dockerd = this.instance.start('engine', 'setpriv', this.args, {
+      env: { PATH: systemPath },
+      stdio: ['ignore', log, log],
+    });
     this.kill = (signal) => void dockerd.kill(signal);
     this.ended = exitOf(dockerd);
     const early = this.ended.then((status) => {
@@ -76,11 +92,16 @@ export class OwnEngine {
     const { signal } = this.instance;
     const answers = () => {
       signal.throwIfAborted();
-      return this.docker.ping().then(() => true, () => false);
+      return this.docker.ping().then(
+        () => true,
+        () => false,
+      );
     };
     await eventually('an engine of its own answers', answers, { limitMs: START_MS }).catch(() => {
       signal.throwIfAborted();
-      throw new Problem(`An engine of its own has not answered within ${START_MS / 1000} s. Its log says why:\n${tail(this.logPath)}`);
+      throw new Problem(
+        `An engine of its own has not answered within ${START_MS / 1000} s. Its log says why:\n${tail(this.logPath)}`,
+      );
     });
   }
 }

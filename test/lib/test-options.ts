@@ -32,7 +32,8 @@ export function readTestOptions(args: readonly string[]): TestOptions {
   const only = ['attacks', 'fuzz'].filter((project) => takeFlag(rest, `--${project}`));
   const runsAll = (args.length === 0 || all) && !long;
   // With names of files, the long tests are looked through as well.
-  const projects = only.length > 0 ? only : long ? LONG_PROJECTS : all || !runsAll ? [...PROJECTS, ...LONG_PROJECTS] : PROJECTS;
+  const projects =
+    only.length > 0 ? only : long ? LONG_PROJECTS : all || !runsAll ? [...PROJECTS, ...LONG_PROJECTS] : PROJECTS;
   // The file names first: what follows --selectProjects counts as a project.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
   const fewer = runtime === GVISOR ? FEWER_AT_A_TIME : [];
@@ -49,12 +50,14 @@ function takeValue(args: string[], name: string, example: string): string | unde
   const at = args.indexOf(name);
   if (at < 0) return undefined;
   const [, value] = args.splice(at, 2);
-  if (value === undefined || value.startsWith('-')) throw new Problem(`${name} needs a value: ${name} ${example}, say.`);
+  if (value === undefined || value.startsWith('-'))
+    throw new Problem(`${name} needs a value: ${name} ${example}, say.`);
   return value;
 }
 
 function takeNumber(args: string[], name: string, example: string): string | undefined {
   const value = takeValue(args, name, example);
-  if (value !== undefined && !/^\d{1,9}$/.test(value)) throw new Problem(`${name} takes a whole number: ${name} ${example}, say.`);
+  if (value !== undefined && !/^\d{1,9}$/.test(value))
+    throw new Problem(`${name} takes a whole number: ${name} ${example}, say.`);
   return value;
 }

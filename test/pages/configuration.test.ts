@@ -37,8 +37,15 @@ function sectionOf(heading: string): string {
 
 /** The cells of each row whose first cell has names of settings. */
 function rowsOf(heading: string): string[][] {
-  const rows = sectionOf(heading).split('\n').filter((line) => /^\| `[A-Z]/.test(line));
-  return rows.map((row) => row.split('|').slice(1, -1).map((cell) => cell.trim()));
+  const rows = sectionOf(heading)
+    .split('\n')
+    .filter((line) => /^\| `[A-Z]/.test(line));
+  return rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 const codeIn = (text = ''): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
@@ -82,7 +89,10 @@ describe.each([
 
 describe('docs/configuration.md, npm start', () => {
   it('has no setting that the scripts do not name', () => {
-    const scripts = ['scripts/start.ts', ...readdirSync(new URL('../../scripts/lib', import.meta.url)).map((name) => `scripts/lib/${name}`)];
+    const scripts = [
+      'scripts/start.ts',
+      ...readdirSync(new URL('../../scripts/lib', import.meta.url)).map((name) => `scripts/lib/${name}`),
+    ];
     const text = scripts.map(textOf).join('\n');
     const names = rowsOf('npm start').flatMap(([cell]) => codeIn(cell));
     expect(names).toContain('WORKERS');
@@ -111,6 +121,8 @@ describe('docs/configuration.md, Docker Compose', () => {
   it('names the settings that compose.yaml does not pass on', () => {
     const passedOn = (name: string) => new RegExp(`^ +${name}: `, 'm').test(compose);
     const sentence = /It does not pass on (.*?)\./.exec(section)?.[1];
-    expect(sorted(namesIn(sentence))).toEqual(sorted(Object.keys(all).filter((name) => !passedOn(name) && !ofCompose.includes(name))));
+    expect(sorted(namesIn(sentence))).toEqual(
+      sorted(Object.keys(all).filter((name) => !passedOn(name) && !ofCompose.includes(name))),
+    );
   });
 });

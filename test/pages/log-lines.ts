@@ -32,12 +32,15 @@ export function troublesIn(path: string, source: string): Trouble[] {
 function textOf(node: ts.Expression | undefined, file: ts.SourceFile): string | undefined {
   if (node === undefined) return undefined;
   if (ts.isStringLiteralLike(node)) return node.text;
-  if (ts.isTemplateExpression(node)) return [node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)].join('…');
+  if (ts.isTemplateExpression(node))
+    return [node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)].join('…');
   if (ts.isBinaryExpression(node)) {
     const parts = [textOf(node.left, file), textOf(node.right, file)];
     return parts.includes(undefined) ? undefined : parts.join('');
   }
   if (!ts.isIdentifier(node)) return undefined;
-  const declarations = file.statements.filter(ts.isVariableStatement).flatMap(({ declarationList }) => [...declarationList.declarations]);
+  const declarations = file.statements
+    .filter(ts.isVariableStatement)
+    .flatMap(({ declarationList }) => [...declarationList.declarations]);
   return textOf(declarations.find(({ name }) => name.getText() === node.text)?.initializer, file);
 }

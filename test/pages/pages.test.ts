@@ -37,7 +37,12 @@ const isExternal = (address: string) => /^https?:/.test(address);
 
 function anchorsOf(page: string): string[] {
   const headings = [...textOf(page).matchAll(/^#+ (.*)$/gm)];
-  return headings.map(([, heading = '']) => heading.toLowerCase().replace(/[^\w\s-]/g, '').replaceAll(' ', '-'));
+  return headings.map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 const documents = readdirSync(at('docs')).map((name) => `docs/${name}`);
@@ -54,7 +59,9 @@ describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ..
 
   it('names no file that is not there', () => {
     const folders = 'apps|packages|docker|test|scripts|rabbitmq|tools|bench|docs';
-    const named = [...textOf(page).matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+\\.\\w+)\``, 'g'))].map(([, path = '']) => path);
+    const named = [...textOf(page).matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+\\.\\w+)\``, 'g'))].map(
+      ([, path = '']) => path,
+    );
     expect(named.filter((path) => !existsSync(at(path)))).toEqual([]);
   });
 });
@@ -75,7 +82,11 @@ describe('README.md', () => {
 describe('CONTRIBUTING.md', () => {
   it('maps files that are there', () => {
     const folders = ['apps', 'packages', 'docker', 'scripts', 'test', 'tools', 'bench'];
-    const present = new Set(folders.flatMap((folder) => readdirSync(at(folder), { recursive: true, encoding: 'utf8' })).map((path) => basename(path)));
+    const present = new Set(
+      folders
+        .flatMap((folder) => readdirSync(at(folder), { recursive: true, encoding: 'utf8' }))
+        .map((path) => basename(path)),
+    );
     const named = [...textOf('CONTRIBUTING.md').matchAll(/`([\w-]+\.(?:[ch]|ts|mjs))`/g)].map(([, name = '']) => name);
     expect(named.length).toBeGreaterThan(30);
     expect(named.filter((name) => !present.has(name))).toEqual([]);
@@ -91,7 +102,9 @@ describe('CONTRIBUTING.md', () => {
 describe('docs/operations.md', () => {
   const sources = ['apps', 'packages'].flatMap((part) => sourcesIn(part));
   const troubles = sources.flatMap((path) => troublesIn(path, textOf(path)).map((trouble) => ({ ...trouble, path })));
-  const rows = textOf('docs/operations.md').split('\n').filter((line) => /^\| (warn|error|fatal) \|/.test(line));
+  const rows = textOf('docs/operations.md')
+    .split('\n')
+    .filter((line) => /^\| (warn|error|fatal) \|/.test(line));
 
   it('knows the lines of the logs', () => {
     expect(troubles.length).toBeGreaterThan(20);
@@ -101,9 +114,14 @@ describe('docs/operations.md', () => {
     ]);
   });
 
-  it.each(troubles.filter(({ message }) => message !== undefined))('has the $level "$message" of $path', ({ level, message }) => {
-    expect(rows.filter((row) => row.startsWith(`| ${level} |`) && row.includes(`| \`${message}\` |`))).toHaveLength(1);
-  });
+  it.each(troubles.filter(({ message }) => message !== undefined))(
+    'has the $level "$message" of $path',
+    ({ level, message }) => {
+      expect(rows.filter((row) => row.startsWith(`| ${level} |`) && row.includes(`| \`${message}\` |`))).toHaveLength(
+        1,
+      );
+    },
+  );
 
   it('has no line that nobody writes', () => {
     const written = new Set(troubles.map(({ message }) => message));

@@ -29,7 +29,9 @@ describe('the engine that the commands use', () => {
   it('is the one at DOCKER_HOST, before any context', () => {
     writeContext('other', 'tcp://192.0.2.1:2375');
     choose('other');
-    expect(engineAddress({ DOCKER_HOST: 'tcp://192.0.2.2:2375' }, home)).toEqual({ DOCKER_HOST: 'tcp://192.0.2.2:2375' });
+    expect(engineAddress({ DOCKER_HOST: 'tcp://192.0.2.2:2375' }, home)).toEqual({
+      DOCKER_HOST: 'tcp://192.0.2.2:2375',
+    });
   });
 
   it("is the current context's of Docker's client", () => {
@@ -56,7 +58,11 @@ describe('the engine that the commands use', () => {
 
   it.each([
     ['a context that is not there', { DOCKER_CONTEXT: 'gone' }, /There is no Docker context "gone"/],
-    ['an address that takes an ssh client', { DOCKER_HOST: 'ssh://somewhere' }, /set DOCKER_HOST to an address that begins with/],
+    [
+      'an address that takes an ssh client',
+      { DOCKER_HOST: 'ssh://somewhere' },
+      /set DOCKER_HOST to an address that begins with/,
+    ],
   ])('cannot be found by %s, and the error says what to do', (_, env, words) => {
     expect(() => engineAddress(env, home)).toThrow(words);
   });

@@ -18,7 +18,9 @@ it('lets one holder in at a time, and the next one when it is released', async (
 it('is free as soon as its process is killed', async () => {
   const name = randomUUID();
   const source = `import { tryLock } from './scripts/lib/lock.ts'; await tryLock('${name}'); console.log('held'); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   expect(await isLocked(name)).toBe(true);
   child.kill('SIGKILL');

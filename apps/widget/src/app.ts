@@ -47,7 +47,17 @@ export interface AppDependencies {
 }
 
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { tasks, replies, log, bodyLimitBytes, projectOptions, runsPerMinute, waitingTasksOfClient, pollWaitMs, trustedProxies } = dependencies;
+  const {
+    tasks,
+    replies,
+    log,
+    bodyLimitBytes,
+    projectOptions,
+    runsPerMinute,
+    waitingTasksOfClient,
+    pollWaitMs,
+    trustedProxies,
+  } = dependencies;
   const serverLimits = { ...SERVER_LIMITS, ...dependencies.serverLimits };
   const throughput = new ThroughputEstimator();
   const waiting = new WaitingTasks(waitingTasksOfClient, () => tasks.load());
@@ -92,11 +102,19 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
   runProgramRoute(app, { tasks, waiting, unknown, projectOptions });
-  checkOutputRoute(app, { replies, throttle: new PollThrottle(pollWaitMs), throughput, waiting, unknown, unread: new BytesUnderWay(UNREAD_BYTES) });
+  checkOutputRoute(app, {
+    replies,
+    throttle: new PollThrottle(pollWaitMs),
+    throughput,
+    waiting,
+    unknown,
+    unread: new BytesUnderWay(UNREAD_BYTES),
+  });
   downloadRoute(app, projectOptions);
 
   answerOtherMethods(app, '/', ['GET', 'HEAD', 'OPTIONS']);
-  for (const path of ['/run_program/', '/check_output/', '/download/']) answerOtherMethods(app, path, ['OPTIONS', 'POST']);
+  for (const path of ['/run_program/', '/check_output/', '/download/'])
+    answerOtherMethods(app, path, ['OPTIONS', 'POST']);
   return app;
 }
 

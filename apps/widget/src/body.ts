@@ -1,4 +1,7 @@
-/** How a body becomes a value: as JSON in UTF-8 and nothing else, no deeper and of no more values than a request can be. */
+/**
+ * How a body becomes a value: as JSON in UTF-8 and nothing else, no deeper and of no more values than a
+ * request can be.
+ */
 import type { IncomingMessage } from 'node:http';
 
 import type { FastifyRequest } from 'fastify';

@@ -18,7 +18,10 @@ export const Settings = Type.Object({
   RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
   /** Of one client, in this widget: a class that presses Run at once has room. 0 for any number. */
   WAITING_TASKS_OF_CLIENT: Type.Integer({ minimum: 0, default: 40 }),
-  /** What a poll that finds nothing waits for something to come; other widgets' polls of the same task wait as long. 0 for not at all, and none is held that comes too soon. */
+  /**
+   * What a poll that finds nothing waits for something to come; other widgets' polls of the same task wait as
+   * long. 0 for not at all, and none is held that comes too soon.
+   */
   POLL_WAIT_MS: Type.Integer({ minimum: 0, maximum: 2000, default: 1000 }),
   /** In front, each adding the address that it was called from to X-Forwarded-For. */
   TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 16, default: 0 }),

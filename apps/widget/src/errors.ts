@@ -41,7 +41,10 @@ export class TaskFailed extends Error {
 const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
   // A body that is not declared as JSON was always a bad request here, not 415.
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [400, 'The body must be JSON, sent with Content-Type: application/json.'],
-  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'The body is not valid JSON, or has a member called __proto__ or constructor.prototype.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [
+    400,
+    'The body is not valid JSON, or has a member called __proto__ or constructor.prototype.',
+  ],
   FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
 };
 
@@ -51,7 +54,13 @@ const FAILURE_WORDS = 'Something went wrong here. Try again; if it stays, tell t
 export function errorHandler(throughput: ThroughputEstimator, load: () => Promise<Load>) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (error instanceof TaskQueueFull) {
-      reply.header('retry-after', await load().then((now) => throughput.retryAfterSeconds(now), () => BROKER_RETRY_S));
+      reply.header(
+        'retry-after',
+        await load().then(
+          (now) => throughput.retryAfterSeconds(now),
+          () => BROKER_RETRY_S,
+        ),
+      );
       return sendError(reply, 503, 'Too many programs are waiting. Try again later.');
     }
     if (error instanceof TooManyWaiting) {
@@ -131,7 +140,10 @@ function describeValidation({ validation }: FastifyError): [message: string, pat
   const first = validation?.[0];
   if (!first) return ['The request does not fit the schema.'];
   const missing = first.keyword === 'required' ? `/${String(first.params.missingProperty)}` : '';
-  const path = `${first.instancePath}${missing}`.slice(1).replace(/\/(\d+)/g, '[$1]').replaceAll('/', '.');
+  const path = `${first.instancePath}${missing}`
+    .slice(1)
+    .replace(/\/(\d+)/g, '[$1]')
+    .replaceAll('/', '.');
   const shown = path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}...` : path;
   const allowed = first.keyword === 'enum' ? `: ${(first.params.allowedValues as string[]).join(', ')}` : '';
   const what = missing ? 'is missing' : `${first.message ?? 'is wrong'}${allowed}`;

@@ -4,7 +4,8 @@
  */
 type Members = Record<string, unknown>;
 
-const isObject = (value: unknown): value is Members => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Changes the body in place; what has no clear meaning is left for the schema to refuse. */
 export function makeStrict(body: unknown): void {

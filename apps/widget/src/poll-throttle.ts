@@ -34,7 +34,8 @@ export class PollThrottle {
   constructor(
     private readonly waitMs: number,
     private readonly now: () => number = () => performance.now(),
-    private readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) => sleep(ms, undefined, { signal }),
+    private readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) =>
+      sleep(ms, undefined, { signal }),
   ) {}
 
   /**

@@ -47,7 +47,12 @@ export async function protect(app: App, { runsPerMinute }: { runsPerMinute: numb
     hook: 'onRequest',
     keyGenerator: clientKey,
     cache: COUNTED_CLIENTS,
-    addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': true },
+    addHeaders: {
+      'x-ratelimit-limit': false,
+      'x-ratelimit-remaining': false,
+      'x-ratelimit-reset': false,
+      'retry-after': true,
+    },
     addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
     errorResponseBuilder: (_, { max, ttl, statusCode }) => {
       const message = `More than ${max} requests came from your address within a minute. Wait ${Math.ceil(ttl / 1000)} s, then send this one again.`;
@@ -83,6 +88,7 @@ function refusalOf({ raw, headers }: FastifyRequest): [status: number, message: 
   if (raw.rawHeaders.length / 2 > MOST_HEADERS) return [431, `A request may have ${MOST_HEADERS} headers.`];
   if (raw.httpVersion === '1.1' && headers.host === undefined) return [400, 'The request has no Host header.'];
   // Some clients send the charset here.
-  if (!/^(identity|utf-?8)?$/i.test(headers['content-encoding'] ?? '')) return [415, 'The body must come as it is, without a Content-Encoding.'];
+  if (!/^(identity|utf-?8)?$/i.test(headers['content-encoding'] ?? ''))
+    return [415, 'The body must come as it is, without a Content-Encoding.'];
   return undefined;
 }

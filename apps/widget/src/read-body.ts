@@ -1,4 +1,7 @@
-/** A request's body as one buffer, that grows: what it costs depends on its bytes, and not on how many chunks they come in. */
+/**
+ * A request's body as one buffer, that grows: what it costs depends on its bytes, and not on how many chunks
+ * they come in.
+ */
 import type { IncomingMessage } from 'node:http';
 
 import { errorCodes } from 'fastify';
@@ -19,7 +22,8 @@ export class TooManyChunks extends Error {
  * with status 400 if the body breaks off.
  */
 export function readBody(payload: IncomingMessage, limitBytes: number, lease: Lease): Promise<Buffer> {
-  if (Number(payload.headers?.['content-length'] ?? 0) > limitBytes) return Promise.reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
+  if (Number(payload.headers?.['content-length'] ?? 0) > limitBytes)
+    return Promise.reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
   return new Promise((resolve, reject) => {
     let buffer = Buffer.alloc(0);
     let length = 0;
@@ -32,7 +36,10 @@ export function readBody(payload: IncomingMessage, limitBytes: number, lease: Le
     const take = (chunk: Buffer) => {
       const needed = length + chunk.length;
       if (needed > limitBytes) return settle(() => reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()));
-      if (++chunks > MOST_CHUNKS) return settle(() => reject(new TooManyChunks(`The body comes in more than ${MOST_CHUNKS} chunks; send larger ones.`)));
+      if (++chunks > MOST_CHUNKS)
+        return settle(() =>
+          reject(new TooManyChunks(`The body comes in more than ${MOST_CHUNKS} chunks; send larger ones.`)),
+        );
       if (needed > buffer.length) {
         const size = Math.min(limitBytes, Math.max(needed, 2 * buffer.length, FIRST_BYTES));
         if (size - buffer.length > lease.room()) return settle(() => reject(new TooManyBytes(WORDS)));

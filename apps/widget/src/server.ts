@@ -56,7 +56,8 @@ export const serverOptions = ({ headersMs, requestMs, stillMs, checkMs }: Server
 
 /** The limits that Fastify has no option for; before the server listens. */
 export function guardServer(server: Server, limits: ServerLimits, log: FastifyBaseLogger): void {
-  // A client that has closed its sending side still gets its answer; then the connection is closed. Node's types do not know it.
+  // A client that has closed its sending side still gets its answer; then the connection is closed. Node's
+  // types do not know it.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = limits.connections;
   // Node would leave out what is beyond a number; protection.ts refuses it.
@@ -115,7 +116,12 @@ const TOLD: Readonly<Record<string, [status: number, message: string]>> = {
 
 function endWith(socket: Duplex, status: number, message: string): void {
   const body = errorBody(status, message);
-  const headers = { ...ANSWER_HEADERS, date: new Date().toUTCString(), connection: 'close', 'content-length': Buffer.byteLength(body) };
+  const headers = {
+    ...ANSWER_HEADERS,
+    date: new Date().toUTCString(),
+    connection: 'close',
+    'content-length': Buffer.byteLength(body),
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();

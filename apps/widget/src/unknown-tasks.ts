@@ -14,7 +14,9 @@ const REMEMBERED = 10_000;
 export class TooManyUnknown extends Error {
   override name = 'TooManyUnknown';
   constructor(readonly retryAfterSeconds: number) {
-    super(`Your address has asked for ${UNKNOWN_PER_MINUTE} unknown identifiers within a minute. Ask for this one in ${retryAfterSeconds} s.`);
+    super(
+      `Your address has asked for ${UNKNOWN_PER_MINUTE} unknown identifiers within a minute. Ask for this one in ${retryAfterSeconds} s.`,
+    );
   }
 }
 
@@ -78,7 +80,8 @@ export class UnknownTasks {
   private async admit(key: string): Promise<Client> {
     for (;;) {
       const client = this.clientOf(key);
-      if (client.unknown >= UNKNOWN_PER_MINUTE) throw new TooManyUnknown(Math.ceil((client.since + MINUTE_MS - this.now()) / 1000));
+      if (client.unknown >= UNKNOWN_PER_MINUTE)
+        throw new TooManyUnknown(Math.ceil((client.since + MINUTE_MS - this.now()) / 1000));
       if (client.unknown + client.asking < UNKNOWN_PER_MINUTE) {
         client.asking++;
         return client;

@@ -19,7 +19,9 @@ export class TooManyWaiting extends Error {
     /** What waits, of all clients. */
     readonly load: Load,
   ) {
-    super(`${count} programs from your address are waiting already. Wait until one of them has begun, then send this one again.`);
+    super(
+      `${count} programs from your address are waiting already. Wait until one of them has begun, then send this one again.`,
+    );
   }
 }
 
@@ -42,7 +44,10 @@ export class WaitingTasks {
     private readonly load: () => Promise<Load>,
   ) {}
 
-  /** Has a task accepted by `submit`, counted from before that, so that many at once are too. Rejects with TooManyWaiting. */
+  /**
+   * Has a task accepted by `submit`, counted from before that, so that many at once are too. Rejects with
+   * TooManyWaiting.
+   */
   async admit(identifier: string, client: string, submit: () => Promise<void>): Promise<void> {
     if (this.ofClient === 0) return submit();
     this.forgetOld();

@@ -11,7 +11,10 @@ export const HELLO = { basename: 'hello.adb', contents: 'procedure Hello is null
 export const RUN = { files: [HELLO], mode: 'run', main: '', switches: {}, name: 'Demo', lab: false };
 
 const apps: App[] = [];
-/** The app without other dependencies: one for all tests of a file, since building its validators takes longer than most tests. */
+/**
+ * The app without other dependencies: one for all tests of a file, since building its validators takes longer
+ * than most tests.
+ */
 let plain: Promise<TestedApp> | undefined;
 export async function closeApps(): Promise<void> {
   plain = undefined;
@@ -53,7 +56,9 @@ async function build(dependencies: Partial<AppDependencies>): Promise<TestedApp>
 }
 
 export const sizesOf = (messages: ReplyMessage[]) => messages.map((message) => encodeMessage(message).length);
-export const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({ poll: (_, read) => Promise.resolve(read(messages, sizesOf(messages)).result) });
+export const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({
+  poll: (_, read) => Promise.resolve(read(messages, sizesOf(messages)).result),
+});
 /** Of a broker that fails, with 30 tasks waiting for 4 workers. */
 export const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
   tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },

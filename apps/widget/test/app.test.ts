@@ -32,20 +32,34 @@ describe('run_program', () => {
     ['no files', { ...RUN, files: undefined }, 'files', /files is missing/],
     ['no mode', { ...RUN, mode: undefined }, 'mode', /mode is missing/],
     ['a mode that is none', { ...RUN, mode: 'debug' }, 'mode', /run, submit, compile, prove/],
-    ['contents that are a number', { ...RUN, files: [{ basename: 'a.adb', contents: 7 }] }, 'files[0].contents', /must be string/],
+    [
+      'contents that are a number',
+      { ...RUN, files: [{ basename: 'a.adb', contents: 7 }] },
+      'files[0].contents',
+      /must be string/,
+    ],
     ['a main that is a number', { ...RUN, main: 1 }, 'main', /must be string/],
     ['switches under a name with a line end', { ...RUN, switches: { 'a\nb': 5 } }, undefined, /must be array/],
     ['switches under a name with a separator', { ...RUN, switches: { '\u2028': [1] } }, undefined, /must be string/],
     ['a name of switches without end', { ...RUN, switches: { ['k'.repeat(10_000)]: 5 } }, undefined, /^.{1,250}$/],
     ['switches that are a list', { ...RUN, switches: ['-g'] }, 'switches', /must be object/],
-    ['a file name with a path', { ...RUN, files: [HELLO, { basename: '../x', contents: '' }] }, 'files[1].basename', /./],
+    [
+      'a file name with a path',
+      { ...RUN, files: [HELLO, { basename: '../x', contents: '' }] },
+      'files[1].basename',
+      /./,
+    ],
     ['a main that was not sent', { ...RUN, main: 'other.adb' }, 'main', /main/],
     ['a body that is a list', [], undefined, /must be object/],
   ])('refuses %s, and says where', async (_, payload, path, message) => {
     const { app, submitted } = await appWith();
     const answer = await post(app, '/run_program/', payload);
     expect(answer.statusCode).toBe(400);
-    expect(answer.json()).toMatchObject({ error: 'Bad Request', message: expect.stringMatching(message), ...(path && { path }) });
+    expect(answer.json()).toMatchObject({
+      error: 'Bad Request',
+      message: expect.stringMatching(message),
+      ...(path && { path }),
+    });
     expect(submitted).toEqual([]);
   });
 
@@ -97,7 +111,12 @@ describe('check_output', () => {
     first: 1,
     items: [
       { msg: { type: 'stdout', data: 'hello\n' }, ref: '1' },
-      { msg: { type: 'lab', data: { success: false, cases: { 2: { in: null, out: ' 0', actual: '', status: 'Failed' } } } } },
+      {
+        msg: {
+          type: 'lab',
+          data: { success: false, cases: { 2: { in: null, out: ' 0', actual: '', status: 'Failed' } } },
+        },
+      },
     ],
   };
   const final = (state: 'SUCCESS' | 'FAILURE', status: number): ReplyMessage => ({
@@ -129,19 +148,22 @@ describe('check_output', () => {
     expect(answer.headers['retry-after']).toBe('1');
   });
 
-  it('answers 500 for a task that failed for the service\'s own reasons', async () => {
+  it("answers 500 for a task that failed for the service's own reasons", async () => {
     const { app } = await appWith({ replies: repliesOf([final('FAILURE', 1)]) });
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
     expect(answer.statusCode).toBe(500);
     expect(answer.json()).toMatchObject({ error: 'Internal Server Error' });
   });
 
-  it.each([IDENTIFIER, 'x', '', 'amq.gen-abc', '../'.repeat(50)])('answers 404 for an identifier nobody was given: %s', async (identifier) => {
-    const { app } = await appWith(failing(new ReplyQueueGone('q')));
-    const answer = await post(app, '/check_output/', { identifier, read: 0 });
-    expect(answer.statusCode).toBe(404);
-    expect(answer.json()).toMatchObject({ error: 'Not Found' });
-  });
+  it.each([IDENTIFIER, 'x', '', 'amq.gen-abc', '../'.repeat(50)])(
+    'answers 404 for an identifier nobody was given: %s',
+    async (identifier) => {
+      const { app } = await appWith(failing(new ReplyQueueGone('q')));
+      const answer = await post(app, '/check_output/', { identifier, read: 0 });
+      expect(answer.statusCode).toBe(404);
+      expect(answer.json()).toMatchObject({ error: 'Not Found' });
+    },
+  );
 
   it.each([
     [{ read: 0 }, 'identifier'],
@@ -165,7 +187,7 @@ describe('check_output', () => {
 });
 
 describe('download', () => {
-  it('answers a zip under the project\'s name', async () => {
+  it("answers a zip under the project's name", async () => {
     const { app } = await appWith();
     const answer = await post(app, '/download/', { files: [HELLO], switches: {}, name: 'Hello_World' });
     expect(answer.statusCode).toBe(200);
@@ -189,9 +211,16 @@ describe('every answer', () => {
   it('is open to all origins, errors too', async () => {
     const { app } = await appWith();
     const origin = 'https://learn.example.org';
-    for (const [method, url] of [['GET', '/'], ['GET', '/nowhere/'], ['GET', '/run_program/'], ['POST', '/run_program/']] as const) {
+    for (const [method, url] of [
+      ['GET', '/'],
+      ['GET', '/nowhere/'],
+      ['GET', '/run_program/'],
+      ['POST', '/run_program/'],
+    ] as const) {
       expect((await app.inject({ method, url })).headers['access-control-allow-origin']).toBe('*');
-      expect((await app.inject({ method, url, headers: { origin } })).headers['access-control-allow-origin']).toBe(origin);
+      expect((await app.inject({ method, url, headers: { origin } })).headers['access-control-allow-origin']).toBe(
+        origin,
+      );
     }
   });
 
@@ -207,7 +236,11 @@ describe('every answer', () => {
     const answer = await app.inject({
       method: 'OPTIONS',
       url: '/run_program/',
-      headers: { origin: 'https://x.org', 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+      headers: {
+        origin: 'https://x.org',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type',
+      },
     });
     expect(answer.statusCode).toBe(200);
     expect(answer.headers).toMatchObject({

@@ -15,11 +15,23 @@ describe('a body', () => {
   it.each<[string, string, RegExp]>([
     ['100,000 lists in each other', withMember(`"x":${nested(100_000)}`), /more than 32 deep/],
     ['two million lists in each other', nested(2_000_000), /more than 32 deep/],
-    ['100,000 objects in each other', withMember(`"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`), /more than 32 deep/],
+    [
+      '100,000 objects in each other',
+      withMember(`"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`),
+      /more than 32 deep/,
+    ],
     ['lists in each other that never end', '['.repeat(4_000_000), /more than 32 deep/],
     ['a million objects', withMember(`"x":[${Array(1_000_000).fill('{}').join()}]`), /more than 20000 values/],
     ['a million numbers', withMember(`"x":[${Array(1_000_000).fill('0').join()}]`), /more than 20000 values/],
-    ['20,000 members', withMember(many(20_000).map((i) => `"x${i}":0`).join()), /more than 20000 values/],
+    [
+      '20,000 members',
+      withMember(
+        many(20_000)
+          .map((i) => `"x${i}":0`)
+          .join(),
+      ),
+      /more than 20000 values/,
+    ],
     ['a prototype', withMember('"__proto__":{"polluted":1}'), /__proto__/],
     ['a prototype, written otherwise', withMember('"\\u005f_proto__":{"polluted":1}'), /__proto__/],
     ['a prototype further down', withMember('"x":[{"y":{"__proto__":["-g"]}}]'), /__proto__/],
@@ -40,7 +52,10 @@ describe('a body', () => {
   it.each<[string, string]>([
     ['brackets in a text', withMember(`"x":"${'['.repeat(1000)}\\"${'{'.repeat(1000)}\\\\"`)],
     ['a thousand lists beside each other', withMember(`"x":[${Array(1000).fill('[]').join()}]`)],
-    ['as many switches as there may be, and commas in a text', withMember(`"x":[${Array(10_000).fill('"-g"').join()},"${','.repeat(100_000)}"]`)],
+    [
+      'as many switches as there may be, and commas in a text',
+      withMember(`"x":[${Array(10_000).fill('"-g"').join()},"${','.repeat(100_000)}"]`),
+    ],
     ['a few lists in each other', withMember(`"x":${nested(20)}`)],
     ['a byte order mark', `\ufeff${TEXT}`],
     ['names that objects have of their own', withMember('"constructor":1,"toString":2,"hasOwnProperty":3')],
@@ -82,7 +97,10 @@ describe('members of a run', () => {
     const { app } = await appWith();
     const answer = await post(app, '/run_program/', { ...RUN, ...more });
     expect(answer.statusCode).toBe(400);
-    expect(answer.json()).toMatchObject({ message: expect.stringMatching(message), path: expect.stringMatching(/^(switches|files)/) });
+    expect(answer.json()).toMatchObject({
+      message: expect.stringMatching(message),
+      path: expect.stringMatching(/^(switches|files)/),
+    });
   });
 
   it.each([

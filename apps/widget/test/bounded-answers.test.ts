@@ -60,23 +60,28 @@ describe('an answer with a bound', () => {
 
   it('comes to the same in the end, whatever the bound and with or without `read`', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 20 }), fc.integer({ min: 1, max: 12 }), fc.boolean(), (counts, limit, sendsRead) => {
-        const queue = new Queue(limit);
-        let items = 0;
-        for (const count of counts) {
-          queue.push(output(1, items + 1, ...Array.from({ length: count }, () => String(++items))));
-        }
-        queue.push(end(1, items));
-        const seen: string[] = [];
-        for (;;) {
-          const answer = queue.poll(sendsRead ? seen.length : undefined);
-          seen.push(...answer.output);
-          if (answer.completed) break;
-          expect(answer.output.length).toBeGreaterThan(0);
-          expect(answer.output.length).toBeLessThanOrEqual(Math.max(limit, 5));
-        }
-        expect(seen).toEqual(Array.from({ length: items }, (_, i) => String(i + 1)));
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 20 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.boolean(),
+        (counts, limit, sendsRead) => {
+          const queue = new Queue(limit);
+          let items = 0;
+          for (const count of counts) {
+            queue.push(output(1, items + 1, ...Array.from({ length: count }, () => String(++items))));
+          }
+          queue.push(end(1, items));
+          const seen: string[] = [];
+          for (;;) {
+            const answer = queue.poll(sendsRead ? seen.length : undefined);
+            seen.push(...answer.output);
+            if (answer.completed) break;
+            expect(answer.output.length).toBeGreaterThan(0);
+            expect(answer.output.length).toBeLessThanOrEqual(Math.max(limit, 5));
+          }
+          expect(seen).toEqual(Array.from({ length: items }, (_, i) => String(i + 1)));
+        },
+      ),
     );
   });
 });
@@ -86,6 +91,14 @@ it('an answer of check_output has at most about 1.5 MiB, and the next one goes o
   const messages = [1, 2, 3, 4, 5].map((first) => output(1, first, line));
   const { app } = await appWith({ replies: repliesOf([...messages, end(1, 5)]) });
   const answers = [];
-  for (const read of [0, 3]) answers.push(await post(app, '/check_output/', { identifier: '11111111-2222-4333-8444-555555555555', read }));
-  expect(answers.map((answer) => answer.json<{ output: object[]; completed: boolean }>()).map(({ output: { length }, completed }) => [length, completed])).toEqual([[3, false], [2, true]]);
+  for (const read of [0, 3])
+    answers.push(await post(app, '/check_output/', { identifier: '11111111-2222-4333-8444-555555555555', read }));
+  expect(
+    answers
+      .map((answer) => answer.json<{ output: object[]; completed: boolean }>())
+      .map(({ output: { length }, completed }) => [length, completed]),
+  ).toEqual([
+    [3, false],
+    [2, true],
+  ]);
 });

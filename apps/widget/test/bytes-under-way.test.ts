@@ -29,10 +29,13 @@ describe('a body', () => {
     socket.write(CHUNKED);
     const chunks = Buffer.from('1\r\n \r\n'.repeat(10_000));
     for (let i = 0; i < 3; i++) socket.write(chunks);
-    expect(parse((await closed).text)).toMatchObject({ status: 413, body: { message: 'The body comes in more than 20000 chunks; send larger ones.' } });
+    expect(parse((await closed).text)).toMatchObject({
+      status: 413,
+      body: { message: 'The body comes in more than 20000 chunks; send larger ones.' },
+    });
   });
 
-  it('that breaks off is nobody\'s fault here', async () => {
+  it("that breaks off is nobody's fault here", async () => {
     const { app, submitted } = await listening();
     const { socket } = await open(app);
     socket.write(`${HEAD}Content-Length: 1000\r\n\r\n${JSON_RUN.slice(0, 20)}`);
@@ -72,7 +75,10 @@ describe('a body for check_output', () => {
     const body = (bytes: number) => ({ identifier: '11111111-2222-4333-8444-555555555555', more: 'x'.repeat(bytes) });
     expect((await post(app, '/check_output/', body(3000))).statusCode).toBe(200);
     const refused = await post(app, '/check_output/', body(5000));
-    expect([refused.statusCode, refused.json<{ message: string }>().message]).toEqual([413, 'The request has more than 4096 bytes; send less.']);
+    expect([refused.statusCode, refused.json<{ message: string }>().message]).toEqual([
+      413,
+      'The request has more than 4096 bytes; send less.',
+    ]);
   });
 });
 
@@ -88,7 +94,13 @@ describe('answers that nobody reads', () => {
     socket.pause();
     // Pipelined: all on one connection, whose buffers in the system take some of them.
     for (let i = 0; i < 30; i++) socket.write(POLL);
-    const ask = (address: string) => post(app, '/check_output/', { identifier: '11111111-2222-4333-8444-555555555555', read: 0 }, { headers: { 'x-forwarded-for': address } });
+    const ask = (address: string) =>
+      post(
+        app,
+        '/check_output/',
+        { identifier: '11111111-2222-4333-8444-555555555555', read: 0 },
+        { headers: { 'x-forwarded-for': address } },
+      );
     await eventually('the client is refused', async () => (await ask('127.0.0.1')).statusCode === 503, SOON);
     expect((await ask('127.0.0.1')).headers['retry-after']).toBe('1');
     expect((await ask('192.0.2.2')).statusCode).toBe(200);

@@ -7,7 +7,19 @@ import type { ReplyReader } from '@code-widgets/broker';
 import type { AppDependencies } from '../src/app.js';
 import { eventually } from '../../../test/helpers/eventually.js';
 import { repliesOf } from './app-with.js';
-import { closeConnections, HEAD, JSON_RUN, LENGTH, listening, open, parse, POLL, SOON, SOON_MS, untilAlone } from './raw-connections.js';
+import {
+  closeConnections,
+  HEAD,
+  JSON_RUN,
+  LENGTH,
+  listening,
+  open,
+  parse,
+  POLL,
+  SOON,
+  SOON_MS,
+  untilAlone,
+} from './raw-connections.js';
 
 jest.setTimeout(60_000);
 afterEach(closeConnections);
@@ -28,7 +40,11 @@ describe('a client that closes its sending side behind the request', () => {
     ['a download', RUN_REQUEST.replace('run_program', 'download'), ['200']],
     ['a health check', GET, ['200']],
     ['a request of HTTP/1.0', RUN_REQUEST.replace('HTTP/1.1', 'HTTP/1.0'), ['200']],
-    ['a request in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n${JSON_RUN.length.toString(16)}\r\n${JSON_RUN}\r\n0\r\n\r\n`, ['200']],
+    [
+      'a request in chunks',
+      `${HEAD}Transfer-Encoding: chunked\r\n\r\n${JSON_RUN.length.toString(16)}\r\n${JSON_RUN}\r\n0\r\n\r\n`,
+      ['200'],
+    ],
     ['several requests', `${RUN_REQUEST}${GET}${POLL}`, ['200', '200', '200']],
     ['a mistake', GET.replace('GET /', 'GET /nowhere/'), ['404']],
     ['half a request', RUN_REQUEST.slice(0, -5), ['400']],
@@ -53,7 +69,9 @@ describe('a client that closes its sending side behind the request', () => {
   });
 
   it('gets its answer when that takes a while, and when it closes later', async () => {
-    const { app } = await listening({ replies: { poll: async (...each) => (await sleep(300), repliesOf([]).poll(...each)) } });
+    const { app } = await listening({
+      replies: { poll: async (...each) => (await sleep(300), repliesOf([]).poll(...each)) },
+    });
     for (const laterMs of [0, 100]) {
       const { socket, closed } = await open(app);
       socket.write(POLL);
@@ -101,16 +119,19 @@ describe('a long poll', () => {
     return { replies: { poll }, count: () => count };
   }
 
-  it.each(['before', 'while'])('does not wait for a client that has closed its sending side %s it waits, and answers it', async (when) => {
-    const { replies, count } = waiting();
-    const { app } = await listening({ pollWaitMs: 2000, replies });
-    const { socket, closed } = await open(app);
-    socket.write(POLL);
-    if (when === 'while') await eventually('the poll waits', () => count() === 1, SOON);
-    socket.end();
-    expect(parse((await closed).text)).toMatchObject({ status: 200, body: { output: [], completed: false } });
-    await untilAlone(app);
-  });
+  it.each(['before', 'while'])(
+    'does not wait for a client that has closed its sending side %s it waits, and answers it',
+    async (when) => {
+      const { replies, count } = waiting();
+      const { app } = await listening({ pollWaitMs: 2000, replies });
+      const { socket, closed } = await open(app);
+      socket.write(POLL);
+      if (when === 'while') await eventually('the poll waits', () => count() === 1, SOON);
+      socket.end();
+      expect(parse((await closed).text)).toMatchObject({ status: 200, body: { output: [], completed: false } });
+      await untilAlone(app);
+    },
+  );
 
   it.each(['destroy', 'resetAndDestroy'] as const)('does not wait for a client that has gone: %s', async (way) => {
     const { replies, count } = waiting();
@@ -125,9 +146,17 @@ describe('a long poll', () => {
 });
 
 describe('a client that has closed its sending side and takes no answer is cut off', () => {
-  it.each([['nothing moves', { stillMs: 300 }], ['the exchange takes too long', { exchangeMs: 300 }]])('when %s', async (_, serverLimits) => {
-    const items = Array.from({ length: 32 }, () => ({ msg: { type: 'stdout' as const, data: 'x'.repeat(1024 * 1024) } }));
-    const { app } = await listening({ replies: repliesOf([{ version: 1, kind: 'output', attempt: 1, first: 1, items }]), serverLimits });
+  it.each([
+    ['nothing moves', { stillMs: 300 }],
+    ['the exchange takes too long', { exchangeMs: 300 }],
+  ])('when %s', async (_, serverLimits) => {
+    const items = Array.from({ length: 32 }, () => ({
+      msg: { type: 'stdout' as const, data: 'x'.repeat(1024 * 1024) },
+    }));
+    const { app } = await listening({
+      replies: repliesOf([{ version: 1, kind: 'output', attempt: 1, first: 1, items }]),
+      serverLimits,
+    });
     const { socket } = await open(app);
     socket.pause();
     socket.end(POLL);

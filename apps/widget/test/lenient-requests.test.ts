@@ -21,11 +21,21 @@ describe('a run', () => {
     ['null for every optional member', { files, mode, ...nulls }, { files, mode }],
     ['null for members that it does not know', { ...RUN, stdout: null, cli: [null] }, RUN],
     ['an empty list of switches', { ...RUN, switches: [] }, { files, mode, main: '', name: 'Demo', lab: false }],
-    ['null for the switches of a package', { ...RUN, switches: { Compiler: null, Builder: ['-g'] } }, { ...RUN, switches: { Builder: ['-g'] } }],
-    ['an empty list for a package, which means something else', { ...RUN, switches: { Compiler: [] } }, { ...RUN, switches: { Compiler: [] } }],
+    [
+      'null for the switches of a package',
+      { ...RUN, switches: { Compiler: null, Builder: ['-g'] } },
+      { ...RUN, switches: { Builder: ['-g'] } },
+    ],
+    [
+      'an empty list for a package, which means something else',
+      { ...RUN, switches: { Compiler: [] } },
+      { ...RUN, switches: { Compiler: [] } },
+    ],
     ['a lab that is true', { ...RUN, lab: true }, { ...RUN, lab: true }],
     ...[0, 1, 1.5, '', 'true', 'lab-3'].map((lab): [string, object, object] => [
-      `${JSON.stringify(lab)} for lab, which goes no further`, { files, mode, lab }, { files, mode },
+      `${JSON.stringify(lab)} for lab, which goes no further`,
+      { files, mode, lab },
+      { files, mode },
     ]),
   ])('is taken with %s', async (_, sent, meant) => {
     const { app, submitted } = await appWith();
@@ -60,20 +70,30 @@ describe('a download', () => {
   ])('is answered with %s', async (_, more) => {
     const { app } = await appWith();
     const answer = await post(app, '/download/', { files: [HELLO], ...more });
-    expect([answer.statusCode, answer.headers['content-disposition']]).toEqual([200, 'attachment; filename=project.zip']);
+    expect([answer.statusCode, answer.headers['content-disposition']]).toEqual([
+      200,
+      'attachment; filename=project.zip',
+    ]);
   });
 });
 
 describe('a poll', () => {
-  it.each(['null', '0', '-0', '3.0', '1e3', '9223372036854775807', '1e308'])('is answered with a `read` of %s', async (read) => {
-    const { app } = await appWith();
-    expect((await post(app, '/check_output/', `{"identifier":"${IDENTIFIER}","read":${read}}`, JSON_TYPE)).statusCode).toBe(200);
-  });
+  it.each(['null', '0', '-0', '3.0', '1e3', '9223372036854775807', '1e308'])(
+    'is answered with a `read` of %s',
+    async (read) => {
+      const { app } = await appWith();
+      expect(
+        (await post(app, '/check_output/', `{"identifier":"${IDENTIFIER}","read":${read}}`, JSON_TYPE)).statusCode,
+      ).toBe(200);
+    },
+  );
 
   it('names a task in upper case as well', async () => {
     const asked: string[] = [];
     const replies = repliesOf([]);
-    const { app } = await appWith({ replies: { poll: (identifier, read) => (asked.push(identifier), replies.poll(identifier, read)) } });
+    const { app } = await appWith({
+      replies: { poll: (identifier, read) => (asked.push(identifier), replies.poll(identifier, read)) },
+    });
     expect((await post(app, '/check_output/', { identifier: IDENTIFIER.toUpperCase() })).statusCode).toBe(200);
     expect(asked).toEqual([IDENTIFIER]);
   });
@@ -81,22 +101,38 @@ describe('a poll', () => {
   it('in upper and lower case is counted as of one task', async () => {
     const { app } = await appWith({ pollWaitMs: 1 });
     const begin = performance.now();
-    for (const identifier of [IDENTIFIER, IDENTIFIER.toUpperCase()]) await post(app, '/check_output/', { identifier, read: 0 });
+    for (const identifier of [IDENTIFIER, IDENTIFIER.toUpperCase()])
+      await post(app, '/check_output/', { identifier, read: 0 });
     // The second comes too soon after the first, and is held for that.
     expect(performance.now() - begin).toBeGreaterThan(40);
   });
 });
 
 describe('an address', () => {
-  it.each(['run_program', 'check_output', 'download'])('is served with slashes doubled or missing: /%s/', async (name) => {
-    const { app } = await appWith();
-    const payload = { ...RUN, identifier: IDENTIFIER };
-    for (const url of [`/${name}`, `//${name}/`, `/${name}//`, `///${name}///`, `//${name}`, `//${name}//?x=/`, `http://host//${name}/`]) {
-      const answers = [await post(app, url, payload), await app.inject({ method: 'OPTIONS', url }), await app.inject({ method: 'GET', url })];
-      expect([url, ...answers.map(({ statusCode }) => statusCode)]).toEqual([url, 200, 200, 405]);
-      for (const { headers } of answers.slice(1)) expect(headers.allow).toBe('OPTIONS, POST');
-    }
-  });
+  it.each(['run_program', 'check_output', 'download'])(
+    'is served with slashes doubled or missing: /%s/',
+    async (name) => {
+      const { app } = await appWith();
+      const payload = { ...RUN, identifier: IDENTIFIER };
+      for (const url of [
+        `/${name}`,
+        `//${name}/`,
+        `/${name}//`,
+        `///${name}///`,
+        `//${name}`,
+        `//${name}//?x=/`,
+        `http://host//${name}/`,
+      ]) {
+        const answers = [
+          await post(app, url, payload),
+          await app.inject({ method: 'OPTIONS', url }),
+          await app.inject({ method: 'GET', url }),
+        ];
+        expect([url, ...answers.map(({ statusCode }) => statusCode)]).toEqual([url, 200, 200, 405]);
+        for (const { headers } of answers.slice(1)) expect(headers.allow).toBe('OPTIONS, POST');
+      }
+    },
+  );
 
   it('of the health check is served with slashes doubled', async () => {
     const { app } = await appWith();
@@ -113,19 +149,31 @@ describe('a body', () => {
 
   it.each([
     ...['application/json;charset=UTF-8', 'Application/JSON; charset="utf-8"', 'application/json; charset=us-ascii'],
-    ...['application/json;charset=ISO-8859-1', 'application/json; charset=windows-1252', 'application/json; Charset="UTF-16"'],
-    ...['application/json; charset=', 'application/json;', 'application/json; charset=utf-8;', 'application/json; version=1; charset=x'],
+    ...[
+      'application/json;charset=ISO-8859-1',
+      'application/json; charset=windows-1252',
+      'application/json; Charset="UTF-16"',
+    ],
+    ...[
+      'application/json; charset=',
+      'application/json;',
+      'application/json; charset=utf-8;',
+      'application/json; version=1; charset=x',
+    ],
   ])('in UTF-8 is taken as %s', async (type) => {
     const { app, submitted } = await appWith();
     expect((await post(app, '/run_program/', text, { headers: { 'content-type': type } })).statusCode).toBe(200);
     expect(submitted[0]?.request.name).toBe('Größe');
   });
 
-  it.each(['utf-8', 'UTF-8', 'Identity', ''])('that is not encoded is taken with a Content-Encoding of "%s"', async (encoding) => {
-    const { app } = await appWith();
-    const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
-    expect((await post(app, '/run_program/', text, { headers })).statusCode).toBe(200);
-  });
+  it.each(['utf-8', 'UTF-8', 'Identity', ''])(
+    'that is not encoded is taken with a Content-Encoding of "%s"',
+    async (encoding) => {
+      const { app } = await appWith();
+      const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+      expect((await post(app, '/run_program/', text, { headers })).statusCode).toBe(200);
+    },
+  );
 
   it.each(['/run_program/', '/check_output/', '/download/'])('may begin with a byte order mark: %s', async (url) => {
     const { app } = await appWith();

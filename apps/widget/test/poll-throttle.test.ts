@@ -10,7 +10,11 @@ const CLIENT = { gone: () => signal, silent: () => signal };
 /** Polls at times that a test sets, which pass while one is held; each is over when it is told to be. */
 function clientOf(waitMs = 1000) {
   let now = 0;
-  const throttle = new PollThrottle(waitMs, () => now, (ms) => Promise.resolve((now += ms)));
+  const throttle = new PollThrottle(
+    waitMs,
+    () => now,
+    (ms) => Promise.resolve((now += ms)),
+  );
   const poll = (identifier: string) => {
     let end = (): void => undefined;
     let answered: Promise<unknown> = Promise.resolve();
@@ -64,7 +68,11 @@ describe('a poll', () => {
 
   it('takes nothing for a client that has gone during the delay', async () => {
     const gone = new AbortController();
-    const throttle = new PollThrottle(1000, () => 0, () => Promise.resolve(gone.abort()));
+    const throttle = new PollThrottle(
+      1000,
+      () => 0,
+      () => Promise.resolve(gone.abort()),
+    );
     let polls = 0;
     const poll = () => throttle.run('a', { ...CLIENT, gone: () => gone.signal }, () => Promise.resolve(polls++));
     await poll();
@@ -74,7 +82,11 @@ describe('a poll', () => {
 
   it('runs after the delay for a client that has closed its sending side', async () => {
     const silent = AbortSignal.abort();
-    const throttle = new PollThrottle(1000, () => 0, () => Promise.resolve());
+    const throttle = new PollThrottle(
+      1000,
+      () => 0,
+      () => Promise.resolve(),
+    );
     for (let i = 0; i < 2; i++) {
       const given = await throttle.run('a', { ...CLIENT, silent: () => silent }, (what) => Promise.resolve(what));
       expect(given?.signal).toBe(silent);
@@ -84,7 +96,11 @@ describe('a poll', () => {
   it('does not long-poll if another poll of its task was answered during the delay', async () => {
     let release = (): void => undefined;
     let now = 0;
-    const throttle = new PollThrottle(1000, () => now++, () => new Promise<void>((resolve) => (release = resolve)));
+    const throttle = new PollThrottle(
+      1000,
+      () => now++,
+      () => new Promise<void>((resolve) => (release = resolve)),
+    );
     const waits = (answer = Promise.resolve()) => {
       let given: boolean | undefined;
       return throttle.run('a', CLIENT, (what) => ((given = what !== undefined), answer)).then(() => given);

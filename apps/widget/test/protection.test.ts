@@ -9,7 +9,13 @@ afterEach(async () => {
   await closeApps();
 });
 
-const BEGUN: ReplyMessage = { version: 1, kind: 'output', attempt: 1, first: 1, items: [{ msg: { type: 'console', data: 'gprbuild' } }] };
+const BEGUN: ReplyMessage = {
+  version: 1,
+  kind: 'output',
+  attempt: 1,
+  first: 1,
+  items: [{ msg: { type: 'console', data: 'gprbuild' } }],
+};
 const POLL = { identifier: 'x', read: 0 };
 
 describe('the rate limit', () => {
@@ -21,7 +27,10 @@ describe('the rate limit', () => {
     expect(answer.statusCode).toBe(429);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(60);
-    expect(answer.json()).toEqual({ error: 'Too Many Requests', message: expect.stringMatching(/^More than 2 .* Wait \d+ s, then/) });
+    expect(answer.json()).toEqual({
+      error: 'Too Many Requests',
+      message: expect.stringMatching(/^More than 2 .* Wait \d+ s, then/),
+    });
     expect(answer.headers['access-control-allow-origin']).toBe(origin);
     expect(submitted).toHaveLength(2);
   });
@@ -29,7 +38,9 @@ describe('the rate limit', () => {
   it('looks at nothing of what it refuses', async () => {
     const { app } = await appWith({ runsPerMinute: 1 });
     await post(app, '/run_program/', RUN);
-    const answer = await post(app, '/run_program/', '{'.repeat(5_000_000), { headers: { 'content-type': 'text/plain' } });
+    const answer = await post(app, '/run_program/', '{'.repeat(5_000_000), {
+      headers: { 'content-type': 'text/plain' },
+    });
     expect(answer.statusCode).toBe(429);
   });
 
@@ -63,11 +74,16 @@ describe('a client whose programs wait already', () => {
     const tasks = { submit: () => Promise.resolve(), load: () => Promise.resolve({ waiting: 30, slots: 4 }) };
     const { app } = await appWith({ waitingTasksOfClient: 2, trustedProxies: 1, replies: repliesOf([BEGUN]), tasks });
     const run = (address: string) => post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': address } });
-    const identifiers = [await run('192.0.2.1'), await run('192.0.2.1')].map((answer) => answer.json<{ identifier: string }>().identifier);
+    const identifiers = [await run('192.0.2.1'), await run('192.0.2.1')].map(
+      (answer) => answer.json<{ identifier: string }>().identifier,
+    );
     const refused = await run('192.0.2.1');
     expect(refused.statusCode).toBe(429);
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
-    expect(refused.json()).toEqual({ error: 'Too Many Requests', message: expect.stringMatching(/^2 programs from your address are waiting/) });
+    expect(refused.json()).toEqual({
+      error: 'Too Many Requests',
+      message: expect.stringMatching(/^2 programs from your address are waiting/),
+    });
     expect((await run('192.0.2.2')).statusCode).toBe(200);
     await post(app, '/check_output/', { identifier: identifiers[0], read: 0 });
     expect((await run('192.0.2.1')).statusCode).toBe(200);
@@ -140,7 +156,9 @@ describe('every answer', () => {
       'cross-origin-resource-policy': 'cross-origin',
       'x-content-type-options': 'nosniff',
     });
-    expect(Object.keys(answer.headers)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(strict-transport|x-powered|server)/)]));
+    expect(Object.keys(answer.headers)).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/^(strict-transport|x-powered|server)/)]),
+    );
   });
 });
 
@@ -149,8 +167,13 @@ describe('a request is refused before its body is looked at', () => {
     const { app } = await appWith();
     const answer = await post(app, '/run_program/', RUN, { headers: { 'content-encoding': 'gzip' } });
     expect(answer.statusCode).toBe(415);
-    expect(answer.json()).toEqual({ error: 'Unsupported Media Type', message: expect.stringMatching(/Content-Encoding/) });
-    expect((await post(app, '/run_program/', RUN, { headers: { 'content-encoding': 'identity' } })).statusCode).toBe(200);
+    expect(answer.json()).toEqual({
+      error: 'Unsupported Media Type',
+      message: expect.stringMatching(/Content-Encoding/),
+    });
+    expect((await post(app, '/run_program/', RUN, { headers: { 'content-encoding': 'identity' } })).statusCode).toBe(
+      200,
+    );
   });
 
   it('if it has more headers than anybody needs', async () => {

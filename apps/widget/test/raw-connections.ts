@@ -20,7 +20,10 @@ export async function closeConnections(): Promise<void> {
 
 /** An app that listens, with the times that a test names and no other short one. */
 export async function listening(dependencies: Partial<AppDependencies> = {}) {
-  const { app, submitted } = await appWith({ ...dependencies, serverLimits: { checkMs: 50, ...dependencies.serverLimits } });
+  const { app, submitted } = await appWith({
+    ...dependencies,
+    serverLimits: { checkMs: 50, ...dependencies.serverLimits },
+  });
   await app.listen({ port: 0, host: '127.0.0.1' });
   return { app, submitted };
 }
@@ -68,7 +71,9 @@ export async function trickle({ socket }: Connection, text: string, everyMs: num
 export function parse(answer: string): { status: number; headers: Record<string, string>; body: unknown } {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   const [line = '', ...fields] = head.split('\r\n');
-  const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 2)]));
+  const headers = Object.fromEntries(
+    fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 2)]),
+  );
   return { status: Number(line.split(' ')[1]), headers, body: body === '' ? undefined : (JSON.parse(body) as unknown) };
 }
 
@@ -78,11 +83,16 @@ export const LENGTH = `Content-Length: ${JSON_RUN.length}\r\n\r\n`;
 const POLL_BODY = '{"identifier":"11111111-2222-4333-8444-555555555555"}';
 export const POLL = `POST /check_output/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${POLL_BODY.length}\r\n\r\n${POLL_BODY}`;
 const connectionsOf = (app: App) =>
-  new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
+  new Promise<number>((resolve, reject) =>
+    app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  );
 
 /** Milliseconds until the server holds no connection any more. */
 export async function untilAlone(app: App): Promise<number> {
   const begin = performance.now();
-  await eventually('the server has no connection', async () => (await connectionsOf(app)) === 0, { limitMs: SOON_MS, everyMs: 10 });
+  await eventually('the server has no connection', async () => (await connectionsOf(app)) === 0, {
+    limitMs: SOON_MS,
+    everyMs: 10,
+  });
   return performance.now() - begin;
 }

@@ -7,7 +7,21 @@ import { pino } from 'pino';
 
 import { eventually } from '../../../test/helpers/eventually.js';
 import { appWith, repliesOf } from './app-with.js';
-import { closeConnections, HEAD, JSON_RUN, LENGTH, listening, open, parse, POLL, send, SOON, SOON_MS, trickle, untilAlone } from './raw-connections.js';
+import {
+  closeConnections,
+  HEAD,
+  JSON_RUN,
+  LENGTH,
+  listening,
+  open,
+  parse,
+  POLL,
+  send,
+  SOON,
+  SOON_MS,
+  trickle,
+  untilAlone,
+} from './raw-connections.js';
 
 jest.setTimeout(60_000);
 
@@ -179,10 +193,19 @@ it.each<[string, string, boolean]>([
 describe('a request is served', () => {
   it.each<[string, string]>([
     ['of HTTP/1.0', `POST /run_program/ HTTP/1.0\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`],
-    ['with the whole address', `POST http://x/run_program/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`],
+    [
+      'with the whole address',
+      `POST http://x/run_program/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`,
+    ],
     ['that waits for 100 Continue', `${HEAD}Connection: close\r\nExpect: 100-continue\r\n${LENGTH}${JSON_RUN}`],
-    ['in chunks', `${HEAD}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n${JSON_RUN.length.toString(16)};x=y\r\n${JSON_RUN}\r\n0\r\nTrailer: x\r\n\r\n`],
-    ['that asks for another protocol', `${HEAD}Connection: close, Upgrade\r\nUpgrade: websocket\r\n${LENGTH}${JSON_RUN}`],
+    [
+      'in chunks',
+      `${HEAD}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n${JSON_RUN.length.toString(16)};x=y\r\n${JSON_RUN}\r\n0\r\nTrailer: x\r\n\r\n`,
+    ],
+    [
+      'that asks for another protocol',
+      `${HEAD}Connection: close, Upgrade\r\nUpgrade: websocket\r\n${LENGTH}${JSON_RUN}`,
+    ],
   ])('%s', async (_, request) => {
     const { app, submitted } = await listening();
     const text = await send(app, request);

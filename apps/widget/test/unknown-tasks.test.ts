@@ -35,7 +35,9 @@ describe('an identifier', () => {
 
   it('is not gone where the broker cannot be reached', async () => {
     const { unknown, poll } = brokerWith();
-    await expect(unknown.poll('task', 'a', () => Promise.reject(new BrokerUnavailable('down')))).rejects.toBeInstanceOf(BrokerUnavailable);
+    await expect(unknown.poll('task', 'a', () => Promise.reject(new BrokerUnavailable('down')))).rejects.toBeInstanceOf(
+      BrokerUnavailable,
+    );
     await poll('task');
   });
 });

@@ -6,8 +6,10 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 /** By a queue in which so many wait. */
-const waitingTasks = (ofClient: number, waiting = 100) => new WaitingTasks(ofClient, () => Promise.resolve({ waiting, slots: 2 }));
-const add = (waiting: WaitingTasks, identifier: string, client: string) => waiting.admit(identifier, client, () => Promise.resolve());
+const waitingTasks = (ofClient: number, waiting = 100) =>
+  new WaitingTasks(ofClient, () => Promise.resolve({ waiting, slots: 2 }));
+const add = (waiting: WaitingTasks, identifier: string, client: string) =>
+  waiting.admit(identifier, client, () => Promise.resolve());
 
 it('has each client wait for its own', async () => {
   const waiting = waitingTasks(2);
@@ -57,7 +59,11 @@ it('takes the word of the queue against its own: another widget may have answere
   await expect(add(tasks, '3', 'a')).rejects.toMatchObject({ load: { waiting: 5 } });
   waiting = 1;
   await add(tasks, '4', 'a');
-  await expect(Promise.resolve().then(() => (waiting = 2)).then(() => add(tasks, '5', 'a'))).rejects.toThrow(TooManyWaiting);
+  await expect(
+    Promise.resolve()
+      .then(() => (waiting = 2))
+      .then(() => add(tasks, '5', 'a')),
+  ).rejects.toThrow(TooManyWaiting);
   waiting = 0;
   await add(tasks, '6', 'a');
 });

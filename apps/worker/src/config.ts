@@ -11,7 +11,10 @@ import type { TaskLimits } from './task-limits.js';
 const SECOND_MS = 1000;
 const MIB = 1024 * 1024;
 
-/** The largest value for which the worst tasks fit into 512 MiB, the limit in compose.yaml. docs/operations.md has the budget. */
+/**
+ * The largest value for which the worst tasks fit into 512 MiB, the limit in compose.yaml. docs/operations.md
+ * has the budget.
+ */
 export const MAX_CONCURRENCY = 8;
 
 export const Settings = Type.Object({
@@ -19,7 +22,12 @@ export const Settings = Type.Object({
   ...REQUEST_SETTINGS,
   LOG_LEVEL: Type.String({ default: 'info' }),
   /** Tasks at a time. */
-  CONCURRENCY: Type.Integer({ minimum: 1, maximum: MAX_CONCURRENCY, default: 2, description: 'for more tasks at a time, run more workers' }),
+  CONCURRENCY: Type.Integer({
+    minimum: 1,
+    maximum: MAX_CONCURRENCY,
+    default: 2,
+    description: 'for more tasks at a time, run more workers',
+  }),
   /** How long a worker that is told to stop works on before it gives its tasks back. */
   SHUTDOWN_GRACE_MS: Type.Integer({ minimum: 0, default: 20 * SECOND_MS }),
 

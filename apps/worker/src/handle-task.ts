@@ -71,10 +71,14 @@ export function createTaskHandler({ sandbox, generation, steps, limits, projectO
         return 'done';
       }
       log.warn({ ...about('retry'), reason }, 'task requeued');
-      if (reporter.failure instanceof BrokerUnavailable) return { requeue: true, countsAsAttempt: false, awaitsReplyQueue: true };
+      if (reporter.failure instanceof BrokerUnavailable)
+        return { requeue: true, countsAsAttempt: false, awaitsReplyQueue: true };
       await engineAnswers(sandbox, attempt, signal);
       // If a container ended on its own, the program in it may be the reason.
-      return { requeue: true, countsAsAttempt: !(error instanceof SandboxUnavailable) || error instanceof ContainerLost };
+      return {
+        requeue: true,
+        countsAsAttempt: !(error instanceof SandboxUnavailable) || error instanceof ContainerLost,
+      };
     } finally {
       signal.removeEventListener('abort', giveUp);
     }
@@ -86,8 +90,10 @@ export function createTaskHandler({ sandbox, generation, steps, limits, projectO
  * with each attempt: an engine may answer, and yet have no room for a container.
  */
 async function engineAnswers(sandbox: Sandbox, attempt: number, signal: AbortSignal): Promise<void> {
-  await sleep(Math.min(ENGINE_RETRY_MS * 2 ** (attempt - 1), ENGINE_PATIENCE_MS / 2), undefined, { signal }).catch(() => undefined);
-  for (const deadline = Date.now() + ENGINE_PATIENCE_MS; Date.now() < deadline && !signal.aborted; ) {
+  await sleep(Math.min(ENGINE_RETRY_MS * 2 ** (attempt - 1), ENGINE_PATIENCE_MS / 2), undefined, { signal }).catch(
+    () => undefined,
+  );
+  for (const deadline = Date.now() + ENGINE_PATIENCE_MS; Date.now() < deadline && !signal.aborted;) {
     const fault = await sandbox.check().catch((error: unknown) => error);
     if (fault === undefined) return;
     await sleep(ENGINE_RETRY_MS, undefined, { signal }).catch(() => undefined);

@@ -5,7 +5,10 @@ const INTERVAL_MS = 5000;
 
 /** Calls `show` now and every 5 s, as long as `check` resolves to true; returns what stops it. */
 export function showWhile(check: () => Promise<boolean>, show: () => void): () => void {
-  const look = () => void check().then((isFine) => isFine && show()).catch(() => undefined);
+  const look = () =>
+    void check()
+      .then((isFine) => isFine && show())
+      .catch(() => undefined);
   look();
   const timer = setInterval(look, INTERVAL_MS).unref();
   return () => clearInterval(timer);

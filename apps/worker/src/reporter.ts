@@ -11,7 +11,10 @@ import { shortened } from './shortened.js';
 const ITEM_SIZE = 64 * 1024;
 /** About how many bytes of JSON one message may hold: a poll answers whole messages, within a bound. */
 const MESSAGE_BYTES = 256 * 1024;
-/** Bytes of JSON that the `actual` texts of a verdict's failed cases may have together. The reader has the whole output in the items before. */
+/**
+ * Bytes of JSON that the `actual` texts of a verdict's failed cases may have together. The reader has the
+ * whole output in the items before.
+ */
 const ACTUAL_BYTES = 384 * 1024;
 /** Bytes of JSON that one UTF-16 unit takes at most: a control character is written as \u0001. */
 const ESCAPE_BYTES = 6;
@@ -115,7 +118,8 @@ export class Reporter {
 
   private nextBatch(): OutputItem[] {
     let end = 0;
-    for (let bytes = 0; end < this.waiting.length && bytes < MESSAGE_BYTES; end++) bytes += jsonBytes(this.waiting[end]);
+    for (let bytes = 0; end < this.waiting.length && bytes < MESSAGE_BYTES; end++)
+      bytes += jsonBytes(this.waiting[end]);
     return this.waiting.splice(0, end);
   }
 }

@@ -48,7 +48,10 @@ const WORKSPACE_PATH = `${WORKSPACE}/`;
 const ANNOUNCEMENT_LENGTH = 4096;
 
 /** Throws what the sandbox throws; whatever the user's program does is in the result. */
-export async function runStep(context: TaskContext, { kind, announcement: whole, ref, ...job }: StepRequest): Promise<StepResult> {
+export async function runStep(
+  context: TaskContext,
+  { kind, announcement: whole, ref, ...job }: StepRequest,
+): Promise<StepResult> {
   const { sandbox, reporter, steps, limits, budget, spent, signal } = context;
   const step = steps[kind];
   const announcement = shortened(whole, ANNOUNCEMENT_LENGTH);
@@ -70,13 +73,16 @@ export async function runStep(context: TaskContext, { kind, announcement: whole,
   let end: JobResult;
   try {
     const jobLimits = { timeMs: stepTimeMs(step, budget), outputBytes: budget.outputBytesLeft };
-    end = await sandbox.execute({ ...job, profile: step.profile, limits: jobLimits }, {
-      signal,
-      onOutput(stream, bytes) {
-        budget.spendOutput(bytes.length);
-        for (const line of lines[stream].push(bytes)) report(stream, line);
+    end = await sandbox.execute(
+      { ...job, profile: step.profile, limits: jobLimits },
+      {
+        signal,
+        onOutput(stream, bytes) {
+          budget.spendOutput(bytes.length);
+          for (const line of lines[stream].push(bytes)) report(stream, line);
+        },
       },
-    });
+    );
     ms = end.ms;
   } finally {
     // Of a step that was broken off, the time that it has cost.

@@ -88,7 +88,13 @@ async function judgeCases(project: Project, executable: BytePieces | undefined, 
   let status = 0;
   for (const { key, arguments: words } of labCases) {
     const command = runCommand(main.executable, words);
-    const { end, stdout, endsTask } = await runStep(context, { kind: 'run', ...command, ref: key, files: project.files, copyIn });
+    const { end, stdout, endsTask } = await runStep(context, {
+      kind: 'run',
+      ...command,
+      ref: key,
+      files: project.files,
+      copyIn,
+    });
     outputs.set(key, stdout);
     if (endsTask) {
       status = end.status;
@@ -99,10 +105,16 @@ async function judgeCases(project: Project, executable: BytePieces | undefined, 
   return status;
 }
 
-async function prove({ files }: Project, switches: readonly string[], context: TaskContext, generation: GnatproveGeneration) {
+async function prove(
+  { files }: Project,
+  switches: readonly string[],
+  context: TaskContext,
+  generation: GnatproveGeneration,
+) {
   const command = proveCommand(generation, switches);
   const { end } = await runStep(context, { kind: 'prove', ...command, files });
-  if (end.commandMissing) context.reporter.text('stderr', 'This installation has no gnatprove: programs can be run here, but not proved.');
+  if (end.commandMissing)
+    context.reporter.text('stderr', 'This installation has no gnatprove: programs can be run here, but not proved.');
   return end.status;
 }
 

@@ -1,17 +1,29 @@
-/** What a reader is told of a program that a signal has ended. Numbers are those of Linux on x86_64 and arm64 (signal(7)). */
+/**
+ * What a reader is told of a program that a signal has ended. Numbers are those of Linux on x86_64 and arm64
+ * (signal(7)).
+ */
 
 const SIGNALS: Readonly<Record<number, readonly [name: string, meaning: string]>> = {
   1: ['SIGHUP', 'its terminal was closed'],
   2: ['SIGINT', 'it was interrupted'],
   3: ['SIGQUIT', 'it was told to quit'],
-  4: ['SIGILL', 'it executed an invalid instruction, for example __builtin_trap, or the end of a function that returns no value'],
+  4: [
+    'SIGILL',
+    'it executed an invalid instruction, for example __builtin_trap, or the end of a function that returns no value',
+  ],
   5: ['SIGTRAP', 'it reached a breakpoint or a trap instruction'],
-  6: ['SIGABRT', 'it called abort, for example after a failed assertion, an exception that nothing handles, or damaged memory'],
+  6: [
+    'SIGABRT',
+    'it called abort, for example after a failed assertion, an exception that nothing handles, or damaged memory',
+  ],
   7: ['SIGBUS', 'it used an invalid memory address, for example behind the end of a mapped file'],
   8: ['SIGFPE', 'an integer was divided by zero, or a division overflowed'],
   9: ['SIGKILL', 'it sent this signal to itself; no limit was reached'],
   10: ['SIGUSR1', 'it got a signal that it does not handle'],
-  11: ['SIGSEGV', 'it used memory that is not its own (a null or invalid pointer, an index out of range), or its stack is full (recursion without end)'],
+  11: [
+    'SIGSEGV',
+    'it used memory that is not its own (a null or invalid pointer, an index out of range), or its stack is full (recursion without end)',
+  ],
   12: ['SIGUSR2', 'it got a signal that it does not handle'],
   13: ['SIGPIPE', 'it wrote to a pipe that nobody reads'],
   14: ['SIGALRM', 'its alarm went off, and it does not handle that signal'],

@@ -25,7 +25,12 @@ const TOOL_FILES_BYTES = 128 * MIB;
 const PROGRAM_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 export function stepTable(config: Config): StepTable {
-  const tool = { image: config.SANDBOX_IMAGE, confinement: 'tool', writableBytes: TOOL_FILES_BYTES, processes: config.PROCESS_LIMIT } as const;
+  const tool = {
+    image: config.SANDBOX_IMAGE,
+    confinement: 'tool',
+    writableBytes: TOOL_FILES_BYTES,
+    processes: config.PROCESS_LIMIT,
+  } as const;
   return {
     build: {
       profile: {

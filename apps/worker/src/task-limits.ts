@@ -54,7 +54,12 @@ export function stepTimeMs({ timeMs }: StepSettings, budget: TaskBudget): number
 }
 
 /** `wholeTask`: the step was cut short by the task's time, not by its own. */
-export function limitWords(limit: LimitName, { timeMs, limitWord, profile }: StepSettings, limits: TaskLimits, wholeTask: boolean): string {
+export function limitWords(
+  limit: LimitName,
+  { timeMs, limitWord, profile }: StepSettings,
+  limits: TaskLimits,
+  wholeTask: boolean,
+): string {
   switch (limit) {
     case 'time':
       return wholeTask ? interrupted(`${limits.taskMs / 1000}s task`) : interrupted(`${timeMs / 1000}s ${limitWord}`);

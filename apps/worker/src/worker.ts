@@ -23,7 +23,10 @@ export interface WorkerParts {
 }
 
 /** Resolves when the worker consumes. Throws if the settings, the engine or the sandbox do not let it. */
-export async function startWorker(env: NodeJS.ProcessEnv, parts: WorkerParts = { connectBroker, createSandbox }): Promise<void> {
+export async function startWorker(
+  env: NodeJS.ProcessEnv,
+  parts: WorkerParts = { connectBroker, createSandbox },
+): Promise<void> {
   const config = readConfig(env);
   const log = createLog('worker', config.LOG_LEVEL);
 
@@ -40,7 +43,9 @@ export async function startWorker(env: NodeJS.ProcessEnv, parts: WorkerParts = {
     namespace: config.NAMESPACE,
     maxWarm: config.PREPARED_CONTAINERS,
     warmMs: config.PREPARED_WAIT_MS,
-    ...(config.BUILD_CACHE_FOLDER && { cache: { folder: config.BUILD_CACHE_FOLDER, maxBytes: config.BUILD_CACHE_BYTES, policy } }),
+    ...(config.BUILD_CACHE_FOLDER && {
+      cache: { folder: config.BUILD_CACHE_FOLDER, maxBytes: config.BUILD_CACHE_BYTES, policy },
+    }),
     log,
   });
   await sandbox.check();
@@ -63,9 +68,17 @@ export async function startWorker(env: NodeJS.ProcessEnv, parts: WorkerParts = {
     }),
   });
   const watchdog = startWatchdog('worker');
-  showWhile(() => consumer.isAlive(), () => watchdog.alive());
+  showWhile(
+    () => consumer.isAlive(),
+    () => watchdog.alive(),
+  );
   const { HEALTH_FILE } = config;
-  const hideHealth = HEALTH_FILE ? showWhile(() => sandbox.check().then(() => broker.connected), () => touch(HEALTH_FILE)) : () => undefined;
+  const hideHealth = HEALTH_FILE
+    ? showWhile(
+        () => sandbox.check().then(() => broker.connected),
+        () => touch(HEALTH_FILE),
+      )
+    : () => undefined;
 
   onShutdown(log, async () => {
     hideHealth();

@@ -22,7 +22,12 @@ describe('the command of a build', () => {
 
 describe('the policy of the build cache', () => {
   const policy = buildCachePolicy('build');
-  const job = (contents: string, { profile } = build): Job => ({ profile, argv: ['gprbuild'], files: [{ basename: 'main.c', contents }], limits: { timeMs: 1, outputBytes: 1 } });
+  const job = (contents: string, { profile } = build): Job => ({
+    profile,
+    argv: ['gprbuild'],
+    files: [{ basename: 'main.c', contents }],
+    limits: { timeMs: 1, outputBytes: 1 },
+  });
 
   it('caches builds whose result depends on their sources alone', () => {
     expect(policy.isCacheable(job('int main(void) {}'))).toBe(true);

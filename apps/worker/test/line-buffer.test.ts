@@ -48,7 +48,14 @@ describe('a line buffer', () => {
 
   it('cuts behind the last line that there is room for, and within one alone that there is no room for', () => {
     const text = `${'a\n'.repeat(7)}bbb\n${'c'.repeat(40)}\nd\ne`;
-    expect(feed([bytes(text)], 16)).toEqual(['a\n'.repeat(7), 'bbb\n', 'c'.repeat(16), 'c'.repeat(16), `${'c'.repeat(8)}\nd\n`, 'e']);
+    expect(feed([bytes(text)], 16)).toEqual([
+      'a\n'.repeat(7),
+      'bbb\n',
+      'c'.repeat(16),
+      'c'.repeat(16),
+      `${'c'.repeat(8)}\nd\n`,
+      'e',
+    ]);
   });
 
   it('cuts no line within a word that is to stay whole, wherever it stands, and keeps the size', () => {
@@ -72,18 +79,23 @@ describe('a line buffer', () => {
         const pieces = feed(chunked(bytes(text), cuts), 16);
         expect(pieces.join('')).toBe(text);
         for (const piece of pieces) expect(Buffer.byteLength(piece)).toBeLessThanOrEqual(16);
-        if (text.split('\n').every((line) => Buffer.byteLength(line) < 16)) expect(pieces.every((piece) => piece.endsWith('\n'))).toBe(true);
+        if (text.split('\n').every((line) => Buffer.byteLength(line) < 16))
+          expect(pieces.every((piece) => piece.endsWith('\n'))).toBe(true);
       }),
     );
   });
 
   it('loses and adds nothing, however the bytes are cut', () => {
     fc.assert(
-      fc.property(fc.string({ unit: anyCharacter, maxLength: 400 }), fc.array(fc.nat(), { maxLength: 20 }), (text, cuts) => {
-        const lines = feed(chunked(bytes(text), cuts));
-        expect(lines.join('')).toBe(bytes(text).toString());
-        expect(lines.every((line, i) => line.endsWith('\n') || i === lines.length - 1)).toBe(true);
-      }),
+      fc.property(
+        fc.string({ unit: anyCharacter, maxLength: 400 }),
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (text, cuts) => {
+          const lines = feed(chunked(bytes(text), cuts));
+          expect(lines.join('')).toBe(bytes(text).toString());
+          expect(lines.every((line, i) => line.endsWith('\n') || i === lines.length - 1)).toBe(true);
+        },
+      ),
     );
   });
 

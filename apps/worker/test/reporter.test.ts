@@ -35,7 +35,8 @@ function processorTime(work: () => void): number {
   const { user, system } = process.cpuUsage(before);
   return user + system;
 }
-const texts = (message: ReplyMessage | undefined) => (message as OutputMessage).items.map(({ msg }) => msg.data as string);
+const texts = (message: ReplyMessage | undefined) =>
+  (message as OutputMessage).items.map(({ msg }) => msg.data as string);
 
 describe('a reporter', () => {
   it('sends together what comes within a moment, or while a message is being confirmed', async () => {
@@ -121,7 +122,10 @@ describe('a reporter', () => {
     await queue.confirmUntil(finished);
     const items = queue.published.flatMap((message) => (message.kind === 'output' ? message.items : []));
     expect(items.length).toBeLessThan(ORDERED_ITEMS + 300);
-    for (const [type, rest] of [['stdout', 0], ['stderr', 1]] as const) {
+    for (const [type, rest] of [
+      ['stdout', 0],
+      ['stderr', 1],
+    ] as const) {
       const shown = items.map(({ msg }) => (msg.type === type ? msg.data : '')).join('');
       expect(shown).toBe(Array.from({ length: 30_000 }, (_, i) => `${2 * i + rest}\n`).join(''));
     }
@@ -143,7 +147,9 @@ describe('a reporter', () => {
     expect(many / few).toBeLessThan(4);
     const finished = reporter.finish(END);
     await queue.confirmUntil(finished);
-    expect(queue.published.flatMap((message) => (message.kind === 'output' ? texts(message) : [])).join('')).toBe('\n'.repeat(200_000));
+    expect(queue.published.flatMap((message) => (message.kind === 'output' ? texts(message) : [])).join('')).toBe(
+      '\n'.repeat(200_000),
+    );
   });
 
   it('keeps messages and items of a bounded size', async () => {
@@ -182,12 +188,18 @@ describe('a verdict', () => {
   }
 
   it('comes as it is, with outputs as they usually are', async () => {
-    const cases = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [String(i), failed(`${'y'.repeat(5000)} ${i}`)]));
+    const cases = Object.fromEntries(
+      Array.from({ length: 50 }, (_, i) => [String(i), failed(`${'y'.repeat(5000)} ${i}`)]),
+    );
     expect((await reported(cases)).cases).toEqual(cases);
   });
 
   it('does not repeat all of a long output: each failed case has what is left of 384 KiB of JSON', async () => {
-    const { cases } = await reported({ 1: failed('first'), 2: failed('\u0001'.repeat(1024 * 1024)), 3: failed('last') });
+    const { cases } = await reported({
+      1: failed('first'),
+      2: failed('\u0001'.repeat(1024 * 1024)),
+      3: failed('last'),
+    });
     expect(cases[1]).toEqual(failed('first'));
     expect(cases[2]?.actual).toMatch(/^\u0001{65000,65536}\u2026$/);
     expect(cases[3]?.actual).toBe('\u2026');

@@ -13,7 +13,11 @@ const config = readConfig({});
 const steps = stepTable(config);
 
 /** What a task reports, with a sandbox in which every job ends with status 0 and puts nothing out. */
-async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>, built: Partial<JobResult> = { copiedOut: [Buffer.from('program')] }) {
+async function outcomeOf(
+  mode: Mode,
+  contents: Readonly<Record<string, string>>,
+  built: Partial<JobResult> = { copiedOut: [Buffer.from('program')] },
+) {
   const jobs: Job[] = [];
   const items: string[] = [];
   const execute: Sandbox['execute'] = (job) => {
@@ -42,18 +46,27 @@ async function outcomeOf(mode: Mode, contents: Readonly<Record<string, string>>,
 const BUILT = ['console: gprbuild -q -P main.gpr', 'stdout: Build completed successfully.'];
 
 describe('a mistake of the reader', () => {
-  it.each<Mode>(['compile', 'run', 'submit', 'prove', 'prove_flow'])('in the name of a source is told before any step: %s', async (mode) => {
-    const { status, items, jobs } = await outcomeOf(mode, { 'Greet.adb': 'procedure Greet is null;' });
-    expect(status).toBe(1);
-    expect(items).toEqual([expect.stringMatching(/^stderr: .*"Greet\.adb".*"greet\.adb"/)]);
-    expect(jobs).toEqual([]);
-  });
+  it.each<Mode>(['compile', 'run', 'submit', 'prove', 'prove_flow'])(
+    'in the name of a source is told before any step: %s',
+    async (mode) => {
+      const { status, items, jobs } = await outcomeOf(mode, { 'Greet.adb': 'procedure Greet is null;' });
+      expect(status).toBe(1);
+      expect(items).toEqual([expect.stringMatching(/^stderr: .*"Greet\.adb".*"greet\.adb"/)]);
+      expect(jobs).toEqual([]);
+    },
+  );
 
-  it.each<Mode>(['run', 'submit'])('that leaves no main is told after the build, in the words of the language: %s', async (mode) => {
-    const { status, items } = await outcomeOf(mode, { 'lib.c': 'int f(void) { return 1; }' });
-    expect(status).toBe(1);
-    expect(items).toEqual([...BUILT, expect.stringMatching(/^stderr: There is no main program to run\. Add a function main/)]);
-  });
+  it.each<Mode>(['run', 'submit'])(
+    'that leaves no main is told after the build, in the words of the language: %s',
+    async (mode) => {
+      const { status, items } = await outcomeOf(mode, { 'lib.c': 'int f(void) { return 1; }' });
+      expect(status).toBe(1);
+      expect(items).toEqual([
+        ...BUILT,
+        expect.stringMatching(/^stderr: There is no main program to run\. Add a function main/),
+      ]);
+    },
+  );
 
   it.each<Mode>(['run', 'submit'])('that makes the program too large is told with the limit: %s', async (mode) => {
     const { status, items } = await outcomeOf(mode, { 'lab.adb': 'procedure Lab is' }, {});
@@ -73,20 +86,33 @@ describe('a mistake of the reader', () => {
 
 describe('the jobs of a task', () => {
   const main = 'procedure Main is begin null; end Main;';
-  const jobsOf = async (mode: Mode, contents: Readonly<Record<string, string>>) => (await outcomeOf(mode, contents)).jobs;
+  const jobsOf = async (mode: Mode, contents: Readonly<Record<string, string>>) =>
+    (await outcomeOf(mode, contents)).jobs;
 
   it('are a build that hands the program back, and a run that is sent it', async () => {
     const [build, run, ...others] = await jobsOf('run', { 'main.adb': main, 'cli.txt': 'a b' });
-    expect(build).toMatchObject({ profile: steps.build.profile, copyOut: 'main', environment: { GPR_CONFIG: expect.stringMatching(/^\//) } });
+    expect(build).toMatchObject({
+      profile: steps.build.profile,
+      copyOut: 'main',
+      environment: { GPR_CONFIG: expect.stringMatching(/^\//) },
+    });
     expect(build).not.toHaveProperty('copyIn');
-    expect(run).toMatchObject({ profile: steps.run.profile, argv: ['./main', 'a', 'b'], copyIn: { basename: 'main', pieces: [Buffer.from('program')] } });
+    expect(run).toMatchObject({
+      profile: steps.run.profile,
+      argv: ['./main', 'a', 'b'],
+      copyIn: { basename: 'main', pieces: [Buffer.from('program')] },
+    });
     expect(run).not.toHaveProperty('copyOut');
     expect(others).toEqual([]);
   });
 
   it('are one run for each lab case', async () => {
     const jobs = await jobsOf('submit', { 'main.adb': main, 'lab_io.txt': 'in 1: x\nout 1:\nin 2: y\nout 2:\n' });
-    expect(jobs.map(({ profile, argv }) => [profile.name, argv.at(-1)])).toEqual([['build', 'main.gpr'], ['run', 'x'], ['run', 'y']]);
+    expect(jobs.map(({ profile, argv }) => [profile.name, argv.at(-1)])).toEqual([
+      ['build', 'main.gpr'],
+      ['run', 'x'],
+      ['run', 'y'],
+    ]);
   });
 
   it('are one proof with all files', async () => {

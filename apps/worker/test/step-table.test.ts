@@ -8,7 +8,11 @@ const MIB = 1024 * 1024;
 describe('the step table', () => {
   it('has a profile of its own name for each kind of step', () => {
     const entries = Object.entries(stepTable(readConfig({})));
-    expect(entries.map(([kind, { profile }]) => [kind, profile.name])).toEqual([['build', 'build'], ['run', 'run'], ['prove', 'prove']]);
+    expect(entries.map(([kind, { profile }]) => [kind, profile.name])).toEqual([
+      ['build', 'build'],
+      ['run', 'run'],
+      ['prove', 'prove'],
+    ]);
   });
 
   it('confines programs alone to their one process', () => {
@@ -36,8 +40,17 @@ describe('the step table', () => {
         WRITTEN_FILES_LIMIT_BYTES: String(5 * MIB),
       }),
     );
-    expect(build).toMatchObject({ timeMs: 1, profile: { image: 'tools', longestJobMs: 1, memoryBytes: 20 * MIB, processes: 40, writableBytes: 128 * MIB } });
-    expect(run).toMatchObject({ timeMs: 2, profile: { image: 'program', longestJobMs: 2, memoryBytes: 20 * MIB, processes: 40, writableBytes: 5 * MIB } });
-    expect(prove).toMatchObject({ timeMs: 3, profile: { image: 'tools', longestJobMs: 3, memoryBytes: 30 * MIB, processes: 40, writableBytes: 128 * MIB } });
+    expect(build).toMatchObject({
+      timeMs: 1,
+      profile: { image: 'tools', longestJobMs: 1, memoryBytes: 20 * MIB, processes: 40, writableBytes: 128 * MIB },
+    });
+    expect(run).toMatchObject({
+      timeMs: 2,
+      profile: { image: 'program', longestJobMs: 2, memoryBytes: 20 * MIB, processes: 40, writableBytes: 5 * MIB },
+    });
+    expect(prove).toMatchObject({
+      timeMs: 3,
+      profile: { image: 'tools', longestJobMs: 3, memoryBytes: 30 * MIB, processes: 40, writableBytes: 128 * MIB },
+    });
   });
 });

@@ -70,7 +70,7 @@ static _Noreturn void be_command(const struct request *request, bool traced, int
     if (traced)
         keep_from_replacing();
     if (request->confinement == PROGRAM)
-        confine_program(); /* the last: no filter can be set after it */
+        confine_program();          /* the last: no filter can be set after it */
     connect_streams(output, error); /* last, so that die() until here speaks to the worker */
     *failed = 0;                    /* every other descriptor closes on exec */
     if (request->inspect)

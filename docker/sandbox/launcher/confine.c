@@ -35,9 +35,9 @@
 #define ON(call, action) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1), ANSWER(action)
 #define REFUSE(call) ON(call, REFUSAL(EPERM))
 /* Calls by the numbers of another architecture would go past all that follows. */
-#define NATIVE_CALLS_ONLY \
-    LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0), ANSWER(REFUSAL(EPERM)), LOAD(nr), \
-    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000 /* x32 */, 0, 1), ANSWER(REFUSAL(EPERM))
+#define NATIVE_CALLS_ONLY                                                                                              \
+    LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0), ANSWER(REFUSAL(EPERM)), LOAD(nr),                   \
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000 /* x32 */, 0, 1), ANSWER(REFUSAL(EPERM))
 
 static int try_install(struct sock_filter *instructions, size_t length, unsigned flags)
 {
@@ -118,10 +118,11 @@ static void append_for(struct filter *filter, unsigned call, const struct sock_f
     append(filter, instructions, length);
 }
 
-#define APPEND(filter, ...) \
+#define APPEND(filter, ...)                                                                                            \
     append(filter, (const struct sock_filter[]){__VA_ARGS__}, LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
-#define APPEND_FOR(filter, call, ...) \
-    append_for(filter, call, (const struct sock_filter[]){__VA_ARGS__}, LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
+#define APPEND_FOR(filter, call, ...)                                                                                  \
+    append_for(filter, call, (const struct sock_filter[]){__VA_ARGS__},                                                \
+               LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
 /* Of an int argument the kernel looks at the lower half, which is what is loaded. */
 #define IF_SET(bits, action) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), ANSWER(action)
 
@@ -143,8 +144,10 @@ void confine_command(void)
     /* Huge pages come from a pool of the whole machine. Memory of notification pipes is not charged to the
        container. */
     APPEND_FOR(&filter, SYS_mmap, LOAD(args[3]), IF_SET(MAP_HUGETLB, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
-    APPEND_FOR(&filter, SYS_memfd_create, LOAD(args[1]), IF_SET(MFD_HUGETLB, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
-    APPEND_FOR(&filter, SYS_pipe2, LOAD(args[1]), IF_SET(O_NOTIFICATION_PIPE, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
+    APPEND_FOR(&filter, SYS_memfd_create, LOAD(args[1]), IF_SET(MFD_HUGETLB, REFUSAL(EPERM)),
+               ANSWER(SECCOMP_RET_ALLOW));
+    APPEND_FOR(&filter, SYS_pipe2, LOAD(args[1]), IF_SET(O_NOTIFICATION_PIPE, REFUSAL(EPERM)),
+               ANSWER(SECCOMP_RET_ALLOW));
     APPEND(&filter, ANSWER(SECCOMP_RET_ALLOW));
     install(filter.instructions, filter.length);
 }

@@ -53,7 +53,8 @@ static void tell_who(void)
         die("inspect");
     tell("uid", real == effective && real == saved ? (long long)real : -1);
     tell("groups", getgroups(0, NULL));
-    tell("capabilities", (sets[0].effective | sets[0].permitted | sets[0].inheritable | sets[1].effective | sets[1].permitted | sets[1].inheritable) != 0);
+    tell("capabilities", (sets[0].effective | sets[0].permitted | sets[0].inheritable | sets[1].effective |
+                          sets[1].permitted | sets[1].inheritable) != 0);
     tell("bounding_set", can_gain_capabilities());
     tell("no_new_privileges", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     tell("parent_pid", getppid());
@@ -90,8 +91,10 @@ static void tell_other_mounts(void)
     for (struct mntent *mount; (mount = getmntent(mounts)) != NULL;) {
         const char *at = mount->mnt_dir;
         struct stat itself;
-        bool is_known = strncmp(at, "/workspace", strlen("/workspace")) == 0 || strncmp(at, "/dev", strlen("/dev")) == 0;
-        writable += !is_known && hasmntopt(mount, "rw") && access(at, W_OK) == 0 && stat(at, &itself) == 0 && !S_ISCHR(itself.st_mode);
+        bool is_known =
+            strncmp(at, "/workspace", strlen("/workspace")) == 0 || strncmp(at, "/dev", strlen("/dev")) == 0;
+        writable += !is_known && hasmntopt(mount, "rw") && access(at, W_OK) == 0 && stat(at, &itself) == 0 &&
+                    !S_ISCHR(itself.st_mode);
     }
     endmntent(mounts);
     tell("other_writable_mounts", writable);

@@ -25,7 +25,7 @@ struct request {
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;
     uint32_t room_bytes; /* what the command may write into files, on top of what it is sent */
-    char **words; /* the command, ended by NULL as execve wants it */
+    char **words;        /* the command, ended by NULL as execve wants it */
     size_t word_count;
     char hand_back[NAME_BYTES + 1]; /* the executable that the worker wants; empty: none */
 };

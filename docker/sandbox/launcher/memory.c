@@ -27,6 +27,6 @@ static bool counts_kills(const char *path)
 
 bool ran_out_of_memory(void)
 {
-    return counts_kills("/sys/fs/cgroup/memory.events") ||            /* cgroup v2 */
+    return counts_kills("/sys/fs/cgroup/memory.events") ||           /* cgroup v2 */
            counts_kills("/sys/fs/cgroup/memory/memory.oom_control"); /* cgroup v1 */
 }

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 enum { NARROW_BYTES = 1, WIDE_BYTES = 64 * 1024 }; /* the kernel rounds up to a page */
-enum { PAUSE_US = 500 };                          /* between two reads of a burst */
+enum { PAUSE_US = 500 };                           /* between two reads of a burst */
 
 static bool resize(const struct stream *stream, int bytes)
 {

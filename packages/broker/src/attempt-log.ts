@@ -9,7 +9,12 @@ import { FIRST_ATTEMPT, reduceAttempts, type Attempts } from './attempts.js';
 import { brokerCall, type Broker } from './connection.js';
 
 /** Resolves when the note is safe. Rejects with BrokerUnavailable. */
-export function noteAttempt(broker: Broker, identifier: string, attempt: number, event: AttemptNote['event']): Promise<void> {
+export function noteAttempt(
+  broker: Broker,
+  identifier: string,
+  attempt: number,
+  event: AttemptNote['event'],
+): Promise<void> {
   const note: AttemptNote = { version: MESSAGE_VERSION, attempt, event };
   return withLog(broker, identifier, (channel) => {
     channel.publish(broker.topology.attemptExchange, identifier, encodeMessage(note), { persistent: true });
@@ -23,7 +28,7 @@ export async function attemptsBefore(broker: Broker, identifier: string, attempt
   let attempts = FIRST_ATTEMPT;
   await withLog(broker, identifier, async (channel) => {
     // One worker at a time has the task, so nobody else reads. Closing the channel puts the notes back.
-    for (let message; (message = await channel.get(broker.topology.attemptLog(identifier))); ) {
+    for (let message; (message = await channel.get(broker.topology.attemptLog(identifier)));) {
       const note = decodeAttemptNote(message.content);
       if (note) attempts = reduceAttempts(attempts, note);
     }
@@ -33,11 +38,19 @@ export async function attemptsBefore(broker: Broker, identifier: string, attempt
 
 /** The task has ended. Never rejects: the queue expires in any case. */
 export function forgetAttempts(broker: Broker, identifier: string): Promise<void> {
-  return withLog(broker, identifier, async (channel) => void (await channel.deleteQueue(broker.topology.attemptLog(identifier)))).catch(() => undefined);
+  return withLog(
+    broker,
+    identifier,
+    async (channel) => void (await channel.deleteQueue(broker.topology.attemptLog(identifier))),
+  ).catch(() => undefined);
 }
 
 /** On a channel of its own: what the broker refuses costs the channel. */
-async function withLog(broker: Broker, identifier: string, use: (channel: ConfirmChannel) => Promise<void>): Promise<void> {
+async function withLog(
+  broker: Broker,
+  identifier: string,
+  use: (channel: ConfirmChannel) => Promise<void>,
+): Promise<void> {
   const channel = await broker.openConfirmChannel();
   try {
     await brokerCall(async () => {

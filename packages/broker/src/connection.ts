@@ -6,7 +6,14 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 
-import { connect, credentials, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel } from 'amqplib';
+import {
+  connect,
+  credentials,
+  type Channel,
+  type ChannelModel,
+  type ConfirmChannel,
+  type RecoveringChannelModel,
+} from 'amqplib';
 import pTimeout from 'p-timeout';
 
 import { createTopology, type Topology, type TopologySettings } from './topology.js';
@@ -105,7 +112,10 @@ export async function connectBroker(settings: BrokerSettings, log: Log, { declar
   });
   const state = watch(connection, log);
 
-  /** Heartbeats, which come every few seconds, would notice a peer that has died in silence only after three times as long. */
+  /**
+   * Heartbeats, which come every few seconds, would notice a peer that has died in silence only after three
+   * times as long.
+   */
   async function call<T>(request: () => Promise<T>): Promise<T> {
     const [asked, received] = [socket, socket?.bytesRead];
     try {
@@ -150,7 +160,9 @@ function withHeartbeat(url: string): string {
 }
 
 /** The credentials, where the password comes from a file: it need not be fit for a URL. */
-function passwordFromFile({ AMQP_URL, AMQP_PASSWORD_FILE }: BrokerSettings): { credentials?: ReturnType<typeof credentials.plain> } {
+function passwordFromFile({ AMQP_URL, AMQP_PASSWORD_FILE }: BrokerSettings): {
+  credentials?: ReturnType<typeof credentials.plain>;
+} {
   const password = AMQP_PASSWORD_FILE === undefined ? '' : readFileSync(AMQP_PASSWORD_FILE, 'utf8').replace(/\n+$/, '');
   if (password === '') return {};
   return { credentials: credentials.plain(decodeURIComponent(new URL(AMQP_URL).username), password) };
@@ -179,9 +191,13 @@ async function onChannelOfItsOwn(model: ChannelModel, use: (channel: Channel) =>
   await channel.close();
 }
 
-function watch(connection: RecoveringChannelModel, log: Log): { connected: boolean; blocked: boolean; changedAt: number } {
+function watch(
+  connection: RecoveringChannelModel,
+  log: Log,
+): { connected: boolean; blocked: boolean; changedAt: number } {
   const state = { connected: false, blocked: false, changedAt: performance.now() };
-  for (const event of ['connect', 'disconnect', 'connect-failed']) connection.on(event, () => (state.changedAt = performance.now()));
+  for (const event of ['connect', 'disconnect', 'connect-failed'])
+    connection.on(event, () => (state.changedAt = performance.now()));
   connection.on('connect', () => {
     state.connected = true;
     log.info({}, 'broker connected');

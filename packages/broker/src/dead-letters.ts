@@ -34,7 +34,10 @@ export interface DeadLetter {
  * resolves. All others stay, and if this process dies, all do. Rejects with the reason of the first
  * promise that rejected.
  */
-export async function visitDeadLetters(broker: Broker, visit: (letter: DeadLetter) => Promise<unknown> | void): Promise<void> {
+export async function visitDeadLetters(
+  broker: Broker,
+  visit: (letter: DeadLetter) => Promise<unknown> | void,
+): Promise<void> {
   const channel = await broker.openChannel();
   const removals: Promise<void>[] = [];
   try {
@@ -62,7 +65,10 @@ export async function replayTask(broker: Broker, { task }: DeadLetter): Promise<
   return identifier;
 }
 
-/** Resolves when all that is in the queue was taken. A quorum queue gives no consumer exclusiveness, but it counts them. */
+/**
+ * Resolves when all that is in the queue was taken. A quorum queue gives no consumer exclusiveness, but it
+ * counts them.
+ */
 async function takeAll(channel: Channel, queue: string, take: (message: ConsumeMessage) => void): Promise<void> {
   const state = () => brokerCall(() => channel.checkQueue(queue));
   await brokerCall(() => channel.consume(queue, (message) => message && take(message)));

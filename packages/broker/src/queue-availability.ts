@@ -1,4 +1,7 @@
-/** Whether a task's reply queue is there. A queue on a cluster node that is down is unavailable until the node is back. */
+/**
+ * Whether a task's reply queue is there. A queue on a cluster node that is down is unavailable until the node
+ * is back.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { brokerCall, BrokerError, BrokerUnavailable, type Broker } from './connection.js';

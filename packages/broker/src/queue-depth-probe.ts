@@ -6,7 +6,10 @@ import type { Broker } from './connection.js';
 
 /** The broker does not answer for a queue whose node is down, nor for anything that is asked later on the channel. */
 const ANSWER_MS = 500;
-/** A channel answers one request after the other. With a single channel, many polls at once would wait for each other. */
+/**
+ * A channel answers one request after the other. With a single channel, many polls at once would wait for
+ * each other.
+ */
 const CHANNELS = 128;
 
 interface Line {

@@ -39,7 +39,10 @@ const MIB = 1024 * 1024;
 const KEPT_BYTES = 3 * MIB;
 /** Maximum size of one message. Workers send up to 2 MiB. */
 export const REPLY_MESSAGE_BYTES = KEPT_BYTES;
-/** Content that all polls of this process keep together. Beyond it a poll keeps its first message, and answers no more than that. */
+/**
+ * Content that all polls of this process keep together. Beyond it a poll keeps its first message, and answers
+ * no more than that.
+ */
 const KEPT_IN_ALL_BYTES = 32 * MIB;
 /** Upper bound for messages other than output, such as the final one. */
 const SMALL_BYTES = 16 * 1024;
@@ -95,7 +98,9 @@ export class Backlog {
   /** Whether the task's end is there, behind which nothing comes. */
   get hasEnded(): boolean {
     const last = this.entries.at(-1);
-    return last !== undefined && last.outline === undefined && decodeReplyMessage(last.message.content)?.kind === 'final';
+    return (
+      last !== undefined && last.outline === undefined && decodeReplyMessage(last.message.content)?.kind === 'final'
+    );
   }
 
   remove(indices: ReadonlySet<number>): void {

@@ -6,7 +6,6 @@ import { BrokerError, BrokerUnavailable, type Broker } from './connection.js';
 import { queueError } from './queue-availability.js';
 import { outlineHeaders, REPLY_MESSAGE_BYTES } from './reply-outline.js';
 
-
 export interface ReplyPublisher {
   /**
    * Resolves when the broker has the message safe; rejects with ReplyQueueGone if nobody can read
@@ -37,7 +36,13 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
             return Promise.reject(new BrokerError(`a reply of ${body.length} bytes is too large`));
           }
           const messageId = String(++published);
-          const options = { persistent: true, mandatory: true, messageId, contentType: 'application/json', headers: outlineHeaders(message) };
+          const options = {
+            persistent: true,
+            mandatory: true,
+            messageId,
+            contentType: 'application/json',
+            headers: outlineHeaders(message),
+          };
           return new Promise((resolve, reject) => {
             channel.publish(replyExchange, identifier, body, options, (error: unknown) => {
               if (returned.delete(messageId) || isRefusal(error)) void whyRefused(broker, identifier).then(reject);

@@ -79,21 +79,31 @@ export function createReplyReader(broker: Broker): ReplyReader {
         const { append, result } = read([], []);
         if (append === undefined) return result;
       }
-      return mutex.run(identifier, () => readReplies(broker, identifier, read, longPoll), () => new ReplyQueueBusy(identifier));
+      return mutex.run(
+        identifier,
+        () => readReplies(broker, identifier, read, longPoll),
+        () => new ReplyQueueBusy(identifier),
+      );
     },
   };
 }
 
 /** What a poll does, without regard to other polls of this process. */
-export async function readReplies<Result>(broker: Broker, identifier: string, read: Read<Result>, longPoll?: LongPoll): Promise<Result> {
+export async function readReplies<Result>(
+  broker: Broker,
+  identifier: string,
+  read: Read<Result>,
+  longPoll?: LongPoll,
+): Promise<Result> {
   const held = await holdQueue(broker, broker.topology.replyQueue(identifier));
   const readAll = () => read(held.backlog.replies(), held.backlog.bytes);
-  const settle = ({ append, remove }: Reading<Result>) => brokerCall(async () => {
-    if (append !== undefined) await appendReply(broker, identifier, append);
-    const removed = new Set(remove);
-    for (const index of removed) held.channel.ack(held.backlog.messageAt(index) as ConsumeMessage);
-    held.backlog.remove(removed);
-  });
+  const settle = ({ append, remove }: Reading<Result>) =>
+    brokerCall(async () => {
+      if (append !== undefined) await appendReply(broker, identifier, append);
+      const removed = new Set(remove);
+      for (const index of removed) held.channel.ack(held.backlog.messageAt(index) as ConsumeMessage);
+      held.backlog.remove(removed);
+    });
   try {
     let reading = readAll();
     if (longPoll !== undefined && reading.isEmpty) {
@@ -108,7 +118,9 @@ export async function readReplies<Result>(broker: Broker, identifier: string, re
   } finally {
     // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
     // in one step: between a cancel and a requeue another poll would see half of it.
-    const closed = brokerCall(() => held.channel.close()).catch(() => undefined).finally(() => held.backlog.dispose());
+    const closed = brokerCall(() => held.channel.close())
+      .catch(() => undefined)
+      .finally(() => held.backlog.dispose());
     // Who has seen the end asks no more: only another poll would have to wait for this.
     if (!held.backlog.hasEnded) await closed;
   }
@@ -126,21 +138,25 @@ interface HeldQueue {
   onNews: () => void;
 }
 
-/** Resolves when there is more than the `known` deliveries, and what comes right behind it; or when `longPoll` has ended. */
+/**
+ * Resolves when there is more than the `known` deliveries, and what comes right behind it; or when `longPoll`
+ * has ended.
+ */
 async function somethingNew(held: HeldQueue, known: number, { ms, signal }: LongPoll): Promise<void> {
   // A timer of its own: AbortSignal.any lets go of an AbortSignal.timeout that nobody else holds.
-  const within = (limitMs: number, holds: () => boolean) => new Promise<void>((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      held.onNews = () => undefined;
-      resolve();
-    };
-    const timer = setTimeout(end, limitMs);
-    signal.addEventListener('abort', end);
-    held.onNews = () => holds() && end();
-    if (holds() || signal.aborted) end();
-  });
+  const within = (limitMs: number, holds: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        held.onNews = () => undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, limitMs);
+      signal.addEventListener('abort', end);
+      held.onNews = () => holds() && end();
+      if (holds() || signal.aborted) end();
+    });
   const hasCome = () => held.backlog.length > known;
   await within(ms, () => hasCome() || held.isLost);
   if (signal.aborted) return;
@@ -157,7 +173,13 @@ async function holdQueue(broker: Broker, queue: string): Promise<HeldQueue> {
   const deadline = Date.now() + HOLD_TIMEOUT_MS;
   let retryMs = HOLD_RETRY_MS;
   for (;;) {
-    const held: HeldQueue = { queue, channel: await broker.openChannel(), backlog: new Backlog(), isLost: false, onNews: () => undefined };
+    const held: HeldQueue = {
+      queue,
+      channel: await broker.openChannel(),
+      backlog: new Backlog(),
+      isLost: false,
+      onNews: () => undefined,
+    };
     try {
       if (await brokerCall(() => takeAll(held))) return held;
       if (Date.now() > deadline) throw new ReplyQueueBusy(queue);

@@ -29,7 +29,11 @@ export class RetainedTasks {
     // Not awaited: a broker that does not answer does not start it.
     const stop = this.count < MAX_RETAINED ? addConsumer().catch(() => undefined) : undefined;
     this.count++;
-    await untilQueueAvailable(this.broker, this.broker.topology.replyQueue(identifier), AbortSignal.any([signal, limit.signal]));
+    await untilQueueAvailable(
+      this.broker,
+      this.broker.topology.replyQueue(identifier),
+      AbortSignal.any([signal, limit.signal]),
+    );
     this.count--;
     clearTimeout(timer);
     void stop?.then((stopIt) => stopIt?.());

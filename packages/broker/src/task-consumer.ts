@@ -123,7 +123,10 @@ class Consumer {
       this.givingUp = true;
       this.revoked.abort();
     }, graceMs);
-    if (channel) await brokerCall(() => Promise.all([...this.consumerTags].map((tag) => channel.cancel(tag)))).catch(() => undefined);
+    if (channel)
+      await brokerCall(() => Promise.all([...this.consumerTags].map((tag) => channel.cancel(tag)))).catch(
+        () => undefined,
+      );
     await Promise.all(this.tasks);
     clearTimeout(timer);
     if (channel) await brokerCall(() => channel.close()).catch(() => undefined);
@@ -139,7 +142,8 @@ class Consumer {
         this.channel = await broker.openConfirmChannel();
         await this.consumeOn(this.channel);
       } catch (error) {
-        if (!(error instanceof BrokerUnavailable)) broker.log.error({ reason: (error as Error).message }, 'cannot consume tasks');
+        if (!(error instanceof BrokerUnavailable))
+          broker.log.error({ reason: (error as Error).message }, 'cannot consume tasks');
       }
       await sleep(REOPEN_DELAY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);
     }
@@ -192,7 +196,10 @@ class Consumer {
 
   /** False if the broker did not take the note. */
   private async noteReturned(identifier: string, attempt: number): Promise<boolean> {
-    return noteAttempt(this.options.broker, identifier, attempt, 'returned').then(() => true, () => false);
+    return noteAttempt(this.options.broker, identifier, attempt, 'returned').then(
+      () => true,
+      () => false,
+    );
   }
 
   private track(task: Promise<void>): void {
@@ -200,12 +207,18 @@ class Consumer {
     void task.finally(() => this.tasks.delete(task));
   }
 
-  private async work(channel: ConfirmChannel, message: ConsumeMessage, replies: ReplyPublishers, signal: AbortSignal): Promise<void> {
+  private async work(
+    channel: ConfirmChannel,
+    message: ConsumeMessage,
+    replies: ReplyPublishers,
+    signal: AbortSignal,
+  ): Promise<void> {
     const identifier = String(message.properties.messageId);
     const attempt = attemptOf(message.properties.headers);
     const outcome = await this.outcomeOf(message, replies.to(identifier), signal);
     if (typeof outcome === 'object') {
-      if (outcome.awaitsReplyQueue) await this.retained.retain(identifier, this.addConsumer, AbortSignal.any([signal, this.closing.signal]));
+      if (outcome.awaitsReplyQueue)
+        await this.retained.retain(identifier, this.addConsumer, AbortSignal.any([signal, this.closing.signal]));
       if (!outcome.countsAsAttempt) await this.noteReturned(identifier, attempt);
     }
     try {
@@ -242,7 +255,9 @@ class Consumer {
         if (signal.aborted) return RETURNED;
         if (attempt > 1) await noteAttempt(broker, identifier, attempt, 'begun');
         this.handled.set(task, performance.now());
-        return handle({ task, attempt, isGivenUp: decision === 'give-up', replies, signal }).finally(() => this.handled.delete(task));
+        return handle({ task, attempt, isGivenUp: decision === 'give-up', replies, signal }).finally(() =>
+          this.handled.delete(task),
+        );
       };
       const outcome = await this.slots.runExclusive(begin, decision === 'run-alone' ? concurrency : 1);
       return typeof outcome === 'object' && this.givingUp ? { ...outcome, countsAsAttempt: false } : outcome;
@@ -260,9 +275,20 @@ class Consumer {
 const LOST: Requeue = { requeue: true, countsAsAttempt: true };
 const RETURNED: Requeue = { requeue: true, countsAsAttempt: false };
 
-/** Ends a task that cannot be read, for a client that polls for it. False if the reply queue did not take the message. */
+/**
+ * Ends a task that cannot be read, for a client that polls for it. False if the reply queue did not take the
+ * message.
+ */
 async function endUnread(replies: ReplyPublisher, attempt: number): Promise<boolean> {
-  const end = { version: MESSAGE_VERSION, kind: 'final', attempt, items: 0, state: 'FAILURE', status: 1, workMs: 0 } as const;
+  const end = {
+    version: MESSAGE_VERSION,
+    kind: 'final',
+    attempt,
+    items: 0,
+    state: 'FAILURE',
+    status: 1,
+    workMs: 0,
+  } as const;
   return brokerCall(() => replies.publish(end)).then(
     () => true,
     (error: unknown) => error instanceof ReplyQueueGone,

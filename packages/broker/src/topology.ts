@@ -86,7 +86,10 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
 
     async declareShared(channel) {
       await channel.assertExchange(dead, 'fanout', { durable: true });
-      await channel.assertQueue(dead, { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-max-length': DEAD_LETTERS, 'x-delivery-limit': NO_DELIVERY_LIMIT } });
+      await channel.assertQueue(dead, {
+        durable: true,
+        arguments: { 'x-queue-type': 'quorum', 'x-max-length': DEAD_LETTERS, 'x-delivery-limit': NO_DELIVERY_LIMIT },
+      });
       await channel.bindQueue(dead, dead, '');
 
       await channel.assertExchange(submit, 'direct', { durable: true });

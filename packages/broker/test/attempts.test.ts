@@ -18,16 +18,45 @@ describe('the attempt of a task', () => {
 
 describe('the attempts of a task', () => {
   type Event = [attempt: number, event: 'delivered' | 'begun' | 'returned'];
-  const after = (...events: Event[]) => events.reduce((attempts, [attempt, event]) => reduceAttempts(attempts, { attempt, event }), FIRST_ATTEMPT);
+  const after = (...events: Event[]) =>
+    events.reduce((attempts, [attempt, event]) => reduceAttempts(attempts, { attempt, event }), FIRST_ATTEMPT);
 
   it.each<[string, Event[], Record<number, string>]>([
     ['the first runs without a note', [], { 1: 'running' }],
     ['one that runs is lost when a later one is delivered', [[2, 'delivered']], { 1: 'lost' }],
-    ['one that was returned is not lost', [[1, 'returned'], [2, 'delivered']], { 1: 'returned' }],
+    [
+      'one that was returned is not lost',
+      [
+        [1, 'returned'],
+        [2, 'delivered'],
+      ],
+      { 1: 'returned' },
+    ],
     ['one runs once it has begun', [[2, 'begun']], { 1: 'lost', 2: 'running' }],
-    ['one that never began is not lost', [[2, 'delivered'], [3, 'delivered']], { 1: 'lost' }],
-    ['one that never began is not returned', [[2, 'returned'], [3, 'delivered']], { 1: 'lost' }],
-    ['one can be returned late', [[2, 'begun'], [1, 'returned']], { 1: 'returned', 2: 'running' }],
+    [
+      'one that never began is not lost',
+      [
+        [2, 'delivered'],
+        [3, 'delivered'],
+      ],
+      { 1: 'lost' },
+    ],
+    [
+      'one that never began is not returned',
+      [
+        [2, 'returned'],
+        [3, 'delivered'],
+      ],
+      { 1: 'lost' },
+    ],
+    [
+      'one can be returned late',
+      [
+        [2, 'begun'],
+        [1, 'returned'],
+      ],
+      { 1: 'returned', 2: 'running' },
+    ],
   ])('%s', (_, events, expected) => {
     expect(Object.fromEntries(after(...events))).toEqual(expected);
   });
@@ -35,7 +64,10 @@ describe('the attempts of a task', () => {
   /** Each begins, and ends as it says. */
   const ended = (...ends: ('lost' | 'returned')[]) =>
     after(
-      ...ends.flatMap((end, i): Event[] => [[i + 1, 'begun'], ...(end === 'returned' ? [[i + 1, 'returned'] as Event] : [])]),
+      ...ends.flatMap((end, i): Event[] => [
+        [i + 1, 'begun'],
+        ...(end === 'returned' ? [[i + 1, 'returned'] as Event] : []),
+      ]),
       [ends.length + 1, 'delivered'],
     );
 

@@ -39,7 +39,11 @@ const REPLY_QUEUE = topology.replyQueue('11111111-2222-4333-8444-555555555555');
 
 /** A channel that notes what is declared on it. */
 function notebook() {
-  const noted = { exchanges: [] as object[], queues: new Map<string, Record<string, unknown>>(), bindings: [] as object[] };
+  const noted = {
+    exchanges: [] as object[],
+    queues: new Map<string, Record<string, unknown>>(),
+    bindings: [] as object[],
+  };
   const channel = {
     assertExchange: (name: string, type: string, options: object) =>
       Promise.resolve(noted.exchanges.push({ name, type, ...options })),
@@ -51,12 +55,14 @@ function notebook() {
   return { noted, channel };
 }
 
-describe('the definitions of the compose file\'s broker', () => {
+describe("the definitions of the compose file's broker", () => {
   it('have the exchanges, queues and bindings that the topology declares', async () => {
     const { noted, channel } = notebook();
     await topology.declareShared(channel);
     const shared = { vhost: 'widgets', durable: true, auto_delete: false };
-    expect(definitions.exchanges).toEqual(noted.exchanges.map((one) => ({ ...shared, internal: false, arguments: {}, ...one })));
+    expect(definitions.exchanges).toEqual(
+      noted.exchanges.map((one) => ({ ...shared, internal: false, arguments: {}, ...one })),
+    );
     expect(definitions.queues).toEqual([...noted.queues].map(([name, args]) => ({ ...shared, name, arguments: args })));
     const plain = { vhost: 'widgets', destination_type: 'queue', arguments: {} };
     expect(definitions.bindings).toEqual(noted.bindings.map((one) => ({ ...plain, ...one })));
@@ -77,22 +83,54 @@ describe('the definitions of the compose file\'s broker', () => {
     }
   });
 
-  it.each(['NAMESPACE', 'WAITING_TASKS', 'REPLY_EXPIRY_MS'] as const)('have the default of %s that the apps have', (name) => {
-    expect(read('entrypoint.sh')).toContain(`${name}=\${${name}:-${defaults[name]}}`);
-  });
+  it.each(['NAMESPACE', 'WAITING_TASKS', 'REPLY_EXPIRY_MS'] as const)(
+    'have the default of %s that the apps have',
+    (name) => {
+      expect(read('entrypoint.sh')).toContain(`${name}=\${${name}:-${defaults[name]}}`);
+    },
+  );
 
   it('know two users and no password, and neither user is an administrator', () => {
-    expect(definitions.users.map(({ name, tags }) => [name, tags])).toEqual([['widget', []], ['worker', []]]);
+    expect(definitions.users.map(({ name, tags }) => [name, tags])).toEqual([
+      ['widget', []],
+      ['worker', []],
+    ]);
     for (const user of definitions.users) expect(Object.keys(user)).not.toContain('password');
     expect(definitions.vhosts).toEqual([{ name: 'widgets' }]);
   });
 
-  const exchanges = { tasks: topology.taskExchange, replies: topology.replyExchange, attempts: topology.attemptExchange, standard: 'amq.default' };
+  const exchanges = {
+    tasks: topology.taskExchange,
+    replies: topology.replyExchange,
+    attempts: topology.attemptExchange,
+    standard: 'amq.default',
+  };
   const queues = { tasks: topology.taskQueue, dead: '@NAMESPACE@.dead', reply: REPLY_QUEUE, log: ATTEMPT_LOG };
-  const others = [`x${REPLY_QUEUE}`, `${topology.taskQueue}x`, `@NAMESPACE@xtasks`, 'other.tasks', 'other.reply.1', 'amq.gen-1'];
+  const others = [
+    `x${REPLY_QUEUE}`,
+    `${topology.taskQueue}x`,
+    `@NAMESPACE@xtasks`,
+    'other.tasks',
+    'other.reply.1',
+    'amq.gen-1',
+  ];
   it.each([
-    ['widget', { configure: [queues.reply], write: [exchanges.tasks, exchanges.replies, queues.reply], read: [exchanges.replies, queues.reply] }],
-    ['worker', { configure: [queues.log], write: [exchanges.replies, exchanges.attempts, queues.log], read: [queues.tasks, exchanges.attempts, queues.log] }],
+    [
+      'widget',
+      {
+        configure: [queues.reply],
+        write: [exchanges.tasks, exchanges.replies, queues.reply],
+        read: [exchanges.replies, queues.reply],
+      },
+    ],
+    [
+      'worker',
+      {
+        configure: [queues.log],
+        write: [exchanges.replies, exchanges.attempts, queues.log],
+        read: [queues.tasks, exchanges.attempts, queues.log],
+      },
+    ],
   ] as const)('give a %s the rights that it needs, and no other', (user, rights) => {
     const [permission, ...more] = definitions.permissions.filter((one) => one.user === user);
     expect(more).toEqual([]);

@@ -11,7 +11,10 @@ function crowd() {
   const work = (key: string) => async () => {
     now.set(key, (now.get(key) ?? 0) + 1);
     most.ofOne = Math.max(most.ofOne, now.get(key) ?? 0);
-    most.inAll = Math.max(most.inAll, [...now.values()].reduce((sum, each) => sum + each, 0));
+    most.inAll = Math.max(
+      most.inAll,
+      [...now.values()].reduce((sum, each) => sum + each, 0),
+    );
     await new Promise((resolve) => setTimeout(resolve, 2));
     now.set(key, (now.get(key) ?? 0) - 1);
     return key;

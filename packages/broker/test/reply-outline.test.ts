@@ -41,16 +41,25 @@ describe('a backlog', () => {
   });
 
   it('keeps no large message beyond its bound, whatever its headers are', () => {
-    backlogOf(Array.from({ length: 10 }, (_, i) => delivery(output(i + 1, MIB), {})), (backlog) => {
-      const kept = Array.from({ length: 10 }, (_, i) => backlog.messageAt(i)?.content.length ?? 0);
-      expect(kept.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(3 * MIB);
-    });
+    backlogOf(
+      Array.from({ length: 10 }, (_, i) => delivery(output(i + 1, MIB), {})),
+      (backlog) => {
+        const kept = Array.from({ length: 10 }, (_, i) => backlog.messageAt(i)?.content.length ?? 0);
+        expect(kept.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(3 * MIB);
+      },
+    );
   });
 
-  it.each([['of a later version', '[2,1,2,1]'], ['that is none', '{}'], ['of no items', '[1,1,2,0]'], ['that is a list', ['[1,1,2,1]', 'x']]])(
-    'does not go by an outline %s', (_, outline) => {
-      backlogOf([delivery(output(1, 2.9 * MIB)), delivery(output(2, 0.01 * MIB), { outline })], (backlog) => expect(kinds(backlog)).toEqual(['output', 'output']));
-    });
+  it.each([
+    ['of a later version', '[2,1,2,1]'],
+    ['that is none', '{}'],
+    ['of no items', '[1,1,2,0]'],
+    ['that is a list', ['[1,1,2,1]', 'x']],
+  ])('does not go by an outline %s', (_, outline) => {
+    backlogOf([delivery(output(1, 2.9 * MIB)), delivery(output(2, 0.01 * MIB), { outline })], (backlog) =>
+      expect(kinds(backlog)).toEqual(['output', 'output']),
+    );
+  });
 
   it('has room again for what was removed', () => {
     backlogOf([delivery(output(1, 2 * MIB)), delivery(output(2, 0.5 * MIB))], (backlog) => {
@@ -64,8 +73,14 @@ describe('a backlog', () => {
     const others = Array.from({ length: 16 }, () => new Backlog());
     for (const other of others) for (const first of [1, 2]) other.add(delivery(output(first, MIB - 100)));
     const two = [1, 2].map((first) => output(first, 0.9 * MIB));
-    backlogOf(two.map((each) => delivery(each)), (backlog) => expect(kinds(backlog)).toEqual(['output', 'outline']));
+    backlogOf(
+      two.map((each) => delivery(each)),
+      (backlog) => expect(kinds(backlog)).toEqual(['output', 'outline']),
+    );
     for (const other of others) other.dispose();
-    backlogOf(two.map((each) => delivery(each)), (backlog) => expect(kinds(backlog)).toEqual(['output', 'output']));
+    backlogOf(
+      two.map((each) => delivery(each)),
+      (backlog) => expect(kinds(backlog)).toEqual(['output', 'output']),
+    );
   });
 });

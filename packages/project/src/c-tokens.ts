@@ -53,7 +53,7 @@ export function* cTokens(text: string): Generator<string, void> {
   /** The words of the preprocessor's line; undefined outside of one. */
   let directive: string[] | undefined;
   let isLineStart = true;
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const start = at;
     const kind = beginning(lines.charCodeAt(at));
     if (kind === SPACE) {

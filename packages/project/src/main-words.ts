@@ -31,7 +31,9 @@ function addOne(sources: readonly SourceFile[]): string {
     const fault = `"${header.basename}" defines the function main, but nothing is compiled from a header`;
     return `${NO_MAIN}: ${fault}. Move main to a ${ending} file.`;
   }
-  const specified = sources.find(({ basename, contents }) => basename.endsWith('.adb') && unitKeyword(contents) === 'procedure');
+  const specified = sources.find(
+    ({ basename, contents }) => basename.endsWith('.adb') && unitKeyword(contents) === 'procedure',
+  );
   if (specified) {
     const { stem } = splitName(specified.basename);
     const fault = `"${specified.basename}" is not taken for one, since there is a "${stem}.ads" as well`;

@@ -53,7 +53,10 @@ function namedMain(files: readonly SourceFile[], asked: string): Main {
     files.find(({ basename }) => isCompiled(basename) && executableOf(basename) === asked);
   if (file === undefined) {
     const name = JSON.stringify(asked.slice(0, MAX_QUOTED));
-    throw new ProjectError(`"main" is ${name}, which names no file or unit of this project; name one that is sent`, 'main');
+    throw new ProjectError(
+      `"main" is ${name}, which names no file or unit of this project; name one that is sent`,
+      'main',
+    );
   }
   const main = mainOf(file.basename);
   if (main.executable === '') {
@@ -70,7 +73,8 @@ function faultOf(file: SourceFile): string | undefined {
   const kind = kindOf(file.basename);
   if (kind === undefined) return 'it is not a source file';
   if (kind.isHeader) return 'it is a header, from which nothing is compiled';
-  if (splitName(file.basename).ending === '.ads' && unitKeyword(file.contents) === 'package') return 'it is the specification of a package';
+  if (splitName(file.basename).ending === '.ads' && unitKeyword(file.contents) === 'package')
+    return 'it is the specification of a package';
   if (isSubunit(file)) return 'it is a part of another unit ("separate")';
   return undefined;
 }

@@ -15,7 +15,12 @@ const PACKAGES: readonly {
   readonly leastSwitches: readonly string[];
   readonly attributes: readonly string[];
 }[] = [
-  { name: 'Compiler', defaultSwitches: ['-g', '-O0', '-gnata', '-gnatwa'], leastSwitches: ['-g', '-O0'], attributes: [] },
+  {
+    name: 'Compiler',
+    defaultSwitches: ['-g', '-O0', '-gnata', '-gnatwa'],
+    leastSwitches: ['-g', '-O0'],
+    attributes: [],
+  },
   {
     name: 'Builder',
     defaultSwitches: ['-g'],
@@ -48,7 +53,10 @@ export interface ProjectFileContents {
   readonly main: Main | undefined;
   readonly languages: readonly string[];
   readonly sources: readonly SourceFile[];
-  /** Switches to take the place of a package's defaults, by the package's name; an empty list means as few as can be. */
+  /**
+   * Switches to take the place of a package's defaults, by the package's name; an empty list means as few as
+   * can be.
+   */
   readonly switches: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -94,7 +102,10 @@ function naming(sources: readonly SourceFile[]): string[] {
   return [
     '   package Naming is',
     ...exceptions('Specification_Exceptions', listed.filter(isHeader)),
-    ...exceptions('Implementation_Exceptions', listed.filter((name) => !isHeader(name))),
+    ...exceptions(
+      'Implementation_Exceptions',
+      listed.filter((name) => !isHeader(name)),
+    ),
     '   end Naming;',
     '',
   ];

@@ -48,7 +48,10 @@ export interface Project {
   readonly main?: Main;
   /** As the project file lists them; none if no file is a source. */
   readonly languages: readonly string[];
-  /** The files as they were sent, in their order, without the special and the generated ones. In a run, Ada sources end in a line end. */
+  /**
+   * The files as they were sent, in their order, without the special and the generated ones. In a run, Ada
+   * sources end in a line end.
+   */
   readonly sources: readonly SourceFile[];
   /** What lies in the folder when a tool starts, and in the zip: the sources, main.gpr and main.adc. */
   readonly files: readonly SourceFile[];
@@ -174,7 +177,10 @@ function readLab(
   const long = cases.find(({ key }) => key.length > limits.labKeyDigits);
   if (long) {
     const start = long.key.slice(0, limits.labKeyDigits);
-    throw new ProjectError(`The key ${start}... of ${LAB_FILE} has more than ${limits.labKeyDigits} digits; shorten it`, path);
+    throw new ProjectError(
+      `The key ${start}... of ${LAB_FILE} has more than ${limits.labKeyDigits} digits; shorten it`,
+      path,
+    );
   }
   for (const each of cases) checkArguments(each.in ?? [], path, limits.argumentBytes);
   return Object.freeze(cases);

@@ -69,7 +69,8 @@ function c(basename: string, stem: string, ending: string, names: ReadonlySet<st
   if (basename === stem + ending) return undefined;
   const fault = `The tools do not take the file name "${basename}": its ending has to be in lower case.`;
   // For the compiler alone, .C is C++.
-  if (/\.C\s*$/.test(basename)) return `${fault} Rename the file to "${stem}.c" if it is C, or to "${stem}.cpp" if it is C++.`;
+  if (/\.C\s*$/.test(basename))
+    return `${fault} Rename the file to "${stem}.c" if it is C, or to "${stem}.cpp" if it is C++.`;
   return `${fault} ${renaming('the file', stem + ending, names)}`;
 }
 
@@ -93,7 +94,9 @@ function clashes(sources: readonly SourceFile[], names: ReadonlySet<string>): st
   }
   const several = (groups: ReadonlyMap<string, string[]>) => [...groups.values()].filter(({ length }) => length > 1);
   return [
-    ...several(objects).map((each) => `${listed(each)} would be compiled into the same file. Give each another name before its ending.`),
+    ...several(objects).map(
+      (each) => `${listed(each)} would be compiled into the same file. Give each another name before its ending.`,
+    ),
     ...several(units).map((each) => `${listed(each)} are named after the same Ada unit. Keep one of them.`),
   ];
 }

@@ -9,7 +9,23 @@ const check = (name: string) => () => checkBaseName(name, 'files[0].basename', 2
 describe('a base name', () => {
   it.each([
     ...['main.adb', 'foo-bar.ads', 'a.b.c', 'Makefile', '.hidden', 'with space.c', "o'brien.c", 'été.adb'],
-    ...['☃😀.txt', 'data.so.txt', 'solo', 'a.out', 'main.gpr', 'main.adc', 'ali', 'foo.O', 'b.adb', 'base.adb', '...', '-o', '@x', 'gprbuild', 'Main.GPR'],
+    ...[
+      '☃😀.txt',
+      'data.so.txt',
+      'solo',
+      'a.out',
+      'main.gpr',
+      'main.adc',
+      'ali',
+      'foo.O',
+      'b.adb',
+      'base.adb',
+      '...',
+      '-o',
+      '@x',
+      'gprbuild',
+      'Main.GPR',
+    ],
   ])('may be %j', (name) => {
     expect(check(name)).not.toThrow();
   });

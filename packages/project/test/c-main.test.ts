@@ -49,9 +49,15 @@ describe('a definition of main is found', () => {
     ['behind a comment that a split line continues', '// comment \\\nint f() {\nint main(void) {'],
     ['after a prototype of it', 'int main(void);\nint main(void) {'],
     ['after a prototype and a variable', 'int main(void), x = 3;\nint main(void) {'],
-    ['after functions, structs, arrays and enums', 'struct s { int a[2]; };\nint a[] = { 1, 2 };\nenum { A };\nint f(void) { if (a[0]) { return 1; } return 0; }\nint main(void) {'],
+    [
+      'after functions, structs, arrays and enums',
+      'struct s { int a[2]; };\nint a[] = { 1, 2 };\nenum { A };\nint f(void) { if (a[0]) { return 1; } return 0; }\nint main(void) {',
+    ],
     ['after a static function', 'static int f(void) { return 1; }\nint main(void) {'],
-    ['after a template and a namespace', 'namespace n { int f() { return 1; } }\ntemplate <class T> T g(T t) { return t; }\nint main() {'],
+    [
+      'after a template and a namespace',
+      'namespace n { int f() { return 1; } }\ntemplate <class T> T g(T t) { return t; }\nint main() {',
+    ],
     ['after digit separators', "int n = 1'000'000; int m = 0xff'ff;\nint main() {"],
     ['after character constants', `char a = '"', b = '\\'', c = '{', d = '\\\\', e = L'(', f = u8'}';\nint main() {`],
     ['after strings', `char *a = "{", *b = "\\"{", *c = "it's", *d = L"(";\nint main() {`],
@@ -59,7 +65,7 @@ describe('a definition of main is found', () => {
     ['after a raw string with a delimiter', 'auto s = u8R"x({ )" /* )x";\nint main() {'],
     ['after a string that has no end', 'char *s = "{\nint main() {'],
     ['after a macro with a brace', '#define BEGIN { \\\n  {\nint main(void) {'],
-    ['after a directive with an apostrophe', '#error don\'t {\nint main(void) {'],
+    ['after a directive with an apostrophe', "#error don't {\nint main(void) {"],
     ['after a directive with a comment over two lines', '#define X /* {\n{ */ {\nint main(void) {'],
     ['with Windows line ends', '#define X {\r\nint main(int argc,\r\n         char **argv)\r\n{\r\n'],
     ['with old Mac line ends', '#include <stdio.h>\r// comment\rint\rmain(void)\r{\r'],
@@ -72,13 +78,28 @@ describe('a definition of main is found', () => {
   });
 
   it.each([
-    ['with a head for each case and one end', '#ifdef A\nint f(void) {\n#else\nint f(int x) {\n#endif\nreturn 1; }\nint main(void) {'],
+    [
+      'with a head for each case and one end',
+      '#ifdef A\nint f(void) {\n#else\nint f(int x) {\n#endif\nreturn 1; }\nint main(void) {',
+    ],
     ['with three heads', '#if A\nvoid f() { {\n#elif B\nvoid f() { {\n#else\nvoid f() { {\n#endif\n} }\nint main() {'],
-    ['with a head of its own for each case', '#ifdef A\nint main(void)\n#else\nint main(int argc, char **argv)\n#endif\n{'],
+    [
+      'with a head of its own for each case',
+      '#ifdef A\nint main(void)\n#else\nint main(int argc, char **argv)\n#endif\n{',
+    ],
     ['with parameters for each case', 'int main\n#ifdef A\n(void)\n#else\n(int argc, char **argv)\n#endif\n{'],
-    ['with another head in the other case', '#ifndef _WIN32\nint main(void)\n#else\nint WINAPI WinMain(int x)\n#endif\n{'],
-    ['with another head in the first case', '#ifdef _WIN32\nint WINAPI WinMain(int x)\n#else\nint main(void)\n#endif\n{'],
-    ['in the second of nested cases', '#if A\n#if B\nint f() {\n#else\nint f(int x) {\n#endif\n}\n#endif\nint main() {'],
+    [
+      'with another head in the other case',
+      '#ifndef _WIN32\nint main(void)\n#else\nint WINAPI WinMain(int x)\n#endif\n{',
+    ],
+    [
+      'with another head in the first case',
+      '#ifdef _WIN32\nint WINAPI WinMain(int x)\n#else\nint main(void)\n#endif\n{',
+    ],
+    [
+      'in the second of nested cases',
+      '#if A\n#if B\nint f() {\n#else\nint f(int x) {\n#endif\n}\n#endif\nint main() {',
+    ],
     ['for C++ alone', '#ifdef __cplusplus\nextern "C" {\n#endif\nint main(void) {\n}\n#ifdef __cplusplus\n}\n#endif\n'],
     ['after what is left out', '#if 0\nint f() {\n"\n#endif\nint main() {'],
     ['in the other case of what is left out', '#if 0\n{\n#else\nint main() {\n#endif'],
@@ -147,7 +168,23 @@ describe('no definition of main is', () => {
 describe('the search for main', () => {
   it('finds a definition behind whatever whole declarations', () => {
     const noise = fc.array(
-      fc.constantFrom('int main(', 'int ', 'main', ')', ' ', '[', '"', "'", 'R"(', '#if X\n', '#else\n', '#endif\n', ';', '\n', 'x'),
+      fc.constantFrom(
+        'int main(',
+        'int ',
+        'main',
+        ')',
+        ' ',
+        '[',
+        '"',
+        "'",
+        'R"(',
+        '#if X\n',
+        '#else\n',
+        '#endif\n',
+        ';',
+        '\n',
+        'x',
+      ),
     );
     fc.assert(
       fc.property(noise, noise, (before, after) => {
@@ -164,8 +201,43 @@ describe('the search for main', () => {
 
   // No clock is asked: in time that is worse than linear, this would not come to its end.
   it.each([
-    ...['int main(', 'int main()\n', 'main(a) int a;', '(', '{', '}', '"', "'", '\\', '\\ ', '\\\n', '/*', '/* ', '*/', '//', '\r'],
-    ...['R"', 'R"(', 'R"x(', '#', '#if X\n', '#else\n', '#if X\nint main()\n#else\n', '#if 0\n', '#endif\n', ' ', 'a', 'a ', '1', "1'", '1e+', '<:', '::'],
+    ...[
+      'int main(',
+      'int main()\n',
+      'main(a) int a;',
+      '(',
+      '{',
+      '}',
+      '"',
+      "'",
+      '\\',
+      '\\ ',
+      '\\\n',
+      '/*',
+      '/* ',
+      '*/',
+      '//',
+      '\r',
+    ],
+    ...[
+      'R"',
+      'R"(',
+      'R"x(',
+      '#',
+      '#if X\n',
+      '#else\n',
+      '#if X\nint main()\n#else\n',
+      '#if 0\n',
+      '#endif\n',
+      ' ',
+      'a',
+      'a ',
+      '1',
+      "1'",
+      '1e+',
+      '<:',
+      '::',
+    ],
     ...['extern "C" {', 'int main(void) ', 'int main(a, ', '[[', 'é', '😀'],
   ])('takes time that grows with the text and no faster: %j', (piece) => {
     const length = 100_000;

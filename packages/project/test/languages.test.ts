@@ -15,7 +15,9 @@ describe('the languages', () => {
   });
 
   it('are none where no file has one of their endings', () => {
-    expect(languagesOf(filesOf({ 'notes.txt': '', adb: '', 'A.ADB': '', '.c': '', '.adb': '', 'x.cpp.txt': '' }))).toEqual([]);
+    expect(
+      languagesOf(filesOf({ 'notes.txt': '', adb: '', 'A.ADB': '', '.c': '', '.adb': '', 'x.cpp.txt': '' })),
+    ).toEqual([]);
   });
 });
 

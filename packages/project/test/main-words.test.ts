@@ -9,7 +9,9 @@ const explain = (contents: Readonly<Record<string, string>>) => explainMissingMa
 describe('a project without a main is told so', () => {
   it('in the words of Ada', () => {
     const words = explain({ 'consts.ads': '', 'consts.adb': '', 'notes.txt': '' });
-    expect(words).toBe('There is no main program to run. Add a procedure that is not in a package, in an .adb file such as main.adb.');
+    expect(words).toBe(
+      'There is no main program to run. Add a procedure that is not in a package, in an .adb file such as main.adb.',
+    );
   });
 
   it.each([
@@ -29,23 +31,31 @@ describe('a project without a main is told so', () => {
 
   it('with the header that holds it', () => {
     const words = explain({ 'lib.c': 'int f();', 'lib.h': 'int f();', 'start.h': MAIN });
-    expect(words).toContain('"start.h" defines the function main, but nothing is compiled from a header. Move main to a .c file.');
+    expect(words).toContain(
+      '"start.h" defines the function main, but nothing is compiled from a header. Move main to a .c file.',
+    );
   });
 });
 
 describe('a project with several mains is told their names', () => {
   it('in the words of Ada', () => {
     const words = explain({ 'first.adb': '', 'second.adb': '', 'third.adb': '' });
-    expect(words).toMatch(/no main .*only one can run: "first.adb", "second.adb" and "third.adb" can each be the main program\. Rename that one to main\.adb/);
+    expect(words).toMatch(
+      /no main .*only one can run: "first.adb", "second.adb" and "third.adb" can each be the main program\. Rename that one to main\.adb/,
+    );
   });
 
   it('in the words of C', () => {
     const words = explain({ 'a.c': MAIN, 'b.cpp': MAIN, 'c.c': '' });
-    expect(words).toMatch(/no main .*only one can run: "a.c" and "b.cpp" each define the function main\. Keep main in one file/);
+    expect(words).toMatch(
+      /no main .*only one can run: "a.c" and "b.cpp" each define the function main\. Keep main in one file/,
+    );
     expect(words).not.toMatch(/procedure|main\.adb/);
   });
 
   it('in the words of both', () => {
-    expect(explain({ 'a.c': MAIN, 'b.adb': '' })).toMatch(/no main .*"a.c" and "b.adb" can each be the main program\. Leave out the others/);
+    expect(explain({ 'a.c': MAIN, 'b.adb': '' })).toMatch(
+      /no main .*"a.c" and "b.adb" can each be the main program\. Leave out the others/,
+    );
   });
 });

@@ -38,17 +38,29 @@ describe('the main', () => {
   });
 
   it('may be main.adb with a main.ads, which no other body may have', () => {
-    const files = filesOf({ 'main.ads': 'procedure Main;', 'main.adb': 'procedure Main is', 'domain.ads': '', 'domain.adb': '' });
+    const files = filesOf({
+      'main.ads': 'procedure Main;',
+      'main.adb': 'procedure Main is',
+      'domain.ads': '',
+      'domain.adb': '',
+    });
     expect(findMain(files)?.file).toBe('main.adb');
   });
 
   it('is not the body of a package that is called main', () => {
-    const files = { 'main.ads': 'package Main is', 'main.adb': 'with X;\npackage body Main is', 'x.adb': 'procedure X is' };
+    const files = {
+      'main.ads': 'package Main is',
+      'main.adb': 'with X;\npackage body Main is',
+      'x.adb': 'procedure X is',
+    };
     expect(findMain(filesOf(files))?.file).toBe('x.adb');
   });
 
   it('is one of its candidates, which are named where it is none of them', () => {
-    expect(mainCandidates(filesOf({ 'b.adb': '', 'c.ads': '', 'c.adb': '', 'a.c': C_MAIN, 'd.c': '' }))).toEqual(['b.adb', 'a.c']);
+    expect(mainCandidates(filesOf({ 'b.adb': '', 'c.ads': '', 'c.adb': '', 'a.c': C_MAIN, 'd.c': '' }))).toEqual([
+      'b.adb',
+      'a.c',
+    ]);
   });
 
   it('is none in a package alone, and none among several that nothing tells apart', () => {
@@ -63,7 +75,9 @@ describe('the main', () => {
   });
 
   it('cannot be two that are called main.adb', () => {
-    expect(() => mainOf(['domain.adb', 'main.adb'])).toThrow('"domain.adb" and "main.adb" both have main.adb in their names');
+    expect(() => mainOf(['domain.adb', 'main.adb'])).toThrow(
+      '"domain.adb" and "main.adb" both have main.adb in their names',
+    );
     expect(mainOf(['domain.adb', 'main.adb'], 'main.adb')).toBe('main.adb');
   });
 
@@ -97,6 +111,8 @@ describe('the main', () => {
     ['util.hpp', 'it is a header'],
   ])('cannot be %j, and that is said', (asked, words) => {
     const files = ['second.adb', 'notes.txt', 'util.h', 'util.hpp'];
-    expect(() => mainOf(files, asked)).toThrow(expect.objectContaining({ path: 'main', message: expect.stringContaining(words) }));
+    expect(() => mainOf(files, asked)).toThrow(
+      expect.objectContaining({ path: 'main', message: expect.stringContaining(words) }),
+    );
   });
 });

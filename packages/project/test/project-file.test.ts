@@ -38,7 +38,9 @@ end Main;
   });
 
   it('names no main where there is none, and says so if there is no language', () => {
-    const statements = gprStatements(projectFile({ main: undefined, languages: [], sources: [], switches: NO_SWITCHES }));
+    const statements = gprStatements(
+      projectFile({ main: undefined, languages: [], sources: [], switches: NO_SWITCHES }),
+    );
     expect(statements).toContainEqual(['for', 'Languages', 'use', '(', ')']);
     expect(statements.filter((tokens) => tokens[1] === 'Main')).toEqual([
       ['project', 'Main', 'is'],
@@ -57,7 +59,8 @@ end Main;
       ['Compiler', []],
     ]);
     const statements = gprStatements(projectFile({ main: undefined, languages: ['Ada'], sources: [], switches }));
-    const least = (...literals: string[]) => literals.flatMap((literal, i) => (i === 0 ? [{ literal }] : [',', { literal }]));
+    const least = (...literals: string[]) =>
+      literals.flatMap((literal, i) => (i === 0 ? [{ literal }] : [',', { literal }]));
     const start = ['for', 'Switches', '(', { literal: 'Ada' }, ')', 'use', '('];
     expect(statements.filter((each) => each[1] === 'Switches')).toEqual([
       [...start, ...least('-g', '-O0'), ')'],
@@ -91,35 +94,40 @@ end Main;
     const name = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/\p{Cc}/u.test(text));
     const hostile = fc.oneof(name, fc.constantFrom('"', '""', '"); end Main; --', 'a--b', '" & External ("PATH") & "'));
     fc.assert(
-      fc.property(hostile, fc.array(hostile), fc.array(hostile, { minLength: 1 }), (executable, languages, switches) => {
-        const text = projectFile({
-          main: { file: `${executable}.adb`, executable },
-          languages,
-          sources: [],
-          switches: new Map([['Compiler', switches]]),
-        });
-        const list = (values: string[]) =>
-          values.flatMap((literal, i) => (i === 0 ? [{ literal }] : [',', { literal }]));
-        expect(gprStatements(text).slice(0, 6)).toEqual([
-          ['project', 'Main', 'is'],
-          ['for', 'Main', 'use', '(', { literal: executable }, ')'],
-          ['for', 'Languages', 'use', '(', ...list(languages), ')'],
-          ['package', 'Compiler', 'is'],
-          [
-            'for',
-            'Default_Switches',
-            '(',
-            { literal: 'Ada' },
-            ')',
-            'use',
-            '(',
-            ...list(['-g', '-O0', '-gnata', '-gnatwa']),
-            ')',
-          ],
-          ['for', 'Switches', '(', { literal: 'Ada' }, ')', 'use', '(', ...list(switches), ')'],
-        ]);
-        expect(gprStatements(text)).toHaveLength(12);
-      }),
+      fc.property(
+        hostile,
+        fc.array(hostile),
+        fc.array(hostile, { minLength: 1 }),
+        (executable, languages, switches) => {
+          const text = projectFile({
+            main: { file: `${executable}.adb`, executable },
+            languages,
+            sources: [],
+            switches: new Map([['Compiler', switches]]),
+          });
+          const list = (values: string[]) =>
+            values.flatMap((literal, i) => (i === 0 ? [{ literal }] : [',', { literal }]));
+          expect(gprStatements(text).slice(0, 6)).toEqual([
+            ['project', 'Main', 'is'],
+            ['for', 'Main', 'use', '(', { literal: executable }, ')'],
+            ['for', 'Languages', 'use', '(', ...list(languages), ')'],
+            ['package', 'Compiler', 'is'],
+            [
+              'for',
+              'Default_Switches',
+              '(',
+              { literal: 'Ada' },
+              ')',
+              'use',
+              '(',
+              ...list(['-g', '-O0', '-gnata', '-gnatwa']),
+              ')',
+            ],
+            ['for', 'Switches', '(', { literal: 'Ada' }, ')', 'use', '(', ...list(switches), ')'],
+          ]);
+          expect(gprStatements(text)).toHaveLength(12);
+        },
+      ),
     );
   });
 });

@@ -42,9 +42,12 @@ describe('a project', () => {
     expect(createProject(runRequest({ 'cli.txt': ' \n' })).arguments).toEqual([]);
   });
 
-  it.each(['\uFEFFone two\n', 'one\rtwo\r', '\uFEFF\r\none\r\ntwo'])('takes its arguments from whatever editor: %j', (text) => {
-    expect(createProject(runRequest({ 'cli.txt': text })).arguments).toEqual(['one', 'two']);
-  });
+  it.each(['\uFEFFone two\n', 'one\rtwo\r', '\uFEFF\r\none\r\ntwo'])(
+    'takes its arguments from whatever editor: %j',
+    (text) => {
+      expect(createProject(runRequest({ 'cli.txt': text })).arguments).toEqual(['one', 'two']);
+    },
+  );
 
   it('has a mistake, and no main, where the name of a source is wrong', () => {
     for (const mode of MODES) {
@@ -80,12 +83,17 @@ describe('a project', () => {
       return project.files[1]?.contents.includes('Restrictions');
     };
     expect([adc(), adc(true), adc(false)]).toEqual([true, true, false]);
-    expect(createProject({ name: 'x', files: [] }, { restricted: false }).files[1]?.contents).not.toContain('Restrictions');
+    expect(createProject({ name: 'x', files: [] }, { restricted: false }).files[1]?.contents).not.toContain(
+      'Restrictions',
+    );
   });
 
   it('has no switches but the least where it asks for none, or for none that is allowed', () => {
     const compiler = (switches?: string[]) =>
-      /package Compiler is[^]*?end/.exec(createProject(runRequest({}, { ...(switches && { switches: { Compiler: switches } }) })).files[0]?.contents ?? '')?.[0];
+      /package Compiler is[^]*?end/.exec(
+        createProject(runRequest({}, { ...(switches && { switches: { Compiler: switches } }) })).files[0]?.contents ??
+          '',
+      )?.[0];
     expect(compiler([])).toContain('for Switches ("Ada") use ("-g", "-O0");');
     expect(compiler(['-O3'])).toContain('for Switches ("Ada") use ("-g", "-O0");');
     expect(compiler()).not.toContain('for Switches');

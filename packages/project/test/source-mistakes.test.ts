@@ -9,16 +9,55 @@ const mistakeIn = (...names: string[]) => sourceMistake(filesOf(Object.fromEntri
 
 describe('the name of a source is taken as it is', () => {
   it.each([
-    ...['main.adb', 'foo-bar.ads', 'foo_bar2-baz.adb', 'x1.adb', 'a-foo.adb', 'a__foo.ads', 's~foo.adb', 'interface.ads', 'some.adb'],
+    ...[
+      'main.adb',
+      'foo-bar.ads',
+      'foo_bar2-baz.adb',
+      'x1.adb',
+      'a-foo.adb',
+      'a__foo.ads',
+      's~foo.adb',
+      'interface.ads',
+      'some.adb',
+    ],
     ...['domain.adb', 'ended.adb', 'ada_main.adb', 'text_io_1.adb', 'standard.adb'],
-    ...['a.c', 'Foo.c', '1st.c', 'my util.c', 'a.b.c', 'o\'brien.cpp', 'été.c', 'for.c', 'a.cc', 'A.cxx', 'a.c++', 'a.cp'],
+    ...[
+      'a.c',
+      'Foo.c',
+      '1st.c',
+      'my util.c',
+      'a.b.c',
+      "o'brien.cpp",
+      'été.c',
+      'for.c',
+      'a.cc',
+      'A.cxx',
+      'a.c++',
+      'a.cp',
+    ],
     ...['a.h', 'A.H', 'util.HPP', 'a.h++', '.h', 'UTIL.Hh'],
   ])('if the tools do: %j', (name) => {
     expect(mistakeIn('x_y.adb', name)).toBeUndefined();
   });
 
   it.each([
-    ...['notes.txt', 'README.MD', 'Data.CSV', 'main.adb.txt', 'x.C.txt', 'Makefile', 'adb', 'A.java', 'a.S', 'x.gpr', 'x.adbx', '...', 'c', '.adbc', 'a. b c'],
+    ...[
+      'notes.txt',
+      'README.MD',
+      'Data.CSV',
+      'main.adb.txt',
+      'x.C.txt',
+      'Makefile',
+      'adb',
+      'A.java',
+      'a.S',
+      'x.gpr',
+      'x.adbx',
+      '...',
+      'c',
+      '.adbc',
+      'a. b c',
+    ],
   ])('if it is none: %j', (name) => {
     expect(mistakeIn('x_y.adb', name)).toBeUndefined();
   });
@@ -78,7 +117,11 @@ describe('the name of a source that the tools do not take is told with one that 
 
   it('with each such name in a line of its own', () => {
     const words = mistakeIn('Greet.adb', 'Names.ads', 'a.c', 'B.CPP');
-    expect(words?.split('\n').map((line) => /"[^"]*"/.exec(line)?.[0])).toEqual(['"Greet.adb"', '"Names.ads"', '"B.CPP"']);
+    expect(words?.split('\n').map((line) => /"[^"]*"/.exec(line)?.[0])).toEqual([
+      '"Greet.adb"',
+      '"Names.ads"',
+      '"B.CPP"',
+    ]);
   });
 
   it('with a body of the library alone, and not with a specification', () => {
@@ -87,7 +130,9 @@ describe('the name of a source that the tools do not take is told with one that 
   });
 
   it('whatever it is', () => {
-    const stem = fc.string({ unit: fc.oneof(fc.constantFrom('_', '-', '.', '~', 'a', 'G', '1', ' ', 'end'), fc.string()) });
+    const stem = fc.string({
+      unit: fc.oneof(fc.constantFrom('_', '-', '.', '~', 'a', 'G', '1', ' ', 'end'), fc.string()),
+    });
     fc.assert(fc.property(stem, (text) => isAdaName(adaNameFor(text))));
   });
 });
@@ -113,9 +158,12 @@ describe('sources that would be compiled into the same file', () => {
     expect(mistakeIn(...names)).toContain(`"${names.at(-1)}"`);
   });
 
-  it.each([[['a.ads', 'a.adb']], [['a.c', 'a.h', 'a.hpp', 'a.txt']], [['a.c', 'A.c']], [['a.b.c', 'a.c.c']]])('are not: %j', (names) => {
-    expect(mistakeIn(...names)).toBeUndefined();
-  });
+  it.each([[['a.ads', 'a.adb']], [['a.c', 'a.h', 'a.hpp', 'a.txt']], [['a.c', 'A.c']], [['a.b.c', 'a.c.c']]])(
+    'are not: %j',
+    (names) => {
+      expect(mistakeIn(...names)).toBeUndefined();
+    },
+  );
 
   it('are not a subunit and a file in another language', () => {
     const files = { 'x.adb': '', 'x-y.adb': 'separate (X)\nprocedure Y is', 'x-y.c': '' };

@@ -91,5 +91,9 @@ export const DownloadRequest = Type.Object({
 export type DownloadRequest = Static<typeof DownloadRequest>;
 
 /** Every error has this body: what is wrong, and where in the request if it is there. */
-export const ErrorAnswer = Type.Object({ error: Type.String(), message: Type.String(), path: Type.Optional(Type.String()) });
+export const ErrorAnswer = Type.Object({
+  error: Type.String(),
+  message: Type.String(),
+  path: Type.Optional(Type.String()),
+});
 export type ErrorAnswer = Static<typeof ErrorAnswer>;

@@ -1,4 +1,7 @@
-/** What widget and worker agree on: the routes' bodies and the broker's messages. Nothing else of ours is imported here. */
+/**
+ * What widget and worker agree on: the routes' bodies and the broker's messages. Nothing else of ours is
+ * imported here.
+ */
 export {
   MODES,
   RunProgramRequest,

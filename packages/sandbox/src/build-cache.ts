@@ -83,7 +83,7 @@ export class BuildCache {
   }
 
   private async wait(key: string, signal: AbortSignal | undefined): Promise<CachedBuild | undefined> {
-    for (let pending; (pending = this.pending.get(key)); ) {
+    for (let pending; (pending = this.pending.get(key));) {
       const build = await pTimeout(pending, { milliseconds: Infinity, ...(signal && { signal }) });
       if (build) return build;
     }
@@ -151,7 +151,9 @@ export class BuildCache {
   private async evict(): Promise<void> {
     const { folder, maxBytes } = this.options;
     this.newBytes = 0;
-    const files = (await Promise.all((await readdir(folder)).map((name) => this.fileOf(name)))).filter((file) => file !== undefined);
+    const files = (await Promise.all((await readdir(folder)).map((name) => this.fileOf(name)))).filter(
+      (file) => file !== undefined,
+    );
     files.sort((one, other) => other.usedMs - one.usedMs);
     let total = 0;
     for (const { path, bytes, usedMs, isFinished } of files) {
@@ -185,7 +187,11 @@ interface Header {
 function encode(key: string, { output, status, ms, copiedOut }: CachedBuild): Buffer[] {
   const runs = output.map(([stream, { length }]): OutputRun => [stream, length]);
   const header: Header = { key, status, ms, runs, hasCopiedOut: copiedOut !== undefined };
-  const content = [Buffer.from(`${JSON.stringify(header)}\n`), ...output.map(([, bytes]) => bytes), ...(copiedOut ?? [])];
+  const content = [
+    Buffer.from(`${JSON.stringify(header)}\n`),
+    ...output.map(([, bytes]) => bytes),
+    ...(copiedOut ?? []),
+  ];
   return [Buffer.from(digest(content)), ...content];
 }
 

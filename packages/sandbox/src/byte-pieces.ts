@@ -19,7 +19,7 @@ export class ByteCollector {
   length = 0;
 
   add(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (this.fill === this.block.length) this.beginBlock();
       const copied = bytes.copy(this.block, this.fill, at);
       this.fill += copied;

@@ -1,4 +1,7 @@
-/** Adds the build cache to `execute`. Which jobs may be cached is the caller's to say: this package knows no compiler. */
+/**
+ * Adds the build cache to `execute`. Which jobs may be cached is the caller's to say: this package knows no
+ * compiler.
+ */
 import { buildKey, toOutput, type BuildCache, type CachedBuild, type OutputRun } from './build-cache.js';
 import { byteLength, ByteCollector } from './byte-pieces.js';
 import type { Confining } from './container-options.js';
@@ -23,7 +26,10 @@ export interface CachedExecuteDependencies {
 }
 
 /** The output of a cached build comes all at once. */
-export function withCache(execute: Execute, { cache, policy, images, confining, log }: CachedExecuteDependencies): Execute {
+export function withCache(
+  execute: Execute,
+  { cache, policy, images, confining, log }: CachedExecuteDependencies,
+): Execute {
   return async (job, options) => {
     if (!policy.isCacheable(job)) return execute(job, options);
     const begin = performance.now();
@@ -49,8 +55,14 @@ export function withCache(execute: Execute, { cache, policy, images, confining, 
   };
 }
 
-function keyOf({ profile, environment = {}, argv, files, copyOut = '' }: Job, imageId: string, { seccompProfile, runtime = '' }: Confining): string {
-  const sources = files.map(({ basename, contents }) => [basename, contents]).sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
+function keyOf(
+  { profile, environment = {}, argv, files, copyOut = '' }: Job,
+  imageId: string,
+  { seccompProfile, runtime = '' }: Confining,
+): string {
+  const sources = files
+    .map(({ basename, contents }) => [basename, contents])
+    .sort(([one = ''], [other = '']) => (one < other ? -1 : 1));
   return buildKey(imageId, runtime, seccompProfile, profile, environment, argv, copyOut, ...sources);
 }
 

@@ -67,12 +67,26 @@ export function outerTimeLimitMs(timeLimitMs: number): number {
   return timeLimitMs + STEP_SLACK_MS;
 }
 
-/** Creation, attachment and start, the wait, the job itself, the looks at its end, and the first attempt at its removal. */
+/**
+ * Creation, attachment and start, the wait, the job itself, the looks at its end, and the first attempt at
+ * its removal.
+ */
 function lifetimeSeconds({ jobMs, waitMs }: ContainerSpec): number {
-  return Math.ceil((waitMs + (waitMs > 0 ? POOL_REVIEW_MS : 0) + outerTimeLimitMs(jobMs) + LAST_WORDS_MS + END_KNOWN_MS + 5 * ENGINE_CALL_MS) / 1000);
+  return Math.ceil(
+    (waitMs +
+      (waitMs > 0 ? POOL_REVIEW_MS : 0) +
+      outerTimeLimitMs(jobMs) +
+      LAST_WORDS_MS +
+      END_KNOWN_MS +
+      5 * ENGINE_CALL_MS) /
+      1000,
+  );
 }
 
-function hostConfig({ profile, workspaceBytes: size }: ContainerSpec, { seccompProfile, runtime }: Confining): HostConfig {
+function hostConfig(
+  { profile, workspaceBytes: size }: ContainerSpec,
+  { seccompProfile, runtime }: Confining,
+): HostConfig {
   const { memoryBytes, processes, sharedMemory } = profile;
   return {
     ...(runtime !== undefined && { Runtime: runtime }),

@@ -1,4 +1,7 @@
-/** One container: made, attached to, started, asked how it is. Whoever has the lease says when it goes; removals.ts removes it. */
+/**
+ * One container: made, attached to, started, asked how it is. Whoever has the lease says when it goes;
+ * removals.ts removes it.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -36,17 +39,26 @@ export class ContainerLease {
 
   /** False as well if the engine does not say. */
   async isRunning(): Promise<boolean> {
-    return this.inspect().then(({ isRunning }) => isRunning, () => false);
+    return this.inspect().then(
+      ({ isRunning }) => isRunning,
+      () => false,
+    );
   }
 
   /** Whether it is of that image and runs as it was started. True if the engine does not say. */
   async isUntouched(imageId: string): Promise<boolean> {
-    return this.inspect().then(({ image, isUntouched }) => image === imageId && isUntouched, () => true);
+    return this.inspect().then(
+      ({ image, isUntouched }) => image === imageId && isUntouched,
+      () => true,
+    );
   }
 
   /** Whether it was made of that image. False if the engine does not say. */
   async isOf(imageId: string): Promise<boolean> {
-    return this.inspect().then(({ image }) => image === imageId, () => false);
+    return this.inspect().then(
+      ({ image }) => image === imageId,
+      () => false,
+    );
   }
 
   /** The engine hears of a container's end a little later than its stream does. */

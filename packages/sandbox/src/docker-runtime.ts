@@ -22,7 +22,10 @@ const DEFAULT_PORTS = { http: 2375, https: 2376 };
  * not from the environment (a DOCKER_HOST there would win over a socket path given here).
  * @throws {RangeError} an address of another kind, ssh:// say.
  */
-export function engineOptions({ dockerHost = DEFAULT_DOCKER_HOST, dockerCertPath }: EngineAddress): Docker.DockerOptions {
+export function engineOptions({
+  dockerHost = DEFAULT_DOCKER_HOST,
+  dockerCertPath,
+}: EngineAddress): Docker.DockerOptions {
   const unset = { host: undefined, socketPath: undefined, ca: undefined, cert: undefined, key: undefined };
   const scheme = /^[a-z]+:/.exec(dockerHost)?.[0] ?? '';
   // Read as a scheme that URL does not know: of the others it drops the usual port.
@@ -35,7 +38,8 @@ export function engineOptions({ dockerHost = DEFAULT_DOCKER_HOST, dockerCertPath
   const secure = scheme === 'https:' || (scheme === 'tcp:' && dockerCertPath !== undefined);
   const protocol = secure ? 'https' : 'http';
   const port = url.port === '' ? DEFAULT_PORTS[protocol] : Number(url.port);
-  const pem = (name: string) => (secure && dockerCertPath !== undefined ? readFileSync(join(dockerCertPath, name)) : undefined);
+  const pem = (name: string) =>
+    secure && dockerCertPath !== undefined ? readFileSync(join(dockerCertPath, name)) : undefined;
   return {
     ...unset,
     protocol,
@@ -58,12 +62,18 @@ export function createDockerRuntime(address: EngineAddress): Runtime {
     info: async () => (await engineCall('describe itself', () => docker.info())) as EngineInfo,
     imageId: async (name) => (await engineCall('inspect an image', () => docker.getImage(name).inspect())).Id,
     async create(name, options) {
-      await engineCall('create a container', (abortSignal) => docker.createContainer({ ...options, name, abortSignal }));
+      await engineCall('create a container', (abortSignal) =>
+        docker.createContainer({ ...options, name, abortSignal }),
+      );
     },
     async attach(container, signal) {
       const options = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
       const handle = docker.getContainer(container);
-      const stream = await engineCall('attach to a container', (abortSignal) => handle.attach({ ...options, abortSignal }), signal);
+      const stream = await engineCall(
+        'attach to a container',
+        (abortSignal) => handle.attach({ ...options, abortSignal }),
+        signal,
+      );
       if (!(stream instanceof Duplex)) throw new SandboxUnavailable('Docker did not hand over the connection');
       return stream;
     },
@@ -73,7 +83,9 @@ export function createDockerRuntime(address: EngineAddress): Runtime {
     },
     async inspect(container) {
       const handle = docker.getContainer(container);
-      const { Image, State, ExecIDs, RestartCount } = await engineCall('inspect a container', (abortSignal) => handle.inspect({ abortSignal }));
+      const { Image, State, ExecIDs, RestartCount } = await engineCall('inspect a container', (abortSignal) =>
+        handle.inspect({ abortSignal }),
+      );
       return {
         image: Image,
         isRunning: State.Running,
@@ -93,8 +105,15 @@ export function createDockerRuntime(address: EngineAddress): Runtime {
     },
     async list(label) {
       const query = { all: true, filters: { label: [label] } };
-      const found = await engineCall('list containers', (abortSignal) => docker.listContainers({ ...query, abortSignal }));
-      return found.map(({ Id, Created, Labels, State }) => ({ id: Id, createdMs: Created * 1000, labels: Labels, hasExited: State === 'exited' }));
+      const found = await engineCall('list containers', (abortSignal) =>
+        docker.listContainers({ ...query, abortSignal }),
+      );
+      return found.map(({ Id, Created, Labels, State }) => ({
+        id: Id,
+        createdMs: Created * 1000,
+        labels: Labels,
+        hasExited: State === 'exited',
+      }));
     },
   };
 }

@@ -33,7 +33,11 @@ const MISSING_STATUS = 127;
 const SIGNAL_STATUS = 128;
 
 /** As `Execute`. */
-export async function execute(dependencies: ExecuteDependencies, job: Job, options: InternalOptions): Promise<JobResult> {
+export async function execute(
+  dependencies: ExecuteDependencies,
+  job: Job,
+  options: InternalOptions,
+): Promise<JobResult> {
   const { idle, images, pool } = dependencies;
   const { imageId, signal, inspect } = options;
   const encoded = encodeRequest(job, inspect);
@@ -62,7 +66,11 @@ async function converse(
   const { stream } = container;
   const deadline = new AbortController();
   const stop = signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, signal]);
-  const reading = readLauncher(stream, { onOutput, outputLimitBytes: limits.outputBytes, expectsFile: copyOut !== undefined }, stop);
+  const reading = readLauncher(
+    stream,
+    { onOutput, outputLimitBytes: limits.outputBytes, expectsFile: copyOut !== undefined },
+    stop,
+  );
   let timer: NodeJS.Timeout | undefined;
   try {
     // Left open to the end: the launcher takes the end of its stdin for the end of the worker.
@@ -85,7 +93,8 @@ async function converse(
     signal?.throwIfAborted();
     if (read.status !== undefined) {
       const { reason, status, ms } = read.status;
-      if (isGvisor(confining.runtime) && (await failedForMemory(container, read.status))) return limitResult('memory', ms);
+      if (isGvisor(confining.runtime) && (await failedForMemory(container, read.status)))
+        return limitResult('memory', ms);
       container.retire();
       return { ...resultOf(reason, status, ms), ...(read.file && { copiedOut: read.file }) };
     }
@@ -138,7 +147,10 @@ async function resultWithoutStatus(
  * Under gVisor the host counts memory, out of the launcher's sight. What the launcher takes for a
  * failure of the command may be the host's kill, which the engine knows once the container has ended.
  */
-async function failedForMemory(container: ContainerLease, { reason, status }: { reason: EndReason; status: number }): Promise<boolean> {
+async function failedForMemory(
+  container: ContainerLease,
+  { reason, status }: { reason: EndReason; status: number },
+): Promise<boolean> {
   if ((reason !== 'exited' && reason !== 'signal') || status === 0) return false;
   container.stream.end(); // Its launcher waits for that.
   return (await container.stateOnceEnded()).oomKilled;

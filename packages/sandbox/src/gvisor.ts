@@ -25,7 +25,10 @@ export function forGvisor(hostConfig: HostConfig, processes: number): HostConfig
   };
 }
 
-/** The profile's JSON text with ptrace, for the launcher, which refuses it to commands (launcher/trace.c, confine.c). */
+/**
+ * The profile's JSON text with ptrace, for the launcher, which refuses it to commands (launcher/trace.c,
+ * confine.c).
+ */
 export function withPtrace(seccompProfile: string): string {
   const { syscalls, ...rest } = JSON.parse(seccompProfile) as { syscalls: unknown[] };
   return JSON.stringify({ ...rest, syscalls: [...syscalls, { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' }] });

@@ -40,7 +40,9 @@ export class Images {
       return await this.runtime.imageId(name);
     } catch (error) {
       if (!(error instanceof EngineRefused && error.status === 404)) throw error;
-      throw new SandboxUnavailable(`There is no image ${name}. Build the images as docker/sandbox/Dockerfile says.`, { cause: error });
+      throw new SandboxUnavailable(`There is no image ${name}. Build the images as docker/sandbox/Dockerfile says.`, {
+        cause: error,
+      });
     }
   }
 }

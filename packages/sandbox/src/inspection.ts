@@ -48,13 +48,18 @@ const PROFILE = 'Let the engine use the seccomp profile that SECCOMP_PROFILE nam
 const CGROUPS = 'Boot the machine with that cgroup controller, and give it to the engine.';
 
 /** What does not hold, each in a sentence with what to do; none if all is as it should be. */
-export function faultsOf(report: Report, engine: EngineInfo, { profile, workspaceBytes, gvisor }: Expectation): string[] {
+export function faultsOf(
+  report: Report,
+  engine: EngineInfo,
+  { profile, workspaceBytes, gvisor }: Expectation,
+): string[] {
   const { name: profileName, confinement, memoryBytes: memory, processes } = profile;
   const isProgram = confinement === 'program';
   const faults: string[] = [];
   const demand = (holds: boolean, fault: string) => void (holds || faults.push(`${fault} (${profileName})`));
   const is = (name: string, value: number | string) => report.get(name) === String(value);
-  const atMost = (name: string, value: number) => Number(report.get(name) ?? NaN) <= value && Number(report.get(name)) >= 0;
+  const atMost = (name: string, value: number) =>
+    Number(report.get(name) ?? NaN) <= value && Number(report.get(name)) >= 0;
   /** Of a cgroup: the engine's word where the file cannot be seen. */
   const limited = (name: string, ability: boolean | undefined, holds: (value: string) => boolean) => {
     const value = gvisor ? undefined : report.get(name);
@@ -64,18 +69,46 @@ export function faultsOf(report: Report, engine: EngineInfo, { profile, workspac
   const user = Number(report.get('uid'));
   const isUser = isProgram ? user >= FIRST_RUNNER && user < FIRST_RUNNER + RUNNERS : user === BUILDER;
   demand(isUser && is('groups', 0), 'A command does not run as its user: build the images from docker/sandbox.');
-  demand(is('capabilities', 0) && is('bounding_set', 0), 'A command has capabilities: build the images from docker/sandbox.');
+  demand(
+    is('capabilities', 0) && is('bounding_set', 0),
+    'A command has capabilities: build the images from docker/sandbox.',
+  );
   demand(is('no_new_privileges', 1), 'A command can gain privileges: use an engine that knows no-new-privileges.');
-  demand(is('parent_pid', 1), 'The launcher is not the first process of its container: leave the images their entry point, and the engine without its own init.');
-  demand(is('root_read_only', 1), 'The root file system can be written to: use an engine that has read-only containers.');
-  demand(is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes), 'What a command writes is not limited: use an engine that has tmpfs with a size.');
-  demand(is('other_writable_mounts', 0), 'A command can write to a file system beside its workspace: mount nothing into the containers, and use a runtime that mounts none itself, runc say.');
-  demand(gvisor || atMost('workspace_inodes', INODES), 'The number of files is not limited: use an engine that has tmpfs with nr_inodes.');
-  demand(atMost('open_files', OPEN_FILES) && is('core_bytes', 0), 'Open files or core dumps are not limited: use an engine that sets ulimits.');
+  demand(
+    is('parent_pid', 1),
+    'The launcher is not the first process of its container: leave the images their entry point, and the engine without its own init.',
+  );
+  demand(
+    is('root_read_only', 1),
+    'The root file system can be written to: use an engine that has read-only containers.',
+  );
+  demand(
+    is('workspace_own', 1) && atMost('workspace_bytes', workspaceBytes),
+    'What a command writes is not limited: use an engine that has tmpfs with a size.',
+  );
+  demand(
+    is('other_writable_mounts', 0),
+    'A command can write to a file system beside its workspace: mount nothing into the containers, and use a runtime that mounts none itself, runc say.',
+  );
+  demand(
+    gvisor || atMost('workspace_inodes', INODES),
+    'The number of files is not limited: use an engine that has tmpfs with nr_inodes.',
+  );
+  demand(
+    atMost('open_files', OPEN_FILES) && is('core_bytes', 0),
+    'Open files or core dumps are not limited: use an engine that sets ulimits.',
+  );
   demand(is('interfaces', 0), 'There is a network in a container: use an engine that has containers without one.');
-  demand(NOT_THERE.includes(report.get('write_root') ?? ''), 'A command can write to the root file system: use an engine that has read-only containers.');
-  demand(NOT_THERE.includes(report.get('engine_socket') ?? ''), "A command sees the engine's socket: mount nothing into the containers.");
-  for (const [name, what] of Object.entries(TRIES)) demand(REFUSED.includes(report.get(name) ?? ''), `A command can ${what}. ${PROFILE}`);
+  demand(
+    NOT_THERE.includes(report.get('write_root') ?? ''),
+    'A command can write to the root file system: use an engine that has read-only containers.',
+  );
+  demand(
+    NOT_THERE.includes(report.get('engine_socket') ?? ''),
+    "A command sees the engine's socket: mount nothing into the containers.",
+  );
+  for (const [name, what] of Object.entries(TRIES))
+    demand(REFUSED.includes(report.get(name) ?? ''), `A command can ${what}. ${PROFILE}`);
   if (isProgram) {
     demand(REFUSED.includes(report.get('fork') ?? ''), `A program can start processes. ${PROFILE}`);
     demand(is('exec', ENOSYS), 'A program can execute files: use Linux 5.9 or newer, or gVisor.');
@@ -85,10 +118,19 @@ export function faultsOf(report: Report, engine: EngineInfo, { profile, workspac
   const isMemory = (value: string) => Math.abs(Number(value) - memory) < PAGE_BYTES;
   const withoutSwap = (value: string) => value === '0' || isMemory(value);
   demand(limited('memory', engine.MemoryLimit, isMemory), `Memory is not limited. ${CGROUPS}`);
-  demand(limited('swap_v2', engine.SwapLimit, withoutSwap) && limited('memory_and_swap', engine.SwapLimit, withoutSwap), `Swap is not limited. ${CGROUPS}`);
+  demand(
+    limited('swap_v2', engine.SwapLimit, withoutSwap) && limited('memory_and_swap', engine.SwapLimit, withoutSwap),
+    `Swap is not limited. ${CGROUPS}`,
+  );
   demand(!gvisor || atMost('own_processes', processes), 'Processes are not limited: use an engine that sets ulimits.');
-  demand(limited('processes', engine.PidsLimit, (value) => Number(value) === processes), `Processes are not limited. ${CGROUPS}`);
-  demand(limited('cpu', engine.CpuCfsQuota, (value) => Number(value.split(' ')[0]) > 0), `Processor time is not limited. ${CGROUPS}`);
+  demand(
+    limited('processes', engine.PidsLimit, (value) => Number(value) === processes),
+    `Processes are not limited. ${CGROUPS}`,
+  );
+  demand(
+    limited('cpu', engine.CpuCfsQuota, (value) => Number(value.split(' ')[0]) > 0),
+    `Processor time is not limited. ${CGROUPS}`,
+  );
   return faults;
 }
 

@@ -11,14 +11,32 @@ import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES, LAUNCHER_FRAME_BYTES } 
 export const PROTOCOL_VERSION = 5;
 
 /** Frames that the launcher receives. START comes first and GO last. */
-export const RECEIVED = { START: 'S', VARIABLE: 'V', FILE_SENT: 'F', EXECUTABLE_SENT: 'X', WORD: 'A', HAND_BACK: 'B', GO: 'G' } as const;
+export const RECEIVED = {
+  START: 'S',
+  VARIABLE: 'V',
+  FILE_SENT: 'F',
+  EXECUTABLE_SENT: 'X',
+  WORD: 'A',
+  HAND_BACK: 'B',
+  GO: 'G',
+} as const;
 /** Frames that it sends. */
 export const SENT = { READY: 'r', OUTPUT: 'o', ERROR_OUTPUT: 'e', EXECUTABLE: 'x', STATUS: 's' } as const;
 /** How a command ended. */
-export const REASONS = { EXITED: 'e', SIGNALLED: 'k', TIME_LIMIT: 't', OUTPUT_LIMIT: 'o', OUT_OF_MEMORY: 'm', NOT_FOUND: 'n' } as const;
+export const REASONS = {
+  EXITED: 'e',
+  SIGNALLED: 'k',
+  TIME_LIMIT: 't',
+  OUTPUT_LIMIT: 'o',
+  OUT_OF_MEMORY: 'm',
+  NOT_FOUND: 'n',
+} as const;
 export const CONFINEMENTS: Readonly<Record<'TOOL' | 'PROGRAM', string>> = { TOOL: 't', PROGRAM: 'p' };
 
-/** START: confinement, user, time limit in ms, output limit in bytes, room for files in bytes, flags. Numbers are u32, the flags a byte. */
+/**
+ * START: confinement, user, time limit in ms, output limit in bytes, room for files in bytes, flags. Numbers
+ * are u32, the flags a byte.
+ */
 export const START_BYTES = 18;
 /** Flag of START: no command is executed; the launcher's child reports what a command would find. */
 export const INSPECT = 1;
@@ -65,8 +83,11 @@ const NUMBERS = {
 /** The text of launcher/protocol.h. */
 export function protocolHeader(): string {
   const letters = (name: string, values: Readonly<Record<string, string>>) =>
-    `enum ${name} { ${Object.entries(values).map(([key, letter]) => `${key} = '${letter}'`).join(', ')} };`;
-  const strings = (name: string, values: readonly string[]) => `#define ${name} ${values.map((each) => `"${each}"`).join(', ')}`;
+    `enum ${name} { ${Object.entries(values)
+      .map(([key, letter]) => `${key} = '${letter}'`)
+      .join(', ')} };`;
+  const strings = (name: string, values: readonly string[]) =>
+    `#define ${name} ${values.map((each) => `"${each}"`).join(', ')}`;
   return [
     '/* Made by `npm run generate` from packages/sandbox/src/launcher-protocol.ts, which explains it. */',
     '#ifndef PROTOCOL_H',

@@ -41,7 +41,10 @@ class LauncherState {
   }
 
   diagnose(bytes: Buffer): void {
-    this.diagnostics = Buffer.concat([this.diagnostics, bytes.subarray(0, DIAGNOSTICS_BYTES - this.diagnostics.length)]);
+    this.diagnostics = Buffer.concat([
+      this.diagnostics,
+      bytes.subarray(0, DIAGNOSTICS_BYTES - this.diagnostics.length),
+    ]);
   }
 
   take(frame: LauncherFrame): void {

@@ -2,7 +2,18 @@
 import { randomInt } from 'node:crypto';
 import { byteLength } from './byte-pieces.js';
 import type { Job, SourceFile } from './job.js';
-import { BUILDER, CONFINEMENTS, FIRST_RUNNER, INSPECT, NAME_BYTES, RECEIVED, RUNNERS, START_BYTES, VARIABLE_BYTES, VARIABLES } from './launcher-protocol.js';
+import {
+  BUILDER,
+  CONFINEMENTS,
+  FIRST_RUNNER,
+  INSPECT,
+  NAME_BYTES,
+  RECEIVED,
+  RUNNERS,
+  START_BYTES,
+  VARIABLE_BYTES,
+  VARIABLES,
+} from './launcher-protocol.js';
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES } from './limits.js';
 
 const U32_MAX = 0xffff_ffff;
@@ -51,7 +62,8 @@ const variablesOf = ({ profile, environment }: Job) => Object.entries({ ...profi
 function checkEnvironment(job: Job): void {
   for (const [name, value] of variablesOf(job)) {
     const isTooLong = Buffer.byteLength(`${name}=${value}`) > VARIABLE_BYTES;
-    if (!VARIABLES[job.profile.confinement].includes(name) || value.includes('\0') || isTooLong) throw new RangeError(`a variable ${name}`);
+    if (!VARIABLES[job.profile.confinement].includes(name) || value.includes('\0') || isTooLong)
+      throw new RangeError(`a variable ${name}`);
   }
 }
 
@@ -90,7 +102,8 @@ function* encodeParts(job: Job, inspect: boolean): Generator<Buffer> {
   const { argv, copyIn, copyOut } = job;
   yield* encodeStart(job, inspect);
   for (const [name, value] of variablesOf(job)) yield* frame(RECEIVED.VARIABLE, Buffer.from(`${name}=${value}`));
-  for (const { basename, contents } of filesToSend(job)) yield* encodeFile(RECEIVED.FILE_SENT, basename, Buffer.from(contents));
+  for (const { basename, contents } of filesToSend(job))
+    yield* encodeFile(RECEIVED.FILE_SENT, basename, Buffer.from(contents));
   if (copyIn !== undefined) yield* encodeFile(RECEIVED.EXECUTABLE_SENT, copyIn.basename, ...copyIn.pieces);
   for (const word of argv) yield* frame(RECEIVED.WORD, Buffer.from(word));
   if (copyOut !== undefined) yield* frame(RECEIVED.HAND_BACK, encodeName(copyOut));

@@ -72,7 +72,11 @@ export class Removals {
   }
 
   private async tryToRemove(nameOrId: string): Promise<boolean> {
-    const attempt = () => this.runtime.remove(nameOrId).then(() => undefined, (reason: unknown) => reason);
+    const attempt = () =>
+      this.runtime.remove(nameOrId).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
     let error = await attempt();
     for (const wait of this.retriesMs) {
       if (error === undefined) break;

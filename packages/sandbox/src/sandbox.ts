@@ -71,7 +71,11 @@ export function createSandbox(options: SandboxOptions, runtime: Runtime = create
   const images = new Images(runtime);
   const removals = new Removals(runtime, idle, log);
   const seccompProfile = isGvisor(runtimeName) ? withPtrace(options.seccompProfile) : options.seccompProfile;
-  const confining: Confining = { seccompProfile, namespace, ...(runtimeName !== undefined && { runtime: runtimeName }) };
+  const confining: Confining = {
+    seccompProfile,
+    namespace,
+    ...(runtimeName !== undefined && { runtime: runtimeName }),
+  };
   const containers = { runtime, confining, removals, images, idle };
   const specs = profiles.map((profile) => warmSpec(profile, options.warmMs));
   const pool = options.maxWarm ? new WarmPool(containers, { maxWarm: options.maxWarm, specs }) : undefined;
@@ -103,7 +107,11 @@ export function createSandbox(options: SandboxOptions, runtime: Runtime = create
   };
 }
 
-async function inspectProfile(dependencies: ExecuteDependencies, profile: Profile, engine: EngineInfo): Promise<string[]> {
+async function inspectProfile(
+  dependencies: ExecuteDependencies,
+  profile: Profile,
+  engine: EngineInfo,
+): Promise<string[]> {
   const limits = { timeMs: INSPECTION_MS, outputBytes: INSPECTION_BYTES };
   const job: Job = { profile, argv: ['inspection'], files: [], limits };
   let text = '';

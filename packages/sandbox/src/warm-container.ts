@@ -72,7 +72,10 @@ export class WarmContainer {
     return this.isAsMade && (await this.container.isUntouched(this.imageId));
   }
 
-  /** The container, with all that it has sent still to be read; undefined if it is not as it was made, and then it is discarded. */
+  /**
+   * The container, with all that it has sent still to be read; undefined if it is not as it was made, and
+   * then it is discarded.
+   */
   handOver(): ContainerLease | undefined {
     if (!this.isAsMade) {
       this.discard();
@@ -81,7 +84,8 @@ export class WarmContainer {
     const { stream } = this.container;
     stream.off('data', this.onData).pause();
     stream.unshift(Buffer.concat(this.received));
-    // The next reader listens for these as well. The listener for `error` stays: without one, an error would end the process.
+    // The next reader listens for these as well. The listener for `error` stays: without one, an error would
+    // end the process.
     for (const event of ['end', 'close'] as const) stream.off(event, this.spoil);
     return this.container;
   }

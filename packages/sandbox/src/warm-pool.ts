@@ -57,7 +57,7 @@ export class WarmPool {
     const stock = this.stocks.get(spec.profile.name);
     if (stock === undefined || !fits(spec, stock.spec)) return undefined;
     let lease: ContainerLease | undefined;
-    for (let next; lease === undefined && (next = stock.warm.shift()); ) {
+    for (let next; lease === undefined && (next = stock.warm.shift());) {
       if (next.imageId === imageId) lease = next.handOver();
       else next.discard();
     }

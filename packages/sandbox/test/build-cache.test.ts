@@ -1,4 +1,14 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -7,7 +17,10 @@ import { CACHE_SHARE } from '../src/limits.js';
 
 const KIB = 1024;
 const build = (text: string, size = 10): CachedBuild => ({
-  output: [['stdout', Buffer.from(text)], ['stderr', Buffer.from([0, 255, 10])]],
+  output: [
+    ['stdout', Buffer.from(text)],
+    ['stderr', Buffer.from([0, 255, 10])],
+  ],
   status: 0,
   ms: 400,
   copiedOut: [Buffer.alloc(size, text)],
@@ -22,9 +35,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const cacheOf = (maxBytes = 1024 * KIB) => new BuildCache({ folder, maxBytes, log: { warn: (_, message) => warnings.push(message) } });
+const cacheOf = (maxBytes = 1024 * KIB) =>
+  new BuildCache({ folder, maxBytes, log: { warn: (_, message) => warnings.push(message) } });
 /** Looks a build up, settles a reservation with `result`, and waits until it is written. */
-async function lookUp(cache: BuildCache, key: string, result: CachedBuild | undefined): Promise<{ build: CachedBuild | undefined; made: boolean }> {
+async function lookUp(
+  cache: BuildCache,
+  key: string,
+  result: CachedBuild | undefined,
+): Promise<{ build: CachedBuild | undefined; made: boolean }> {
   const found = await cache.lookup(key);
   if (!isReservation(found)) return { build: found, made: false };
   found.settle(result);
@@ -41,7 +59,10 @@ const isReservation = (found: CachedBuild | Reservation): found is Reservation =
 const begun = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('a build cache', () => {
-  it.each([['a good build', build('x')], ['a failed one', failed]])('gives %s again as it was, to another worker too', async (_, result) => {
+  it.each([
+    ['a good build', build('x')],
+    ['a failed one', failed],
+  ])('gives %s again as it was, to another worker too', async (_, result) => {
     const key = buildKey('a');
     expect(await lookUp(cacheOf(), key, result)).toEqual({ build: result, made: true });
     expect(await lookUp(cacheOf(), key, undefined)).toEqual({ build: result, made: false });
@@ -63,7 +84,14 @@ describe('a build cache', () => {
   });
 
   it('keeps what differs in anything apart', () => {
-    const keys = [buildKey('a', 'b'), buildKey('ab'), buildKey('b', 'a'), buildKey(['a'], 'b'), buildKey('a', 'b', ''), buildKey('a', undefined)];
+    const keys = [
+      buildKey('a', 'b'),
+      buildKey('ab'),
+      buildKey('b', 'a'),
+      buildKey(['a'], 'b'),
+      buildKey('a', 'b', ''),
+      buildKey('a', undefined),
+    ];
     expect(new Set(keys).size).toBe(keys.length);
   });
 
@@ -164,7 +192,7 @@ describe('a file of the cache', () => {
     expect(existsSync(left)).toBe(false);
   });
 
-  it('is nobody else\'s to read', async () => {
+  it("is nobody else's to read", async () => {
     rmSync(folder, { recursive: true });
     await lookUp(cacheOf(), 'k', build('x'));
     expect(statSync(folder).mode & 0o777).toBe(0o700);
@@ -180,7 +208,8 @@ describe('a file of the cache', () => {
 });
 
 describe('a cache that is full', () => {
-  const used = (name: string, secondsAgo: number) => utimesSync(join(folder, name), Date.now() / 1000 - secondsAgo, Date.now() / 1000 - secondsAgo);
+  const used = (name: string, secondsAgo: number) =>
+    utimesSync(join(folder, name), Date.now() / 1000 - secondsAgo, Date.now() / 1000 - secondsAgo);
   const total = () => readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
   it('lets go of what was not used for the longest', async () => {
@@ -200,9 +229,11 @@ describe('a cache that is full', () => {
 
   it('stays within its bound with several workers', async () => {
     const caches = [cacheOf(100 * KIB), cacheOf(100 * KIB), cacheOf(100 * KIB)];
-    await Promise.all(caches.map(async (cache, i) => {
-      for (let n = 0; n < 40; n++) await lookUp(cache, `${i}-${n % 20}`, build('x', 8 * KIB));
-    }));
+    await Promise.all(
+      caches.map(async (cache, i) => {
+        for (let n = 0; n < 40; n++) await lookUp(cache, `${i}-${n % 20}`, build('x', 8 * KIB));
+      }),
+    );
     // Each looks again before it has itself written more than a tenth.
     expect(total()).toBeLessThanOrEqual((1 + 0.1 * caches.length) * 100 * KIB);
     expect(warnings).toEqual([]);

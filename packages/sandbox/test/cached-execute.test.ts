@@ -11,8 +11,19 @@ import { jobOf, SHARING, TOOL } from './profiles.js';
 
 type Chunk = [OutputStream, string];
 
-const OUTPUT: Chunk[] = [['stdout', 'a'], ['stdout', 'b'], ['stderr', 'c\xff'], ['stdout', 'd']];
-const job = jobOf(TOOL, { files: [{ basename: 'a.c', contents: 'a' }, { basename: 'b.c', contents: 'b' }], copyOut: 'main' });
+const OUTPUT: Chunk[] = [
+  ['stdout', 'a'],
+  ['stdout', 'b'],
+  ['stderr', 'c\xff'],
+  ['stdout', 'd'],
+];
+const job = jobOf(TOOL, {
+  files: [
+    { basename: 'a.c', contents: 'a' },
+    { basename: 'b.c', contents: 'b' },
+  ],
+  copyOut: 'main',
+});
 const GOOD: JobResult = { status: 0, ms: 400, copiedOut: [Buffer.from('E'), Buffer.from('LF')], ranInImage: true };
 const CACHE_ALL: CachePolicy = { isCacheable: () => true, isRepeatable: () => true };
 
@@ -27,7 +38,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** An `execute` with a cache, whose jobs all come to `result`. */
-function cached(result: JobResult | Error = GOOD, policy = CACHE_ALL, { imageId = 'sha256:1', namespace = 'here', runtime = 'runc' } = {}) {
+function cached(
+  result: JobResult | Error = GOOD,
+  policy = CACHE_ALL,
+  { imageId = 'sha256:1', namespace = 'here', runtime = 'runc' } = {},
+) {
   const log = { warn: (_: unknown, message: string) => void warnings.push(message) };
   const cache = new BuildCache({ folder, maxBytes: 1 << 20, log });
   const uncached: Execute = (_, options) => {
@@ -36,10 +51,19 @@ function cached(result: JobResult | Error = GOOD, policy = CACHE_ALL, { imageId 
     return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
   };
   const images = new Images({ imageId: () => Promise.resolve(imageId) });
-  const execute = withCache(uncached, { cache, policy, images, confining: { seccompProfile: '{}', namespace, runtime }, log });
+  const execute = withCache(uncached, {
+    cache,
+    policy,
+    images,
+    confining: { seccompProfile: '{}', namespace, runtime },
+    log,
+  });
   return async (given: Job = job, signal?: AbortSignal) => {
     const output: Chunk[] = [];
-    const end = await execute(given, { onOutput: (stream, bytes) => output.push([stream, bytes.toString('latin1')]), ...(signal && { signal }) });
+    const end = await execute(given, {
+      onOutput: (stream, bytes) => output.push([stream, bytes.toString('latin1')]),
+      ...(signal && { signal }),
+    });
     await cache.written();
     return { ...end, output };
   };
@@ -52,7 +76,14 @@ describe('a cached job', () => {
     expect(executed).toHaveLength(1);
     expect(first).toEqual({ ...GOOD, output: OUTPUT });
     // Output of one stream comes in one piece.
-    expect(second).toMatchObject({ status: 0, output: [['stdout', 'ab'], ['stderr', 'c\xff'], ['stdout', 'd']] });
+    expect(second).toMatchObject({
+      status: 0,
+      output: [
+        ['stdout', 'ab'],
+        ['stderr', 'c\xff'],
+        ['stdout', 'd'],
+      ],
+    });
     expect(Buffer.concat(second.copiedOut ?? []).toString()).toBe('ELF');
     expect(second.ms).toBeLessThan(GOOD.ms);
   });
@@ -69,7 +100,15 @@ describe('a cached job', () => {
   });
 
   it.each<[string, Partial<Job>]>([
-    ['a file', { files: [{ basename: 'a.c', contents: 'b' }, { basename: 'b.c', contents: 'a' }] }],
+    [
+      'a file',
+      {
+        files: [
+          { basename: 'a.c', contents: 'b' },
+          { basename: 'b.c', contents: 'a' },
+        ],
+      },
+    ],
     ['the command', { argv: ['y'] }],
     ['a variable', { environment: { LANG: 'C' } }],
     ['the file that it hands back', { copyOut: 'other' }],

@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { containerOptions, LIFETIME_LABEL, NAMESPACE_LABEL, specOf, warmSpec, workspaceBytes } from '../src/container-options.js';
+import {
+  containerOptions,
+  LIFETIME_LABEL,
+  NAMESPACE_LABEL,
+  specOf,
+  warmSpec,
+  workspaceBytes,
+} from '../src/container-options.js';
 import type { Profile } from '../src/job.js';
 import { LAUNCHER_FILES_BYTES, USUAL_FILES_BYTES } from '../src/limits.js';
 import { jobOf, PROGRAM, SHARING, TOOL } from './profiles.js';
@@ -50,12 +57,20 @@ describe('the container of every job', () => {
   });
 });
 
-describe.each([['tool', TOOL], ['program', PROGRAM]] as const)('the space of a %s', (_, profile) => {
+describe.each([
+  ['tool', TOOL],
+  ['program', PROGRAM],
+] as const)('the space of a %s', (_, profile) => {
   /** What the command may write, and the launcher's own files. */
   const ownBytes = profile.writableBytes + LAUNCHER_FILES_BYTES;
   const bytesOf = (size: number) => {
-    const files = [{ basename: 'a', contents: 'é' }, { basename: 'main', contents: 'not sent' }];
-    return workspaceBytes(jobOf(profile, { files, copyIn: { basename: 'main', pieces: [Buffer.alloc(1), Buffer.alloc(size - 1)] } }));
+    const files = [
+      { basename: 'a', contents: 'é' },
+      { basename: 'main', contents: 'not sent' },
+    ];
+    return workspaceBytes(
+      jobOf(profile, { files, copyIn: { basename: 'main', pieces: [Buffer.alloc(1), Buffer.alloc(size - 1)] } }),
+    );
   };
 
   it('is what it may write on top of what is sent to it, in whole pages', () => {
@@ -70,7 +85,8 @@ describe.each([['tool', TOOL], ['program', PROGRAM]] as const)('the space of a %
 
 describe('the container that waits for a job', () => {
   it('serves the longest job of its profile, and lives longer than one that is made for its job', () => {
-    const lifetimeS = (spec: ReturnType<typeof warmSpec>) => Number(containerOptions(spec, confining).Labels?.[LIFETIME_LABEL]);
+    const lifetimeS = (spec: ReturnType<typeof warmSpec>) =>
+      Number(containerOptions(spec, confining).Labels?.[LIFETIME_LABEL]);
     expect(warmSpec(TOOL)).toMatchObject({ profile: TOOL, jobMs: TOOL.longestJobMs });
     const made = { ...warmSpec(TOOL, 60_000), waitMs: 0 };
     expect(lifetimeS(warmSpec(TOOL, 60_000))).toBeGreaterThanOrEqual(lifetimeS(made) + 60);
@@ -84,7 +100,9 @@ describe('the seccomp profile', () => {
     action: string;
     args?: { index: number; value: number; op: string }[];
   }
-  const profile = JSON.parse(readFileSync(new URL('../../../docker/sandbox/seccomp.json', import.meta.url), 'utf8')) as {
+  const profile = JSON.parse(
+    readFileSync(new URL('../../../docker/sandbox/seccomp.json', import.meta.url), 'utf8'),
+  ) as {
     defaultAction: string;
     syscalls: Group[];
   };
@@ -97,15 +115,48 @@ describe('the seccomp profile', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it.each(['ptrace', 'process_vm_readv', 'process_vm_writev', 'userfaultfd', 'io_uring_setup', 'mq_open', 'keyctl', 'add_key',
-    'mount', 'umount2', 'pivot_root', 'chroot', 'unshare', 'setns', 'bpf', 'perf_event_open', 'personality', 'shmget', 'semget',
-    'msgget', 'kexec_load', 'init_module', 'open_by_handle_at', 'name_to_handle_at', 'mknod', 'mknodat', 'setxattr', 'vmsplice',
-    'pidfd_getfd', 'syslog', 'quotactl', 'reboot', 'swapon'])('does not name %s', (name) => {
+  it.each([
+    'ptrace',
+    'process_vm_readv',
+    'process_vm_writev',
+    'userfaultfd',
+    'io_uring_setup',
+    'mq_open',
+    'keyctl',
+    'add_key',
+    'mount',
+    'umount2',
+    'pivot_root',
+    'chroot',
+    'unshare',
+    'setns',
+    'bpf',
+    'perf_event_open',
+    'personality',
+    'shmget',
+    'semget',
+    'msgget',
+    'kexec_load',
+    'init_module',
+    'open_by_handle_at',
+    'name_to_handle_at',
+    'mknod',
+    'mknodat',
+    'setxattr',
+    'vmsplice',
+    'pidfd_getfd',
+    'syslog',
+    'quotactl',
+    'reboot',
+    'swapon',
+  ])('does not name %s', (name) => {
     expect(groupsOf(name)).toEqual([]);
   });
 
   it.each(['socket', 'socketpair'])('allows %s for Unix sockets alone', (name) => {
-    expect(groupsOf(name)).toMatchObject([{ action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }] }]);
+    expect(groupsOf(name)).toMatchObject([
+      { action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }] },
+    ]);
   });
 
   it('allows clone in no new namespace; clone3, whose flags it cannot see, is left to the launcher to refuse', () => {

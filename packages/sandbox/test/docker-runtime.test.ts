@@ -19,7 +19,9 @@ describe("the engine's address", () => {
 
   it('is the usual socket unless another is given', () => {
     expect(engineOptions({})).toMatchObject({ socketPath: '/var/run/docker.sock', protocol: 'http' });
-    expect(engineOptions({ dockerHost: 'unix:///run/user/1/docker.sock' })).toMatchObject({ socketPath: '/run/user/1/docker.sock' });
+    expect(engineOptions({ dockerHost: 'unix:///run/user/1/docker.sock' })).toMatchObject({
+      socketPath: '/run/user/1/docker.sock',
+    });
   });
 
   it.each([
@@ -42,7 +44,9 @@ describe("the engine's address", () => {
   });
 
   it('leaves nothing to the environment', () => {
-    expect(Object.keys(engineOptions({}))).toEqual(expect.arrayContaining(['host', 'socketPath', 'protocol', 'ca', 'cert', 'key']));
+    expect(Object.keys(engineOptions({}))).toEqual(
+      expect.arrayContaining(['host', 'socketPath', 'protocol', 'ca', 'cert', 'key']),
+    );
   });
 });
 
@@ -51,13 +55,19 @@ describe('a call of the engine', () => {
     const refusal = Object.assign(new Error('no such image'), { statusCode: 404 });
     const error: unknown = await engineCall('find it', () => Promise.reject(refusal)).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(SandboxUnavailable);
-    expect(error).toMatchObject({ name: 'SandboxUnavailable', message: 'Docker could not find it: Error: no such image', cause: refusal });
+    expect(error).toMatchObject({
+      name: 'SandboxUnavailable',
+      message: 'Docker could not find it: Error: no such image',
+      cause: refusal,
+    });
     expect(error).toBeInstanceOf(EngineRefused);
     expect(error).toMatchObject({ status: 404 });
   });
 
   it('that is not answered is no refusal by the engine', async () => {
-    const error: unknown = await engineCall('find it', () => Promise.reject(new Error('ECONNREFUSED'))).catch((e: unknown) => e);
+    const error: unknown = await engineCall('find it', () => Promise.reject(new Error('ECONNREFUSED'))).catch(
+      (e: unknown) => e,
+    );
     expect(error).toBeInstanceOf(SandboxUnavailable);
     expect(error).not.toBeInstanceOf(EngineRefused);
   });

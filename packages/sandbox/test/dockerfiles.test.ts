@@ -8,7 +8,9 @@ import { BUILDER, SCRATCH } from '../src/launcher-protocol.js';
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const dockerfiles = ['docker', 'rabbitmq']
-  .flatMap((folder) => (readdirSync(join(ROOT, folder), { recursive: true }) as string[]).map((name) => join(folder, name)))
+  .flatMap((folder) =>
+    (readdirSync(join(ROOT, folder), { recursive: true }) as string[]).map((name) => join(folder, name)),
+  )
   .filter((path) => path.endsWith('Dockerfile'));
 
 describe('the Dockerfiles', () => {
@@ -32,7 +34,9 @@ describe('the Dockerfiles', () => {
   });
 
   it('make the user of tools as the protocol has it', () => {
-    expect(read('docker/sandbox/Dockerfile')).toContain(`useradd --uid ${BUILDER} --no-create-home --home-dir ${SCRATCH} `);
+    expect(read('docker/sandbox/Dockerfile')).toContain(
+      `useradd --uid ${BUILDER} --no-create-home --home-dir ${SCRATCH} `,
+    );
   });
 
   it('leave the digest out of compose.yaml, which can name another image', () => {

@@ -42,7 +42,9 @@ function readDocker(chunks: Buffer[]): Record<OutputStream, string> {
 function readLauncher(chunks: Buffer[]): LauncherFrame[] {
   const frames: LauncherFrame[] = [];
   // A copy, since a frame's bytes may be a part of the chunk that they came in.
-  const read = createLauncherReader((frame) => frames.push('bytes' in frame ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame));
+  const read = createLauncherReader((frame) =>
+    frames.push('bytes' in frame ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame),
+  );
   chunks.forEach(read);
   return frames;
 }
@@ -56,7 +58,8 @@ describe("Docker's stream frames", () => {
     fc.assert(
       fc.property(frames, places, (sent, at) => {
         const bytes = Buffer.concat(sent.map(([stream, data]) => dockerFrame(stream, data)));
-        const of = (stream: number) => Buffer.concat(sent.filter(([s]) => s === stream).map(([, data]) => data)).toString('hex');
+        const of = (stream: number) =>
+          Buffer.concat(sent.filter(([s]) => s === stream).map(([, data]) => data)).toString('hex');
         expect(readDocker(cut(bytes, at))).toEqual({ stdout: of(1), stderr: of(2) });
       }),
     );
@@ -80,7 +83,9 @@ describe("Docker's stream frames", () => {
 describe("the launcher's frames", () => {
   it('come out whole however they are cut', () => {
     const types = { o: 'stdout', e: 'stderr', x: 'executable' } as const;
-    const frames = fc.array(fc.tuple(fc.constantFrom('o' as const, 'e' as const, 'x' as const), payload), { maxLength: 20 });
+    const frames = fc.array(fc.tuple(fc.constantFrom('o' as const, 'e' as const, 'x' as const), payload), {
+      maxLength: 20,
+    });
     fc.assert(
       fc.property(frames, places, (sent, at) => {
         const bytes = Buffer.concat(sent.map(([type, data]) => launcherFrame(type, data)));
@@ -91,7 +96,9 @@ describe("the launcher's frames", () => {
 
   it('tell how the command ended', () => {
     const end = Buffer.from([0x74, 0, 0, 0, 137, 0, 0, 0x27, 0x10]);
-    expect(readLauncher([launcherFrame('s', end)])).toEqual([{ type: 'status', reason: 'time', status: 137, ms: 10_000 }]);
+    expect(readLauncher([launcherFrame('s', end)])).toEqual([
+      { type: 'status', reason: 'time', status: 137, ms: 10_000 },
+    ]);
   });
 
   it('tell the version that the launcher speaks', () => {

@@ -7,14 +7,21 @@ import { PROGRAM } from './profiles.js';
 const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }] };
 
 function hostConfig(runtime?: string): HostConfig {
-  const confining = { seccompProfile: JSON.stringify(profile), namespace: 'here', ...(runtime !== undefined && { runtime }) };
+  const confining = {
+    seccompProfile: JSON.stringify(profile),
+    namespace: 'here',
+    ...(runtime !== undefined && { runtime }),
+  };
   return containerOptions(warmSpec(PROGRAM), confining).HostConfig ?? {};
 }
 
 describe('gVisor', () => {
-  it.each(['runsc', 'runsc-kvm', 'io.containerd.runsc.v1', 'gVisor'])('is known by the name of its runtime: %s', (name) => {
-    expect(isGvisor(name)).toBe(true);
-  });
+  it.each(['runsc', 'runsc-kvm', 'io.containerd.runsc.v1', 'gVisor'])(
+    'is known by the name of its runtime: %s',
+    (name) => {
+      expect(isGvisor(name)).toBe(true);
+    },
+  );
 
   it.each(['runc', 'crun', undefined])('is not every runtime: %s', (name) => {
     expect(isGvisor(name)).toBe(false);
@@ -28,7 +35,10 @@ describe('gVisor', () => {
 
   it('has ptrace for the launcher, and nothing else that the profile does not name', () => {
     const ptrace = { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' };
-    expect(JSON.parse(withPtrace(JSON.stringify(profile)))).toEqual({ ...profile, syscalls: [...profile.syscalls, ptrace] });
+    expect(JSON.parse(withPtrace(JSON.stringify(profile)))).toEqual({
+      ...profile,
+      syscalls: [...profile.syscalls, ptrace],
+    });
   });
 
   it('keeps all other options of a container', () => {

@@ -31,9 +31,20 @@ function report(changes: Record<string, string | undefined> = {}) {
     write_root: '30',
     engine_socket: '2',
     ...Object.fromEntries(
-      ['socket_internet', 'socket_netlink', 'socket_vsock', 'unshare', 'mount', 'ptrace', 'io_uring', 'keyctl', 'bpf', 'perf', 'userfaultfd', 'fork'].map(
-        (name) => [name, '1'],
-      ),
+      [
+        'socket_internet',
+        'socket_netlink',
+        'socket_vsock',
+        'unshare',
+        'mount',
+        'ptrace',
+        'io_uring',
+        'keyctl',
+        'bpf',
+        'perf',
+        'userfaultfd',
+        'fork',
+      ].map((name) => [name, '1']),
     ),
     exec: '38',
     ...changes,
@@ -57,11 +68,22 @@ describe('the look into a sandbox', () => {
 
   it('takes no cgroup of gVisor for a limit or for the lack of one, and demands its own limit of processes and a locked exec', () => {
     const gvisor = { ...EXPECTED, gvisor: true };
-    const said = { workspace_inodes: '0', memory: '9223372036854775807', memory_and_swap: undefined, processes: 'max', cpu: '-1', own_processes: '99' };
+    const said = {
+      workspace_inodes: '0',
+      memory: '9223372036854775807',
+      memory_and_swap: undefined,
+      processes: 'max',
+      cpu: '-1',
+      own_processes: '99',
+    };
     expect(faultsOf(report(said), ABLE, gvisor)).toEqual([]);
-    expect(faultsOf(report({ ...said, own_processes: '-1' }), ABLE, gvisor)).toEqual([expect.stringMatching(/Processes are not limited/)]);
+    expect(faultsOf(report({ ...said, own_processes: '-1' }), ABLE, gvisor)).toEqual([
+      expect.stringMatching(/Processes are not limited/),
+    ]);
     expect(faultsOf(report({ ...said, exec: '2' }), ABLE, gvisor)).toEqual([expect.stringMatching(/execute files/)]);
-    expect(faultsOf(report(said), { ...ABLE, MemoryLimit: false }, gvisor)).toEqual([expect.stringMatching(/Memory is not limited/)]);
+    expect(faultsOf(report(said), { ...ABLE, MemoryLimit: false }, gvisor)).toEqual([
+      expect.stringMatching(/Memory is not limited/),
+    ]);
   });
 
   it.each([
@@ -104,12 +126,19 @@ describe('the look into a sandbox', () => {
     const tool = { ...EXPECTED, profile: TOOL };
     expect(faultsOf(report({ uid: '10001', fork: '0', exec: '2' }), ABLE, tool)).toEqual([]);
     expect(faultsOf(report(), ABLE, tool)).toEqual([expect.stringMatching(/does not run as its user.*\(tool\)$/)]);
-    expect(faultsOf(report({ uid: '10001' }), ABLE, EXPECTED)).toEqual([expect.stringMatching(/does not run as its user/)]);
+    expect(faultsOf(report({ uid: '10001' }), ABLE, EXPECTED)).toEqual([
+      expect.stringMatching(/does not run as its user/),
+    ]);
   });
 
   it("holds the memory and the processes against its profile's", () => {
     const profile = { ...PROGRAM, memoryBytes: 1 << 20, processes: 7 };
-    expect(faultsOf(report({ memory: '1048576', memory_and_swap: '1048576', processes: '7' }), ABLE, { ...EXPECTED, profile })).toEqual([]);
+    expect(
+      faultsOf(report({ memory: '1048576', memory_and_swap: '1048576', processes: '7' }), ABLE, {
+        ...EXPECTED,
+        profile,
+      }),
+    ).toEqual([]);
     expect(faultsOf(report(), ABLE, { ...EXPECTED, profile })).toHaveLength(3);
   });
 

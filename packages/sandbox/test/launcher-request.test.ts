@@ -21,7 +21,7 @@ interface Frame {
 
 function decode(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = bytes.readUInt32BE(at + 1);
     frames.push({ type: bytes.toString('latin1', at, at + 1), payload: bytes.subarray(at + 5, at + 5 + length) });
     at += 5 + length;
@@ -32,7 +32,9 @@ function decode(bytes: Buffer): Frame[] {
 const encode = (sent: Job, inspect?: boolean): Buffer => Buffer.concat([...encodeRequest(sent, inspect)]);
 
 function ofType(type: string, sent: Job): string[] {
-  return decode(encode(sent)).filter((frame) => frame.type === type).map(({ payload }) => payload.toString());
+  return decode(encode(sent))
+    .filter((frame) => frame.type === type)
+    .map(({ payload }) => payload.toString());
 }
 
 /** The fields of START. */
@@ -41,14 +43,28 @@ function startOf(sent: Job, inspect?: boolean) {
   const payload = start?.payload ?? Buffer.alloc(0);
   expect([start?.type, payload.length]).toEqual(['S', START_BYTES]);
   const [user, timeMs, outputBytes, roomBytes] = [1, 5, 9, 13].map((at) => payload.readUInt32BE(at));
-  return { confinement: payload.toString('latin1', 0, 1), user, timeMs, outputBytes, roomBytes, flags: payload.readUInt8(17) };
+  return {
+    confinement: payload.toString('latin1', 0, 1),
+    user,
+    timeMs,
+    outputBytes,
+    roomBytes,
+    flags: payload.readUInt8(17),
+  };
 }
 
 describe('START', () => {
   it('is confinement, user, limits, room for files and flags', () => {
     const [start] = decode(encode(job));
     expect(start?.payload).toEqual(Buffer.from([0x74, 0, 0, 0x27, 0x11, 0, 0, 0x75, 0x30, 0, 0, 4, 0, 8, 0, 0, 0, 0]));
-    expect(startOf(job)).toEqual({ confinement: 't', user: BUILDER, timeMs: 30_000, outputBytes: 1024, roomBytes: TOOL.writableBytes, flags: 0 });
+    expect(startOf(job)).toEqual({
+      confinement: 't',
+      user: BUILDER,
+      timeMs: 30_000,
+      outputBytes: 1024,
+      roomBytes: TOOL.writableBytes,
+      flags: 0,
+    });
   });
 
   it('has the flag of an inspection if one is asked for', () => {
@@ -106,7 +122,10 @@ describe('a request to the launcher', () => {
   });
 
   it('passes on every word as it is', () => {
-    const words = fc.array(fc.string({ unit: anyCharacter }).filter((word) => !word.includes('\0')), { minLength: 1 });
+    const words = fc.array(
+      fc.string({ unit: anyCharacter }).filter((word) => !word.includes('\0')),
+      { minLength: 1 },
+    );
     fc.assert(
       fc.property(words, (argv) => {
         expect(ofType('A', { ...job, argv })).toEqual(argv.map((word) => Buffer.from(word).toString()));
@@ -115,7 +134,10 @@ describe('a request to the launcher', () => {
   });
 
   it('leaves out a file whose name the executable has', () => {
-    const files = [{ basename: 'main', contents: 'text' }, { basename: 'a.txt', contents: '' }];
+    const files = [
+      { basename: 'main', contents: 'text' },
+      { basename: 'a.txt', contents: '' },
+    ];
     const run = jobOf(PROGRAM, { files, copyIn: { basename: 'main', pieces: [Buffer.from('E'), Buffer.from('LF')] } });
     expect(ofType('F', run)).toEqual(['\x05a.txt']);
     expect(ofType('X', run)).toEqual(['\x04mainELF']);

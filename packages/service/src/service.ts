@@ -11,7 +11,10 @@ export { startWatchdog, type Watchdog } from './watchdog.js';
  * The settings of `schema` from the environment; an empty variable counts as none.
  * Throws an Error that names the variable and what it should be, with the setting's `description`.
  */
-export function readSettings<P extends TProperties>(schema: TObject<P>, env: NodeJS.ProcessEnv): Readonly<Static<TObject<P>>> {
+export function readSettings<P extends TProperties>(
+  schema: TObject<P>,
+  env: NodeJS.ProcessEnv,
+): Readonly<Static<TObject<P>>> {
   const given = Object.entries(schema.properties).flatMap(([name, property]) => {
     const text = env[name];
     return text ? [[name, Type.IsInteger(property) ? wholeNumber(text) : text] as const] : [];
@@ -20,7 +23,9 @@ export function readSettings<P extends TProperties>(schema: TObject<P>, env: Nod
   for (const { instancePath, message } of Value.Errors(schema, settings)) {
     const name = instancePath.slice(1);
     const { description } = (schema.properties[name] ?? {}) as { description?: string };
-    throw new Error(`setting ${name} ${message} (it is ${JSON.stringify(env[name])})${description ? `: ${description}` : ''}`);
+    throw new Error(
+      `setting ${name} ${message} (it is ${JSON.stringify(env[name])})${description ? `: ${description}` : ''}`,
+    );
   }
   return Object.freeze(settings as Static<TObject<P>>);
 }

@@ -14,7 +14,13 @@ setInterval(() => {
   silentS = now === last ? silentS + 1 : 0;
   last = now;
   if (silentS < patienceS) return;
-  const line = { level: FATAL, time: Date.now(), pid: process.pid, name, msg: `no sign of life for ${silentS} s: ended by itself` };
+  const line = {
+    level: FATAL,
+    time: Date.now(),
+    pid: process.pid,
+    name,
+    msg: `no sign of life for ${silentS} s: ended by itself`,
+  };
   try {
     // The logger is the main thread's, which does not answer.
     writeSync(STDOUT, `${JSON.stringify(line)}\n`);

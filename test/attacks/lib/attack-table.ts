@@ -12,7 +12,10 @@ export interface AttackResult {
   readonly outcome: 'held' | 'through' | 'not made';
 }
 
-/** The attacks under a runtime as a table whose first line names it and whose last line counts; empty if there were none. */
+/**
+ * The attacks under a runtime as a table whose first line names it and whose last line counts; empty if there
+ * were none.
+ */
 export function attackTable(runtime: string, folder: string): string[] {
   const results = readResults(folder);
   if (results.length === 0) return [];
@@ -29,7 +32,9 @@ export function attackTable(runtime: string, folder: string): string[] {
 
 function readResults(folder: string): AttackResult[] {
   try {
-    return readdirSync(folder).sort().flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as AttackResult[]);
+    return readdirSync(folder)
+      .sort()
+      .flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as AttackResult[]);
   } catch {
     return []; // No attack was run, or their file has failed, which jest reports.
   }

@@ -32,7 +32,10 @@ export function startCanary(base: string): Canary {
   const sing = async () => {
     const secret = randomBytes(12).toString('hex');
     secrets.push(secret);
-    const files = [{ basename: 'main.adb', contents: PROGRAM }, { basename: 'cli.txt', contents: secret }];
+    const files = [
+      { basename: 'main.adb', contents: PROGRAM },
+      { basename: 'cli.txt', contents: secret },
+    ];
     const result = await runProgram(base, { mode: 'run', files });
     runs++;
     const [stdout, stderr] = [text(result, 'stdout'), text(result, 'stderr')];

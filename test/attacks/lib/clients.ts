@@ -1,4 +1,7 @@
-/** Clients of a widget that no library would be: they have addresses of their own, and read or send as slowly as they like. */
+/**
+ * Clients of a widget that no library would be: they have addresses of their own, and read or send as slowly
+ * as they like.
+ */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,9 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A POST's head; `more` are header lines. */
 export const head = (path: string, ...more: string[]) =>
-  ['POST', path, 'HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'].join(' ') + more.map((line) => `${line}\r\n`).join('') + '\r\n';
+  ['POST', path, 'HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'].join(' ') +
+  more.map((line) => `${line}\r\n`).join('') +
+  '\r\n';
 
-export const posting = (path: string, body: string, ...more: string[]) => head(path, `Content-Length: ${Buffer.byteLength(body)}`, ...more) + body;
+export const posting = (path: string, body: string, ...more: string[]) =>
+  head(path, `Content-Length: ${Buffer.byteLength(body)}`, ...more) + body;
 
 /** A connection to a widget from the loopback address 127.0.0.`from`; a new one is another client to it. */
 export async function open(base: string, from = 1): Promise<Socket> {

@@ -23,7 +23,10 @@ export interface AttackRun {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Defines a test for each attack. An attack is held only if its effect was looked for from outside and is not there. */
+/**
+ * Defines a test for each attack. An attack is held only if its effect was looked for from outside and is not
+ * there.
+ */
 export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void {
   jest.setTimeout(ATTACK_MS);
 
@@ -44,16 +47,29 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
       for (const attack of partOf(attacks)) {
         if (attack.architecture !== undefined && attack.architecture !== process.arch) {
           results.set(attack, { class: kind, name: attack.name, ms: 0, outcome: 'not made' });
-          it.skip(`${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`, () => undefined); // Machine code of another processor; NOT MADE in the table.
+          it.skip(`${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`, () =>
+            undefined); // Machine code of another processor; NOT MADE in the table.
           continue;
         }
-        it.concurrent(attack.name, async () => {
-          const world = await theWorld();
-          const begin = performance.now();
-          const error = await tryOut(world, attack).then(() => undefined, (reason: unknown) => reason);
-          results.set(attack, { class: kind, name: attack.name, ms: performance.now() - begin, outcome: outcomeOf(error) });
-          if (error !== undefined) throw error as Error;
-        }, ATTACK_MS);
+        it.concurrent(
+          attack.name,
+          async () => {
+            const world = await theWorld();
+            const begin = performance.now();
+            const error = await tryOut(world, attack).then(
+              () => undefined,
+              (reason: unknown) => reason,
+            );
+            results.set(attack, {
+              class: kind,
+              name: attack.name,
+              ms: performance.now() - begin,
+              outcome: outcomeOf(error),
+            });
+            if (error !== undefined) throw error as Error;
+          },
+          ATTACK_MS,
+        );
       }
     });
   }
@@ -69,7 +85,9 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
 
     it('every process of the service is the one that was started', async () => {
       const { service } = await theWorld();
-      expect([...service.workers, ...service.widgets.map(({ process }) => process)].filter((child) => !isRunning(child))).toEqual([]);
+      expect(
+        [...service.workers, ...service.widgets.map(({ process }) => process)].filter((child) => !isRunning(child)),
+      ).toEqual([]);
     });
 
     it('no container is left, nor a process that was in one', async () => {
@@ -77,7 +95,10 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
       // What waited for tasks to come goes with the workers.
       await Promise.all(service.workers.map((worker) => stop(worker)));
       const left = async () => (await containersOf(service.namespace)) + watch.stillIn(containers).length;
-      await eventually('no container or process is left', async () => (await left()) === 0, { limitMs: GONE_MS, everyMs: 100 });
+      await eventually('no container or process is left', async () => (await left()) === 0, {
+        limitMs: GONE_MS,
+        everyMs: 100,
+      });
       expect(containers.size).toBeGreaterThan(classes.length);
     });
 
@@ -118,7 +139,10 @@ function outcomeOf(error: unknown): AttackResult['outcome'] {
 
 async function tryOut(world: World, { attack, tries }: Attack): Promise<void> {
   const token = `t${randomBytes(6).toString('hex')}`;
-  const error: unknown = await attack(world, token).then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await attack(world, token).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   // An effect tells of an attack that was made, whatever was missing of it.
   const effects = [...(error instanceof Through ? [error.message] : []), ...world.effectsOf(token)];
   if (effects.length > 0) throw new Through(`${tries} It did: ${effects.join('; ').slice(0, 2000)}`);

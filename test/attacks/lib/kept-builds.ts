@@ -11,7 +11,12 @@ const BETWEEN_MS = 1200;
 const OF_ONE_BUILD = /\d\d:\d\d:\d\d|\d+\.\d\d \d+\.\d\d|\b[0-9a-f]{12}\b/;
 
 /** Sends the same sources twice, as two users would: the second must not see when or where the first were built. */
-export function builtTwice(name: string, tries: string, sources: readonly SourceFile[], { architecture }: Pick<Attack, 'architecture'> = {}): Attack {
+export function builtTwice(
+  name: string,
+  tries: string,
+  sources: readonly SourceFile[],
+  { architecture }: Pick<Attack, 'architecture'> = {},
+): Attack {
   return {
     name,
     tries,

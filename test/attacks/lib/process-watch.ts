@@ -7,7 +7,10 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const LOOK_MS = 30;
-/** A process that is in no container by then is none of a container's: only its start passes through the host's own group. */
+/**
+ * A process that is in no container by then is none of a container's: only its start passes through the
+ * host's own group.
+ */
 const SETTLED_LOOKS = 30;
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'] as const;
 /** What a container begins with, before it is the program; runc is a file of memory, which shows as "/". */
@@ -56,7 +59,8 @@ export class ProcessWatch {
       const inside = this.all.filter((each) => each.container === container && each.exe !== '' && !OURS.test(each.exe));
       const programs = inside.filter(({ exe }) => !TOOL.test(exe));
       const faults = programs.flatMap((each) => [...each.faults]);
-      if (programs.length > 1) faults.push(`${programs.length} processes in one container: ${programs.map(describe).join('; ')}`);
+      if (programs.length > 1)
+        faults.push(`${programs.length} processes in one container: ${programs.map(describe).join('; ')}`);
       return faults;
     });
   }
@@ -64,7 +68,11 @@ export class ProcessWatch {
   /** What was started in these containers that is neither a part of the compilers nor a program. */
   strangers(containers: ReadonlySet<string>): string[] {
     const strange = ({ container, exe }: Sighting) =>
-      containers.has(container ?? '') && exe !== '' && !OURS.test(exe) && !TOOL.test(exe) && !exe.startsWith('/workspace/sessions/');
+      containers.has(container ?? '') &&
+      exe !== '' &&
+      !OURS.test(exe) &&
+      !TOOL.test(exe) &&
+      !exe.startsWith('/workspace/sessions/');
     return this.all.filter(strange).map(describe);
   }
 
@@ -100,7 +108,15 @@ export class ProcessWatch {
   }
 
   private begin(pid: number, container: string | undefined, earlier: Sighting | undefined): Sighting {
-    const sighting = { pid, container, names: new Set<string>(), faults: new Set<string>(), precedence: new Set<string>(), exe: '', looks: 0 };
+    const sighting = {
+      pid,
+      container,
+      names: new Set<string>(),
+      faults: new Set<string>(),
+      precedence: new Set<string>(),
+      exe: '',
+      looks: 0,
+    };
     this.seen.set(pid, sighting);
     if (earlier !== undefined) this.all.splice(this.all.indexOf(earlier), 1);
     this.all.push(sighting);
@@ -115,12 +131,18 @@ function faultsNow(pid: number): string[] {
   if (field('State').startsWith('Z') || status === '') return [];
   const faults = [];
   if (field('Uid').split(/\s+/).includes('0')) faults.push('a process of user 0');
-  if (!/^0*$/.test(field('CapEff')) || !/^0*$/.test(field('CapPrm'))) faults.push(`a process with capabilities ${field('CapEff')}`);
+  if (!/^0*$/.test(field('CapEff')) || !/^0*$/.test(field('CapPrm')))
+    faults.push(`a process with capabilities ${field('CapEff')}`);
   const parent = Number(field('PPid'));
   for (const name of NAMESPACES) {
     const [own, parents] = [linkOf(pid, `ns/${name}`), linkOf(parent, `ns/${name}`)];
     // A process whose parent is gone in between has the next one's.
-    if (own && parents && own !== parents && Number(/^PPid:\s*(\d+)/m.exec(read(pid, 'status') ?? '')?.[1]) === parent) {
+    if (
+      own &&
+      parents &&
+      own !== parents &&
+      Number(/^PPid:\s*(\d+)/m.exec(read(pid, 'status') ?? '')?.[1]) === parent
+    ) {
       faults.push(`a namespace of its own (${name})`);
     }
   }
@@ -131,7 +153,10 @@ function faultsNow(pid: number): string[] {
 function precedenceNow(pid: number): string[] {
   const [nice = 0, policy = 0] = schedulingOf(pid);
   const [ours = 0] = schedulingOf(process.pid);
-  return [...(nice < ours ? [`a nice value of ${nice}`] : []), ...(policy === 1 || policy === 2 ? ['a real-time class'] : [])];
+  return [
+    ...(nice < ours ? [`a nice value of ${nice}`] : []),
+    ...(policy === 1 || policy === 2 ? ['a real-time class'] : []),
+  ];
 }
 
 /** Fields 19 and 41 of /proc/<pid>/stat, counted behind the name, which may hold anything. */

@@ -1,4 +1,7 @@
-/** How much of the processors a container gets, counted by the host's kernel: a program's own clocks may be another's. */
+/**
+ * How much of the processors a container gets, counted by the host's kernel: a program's own clocks may be
+ * another's.
+ */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -12,7 +15,7 @@ export async function largestShare(world: World, work: Promise<unknown>): Promis
   const ended = work.finally(() => (working = false));
   ended.catch(() => undefined);
   let largest = 0;
-  for (let before = usages(world); working; ) {
+  for (let before = usages(world); working;) {
     await sleep(SPAN_MS);
     const now = usages(world);
     for (const [id, { ns, at }] of now) {
@@ -27,10 +30,12 @@ export async function largestShare(world: World, work: Promise<unknown>): Promis
 
 /** Of those that are there: processor time in ns, and when that was read, in ms. */
 function usages({ containers }: World): Map<string, { ns: number; at: number }> {
-  return new Map([...containers].flatMap((id) => {
-    const ns = usageOf(id);
-    return ns === undefined ? [] : [[id, { ns, at: performance.now() }] as const];
-  }));
+  return new Map(
+    [...containers].flatMap((id) => {
+      const ns = usageOf(id);
+      return ns === undefined ? [] : [[id, { ns, at: performance.now() }] as const];
+    }),
+  );
 }
 
 /** By the first version of control groups or the second, with either of the engine's drivers. */

@@ -89,19 +89,30 @@ export interface Seen extends RunResult {
 
 /** An attack by a C program, main.c, that includes attack.h. */
 export function c(name: string, tries: string, source: Sources, options: ProgramOptions = {}): Attack {
-  return program(name, tries, (world, token) => {
-    const written = typeof source === 'string' ? source : source(world, token);
-    const files = typeof written === 'string' ? [{ basename: 'main.c', contents: `#include "attack.h"\n${written}` }] : written;
-    return [header(token, world.gvisor), ...files];
-  }, { ...options, request: { main: 'main.c', ...options.request } });
+  return program(
+    name,
+    tries,
+    (world, token) => {
+      const written = typeof source === 'string' ? source : source(world, token);
+      const files =
+        typeof written === 'string' ? [{ basename: 'main.c', contents: `#include "attack.h"\n${written}` }] : written;
+      return [header(token, world.gvisor), ...files];
+    },
+    { ...options, request: { main: 'main.c', ...options.request } },
+  );
 }
 
 /** An attack by an Ada program, main.adb, that gets the token as its argument. */
 export function ada(name: string, tries: string, source: Sources, options: ProgramOptions = {}): Attack {
-  return program(name, tries, (world, token) => {
-    const written = typeof source === 'string' ? source : source(world, token);
-    return typeof written === 'string' ? [{ basename: 'main.adb', contents: written }] : written;
-  }, options);
+  return program(
+    name,
+    tries,
+    (world, token) => {
+      const written = typeof source === 'string' ? source : source(world, token);
+      return typeof written === 'string' ? [{ basename: 'main.adb', contents: written }] : written;
+    },
+    options,
+  );
 }
 
 /** An Ada main program that says that it tries, and then does. */
@@ -136,7 +147,8 @@ function program(
       if (at === 'run') made(stdout.includes(`trying ${token}`), stderr.slice(0, 500) || stdout.slice(0, 500));
       const mustRefuse = at === 'linker' || (at === 'refusal' && world.restricted);
       if (mustRefuse) held(refused, `it was built: ${stdout.slice(0, 500)}`);
-      if (at === 'build' || (at === 'refusal' && !world.restricted)) made(refused || stdout.includes('Build completed'), stderr.slice(0, 500));
+      if (at === 'build' || (at === 'refusal' && !world.restricted))
+        made(refused || stdout.includes('Build completed'), stderr.slice(0, 500));
       await look?.({ ...result, stdout, stderr, ms: performance.now() - begin }, world, token);
     },
   };

@@ -41,7 +41,10 @@ export async function setTraps(folder: string, name: string): Promise<Traps> {
   await listen('socket file', { path: socketPath });
   const udp: UdpSocket[] = [];
   for (const host of addresses) {
-    const socket = createSocket('udp4', (message) => visits.push(`udp ${host}: ${message.toString('latin1')}`)).bind(port, host);
+    const socket = createSocket('udp4', (message) => visits.push(`udp ${host}: ${message.toString('latin1')}`)).bind(
+      port,
+      host,
+    );
     await once(socket, 'listening');
     udp.push(socket);
   }

@@ -23,7 +23,19 @@ export const RUN_LIMIT_MS = 3000;
 const BUILD_LIMIT_MS = 20_000;
 const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Where a file from a container could turn up. */
-const HOST_FOLDERS = ['/', '/etc', '/tmp', '/var/tmp', '/run', '/root', '/dev', '/dev/shm', '/workspace', '/workspace/sessions', CHECKOUT];
+const HOST_FOLDERS = [
+  '/',
+  '/etc',
+  '/tmp',
+  '/var/tmp',
+  '/run',
+  '/root',
+  '/dev',
+  '/dev/shm',
+  '/workspace',
+  '/workspace/sessions',
+  CHECKOUT,
+];
 
 export interface World {
   readonly service: Deployment;
@@ -38,7 +50,10 @@ export interface World {
   readonly containers: ReadonlySet<string>;
   /** Whether main.adc restricts what Ada programs may use. */
   readonly restricted: boolean;
-  /** Whether programs run in gVisor's kernel: its answers are its own, and the host's /proc shows none of its processes. */
+  /**
+   * Whether programs run in gVisor's kernel: its answers are its own, and the host's /proc shows none of its
+   * processes.
+   */
   readonly gvisor: boolean;
   /** Runs a program under the attack's token, which is its argument unless it brings its own. */
   run(token: string, request: RunRequest): Promise<RunResult>;
@@ -78,7 +93,8 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
   const heard = (token: string, answer: string) => void answers.set(token, (answers.get(token) ?? '') + answer);
   const collectHeard = async (token: string, identifier: string) => {
     const result = await collect(service.base, identifier);
-    for (const { msg } of result.output) heard(token, typeof msg.data === 'string' ? msg.data : JSON.stringify(msg.data));
+    for (const { msg } of result.output)
+      heard(token, typeof msg.data === 'string' ? msg.data : JSON.stringify(msg.data));
     return result;
   };
   const hostSecrets = [secret, ...secretsOfHost()];
@@ -95,14 +111,18 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
     secrets: () => [...hostSecrets, ...canary.secrets],
     heard,
     async run(token, request) {
-      const words = request.files.some(({ basename }) => basename === 'cli.txt') ? [] : [{ basename: 'cli.txt', contents: token }];
+      const words = request.files.some(({ basename }) => basename === 'cli.txt')
+        ? []
+        : [{ basename: 'cli.txt', contents: token }];
       return collectHeard(token, await submit(service.base, { ...request, files: [...request.files, ...words] }));
     },
     collect: collectHeard,
     effectsOf(token) {
       const answer = answers.get(token) ?? '';
       const words = answer.split('\n').filter((line) => line.includes(`through ${token}`));
-      const told = [...hostSecrets, ...canary.secrets].some((each) => answer.includes(each)) ? ['a secret in the output'] : [];
+      const told = [...hostSecrets, ...canary.secrets].some((each) => answer.includes(each))
+        ? ['a secret in the output']
+        : [];
       return [...words, ...told, ...watch.faultsOf(token), ...hostFilesWith(token)];
     },
     async close() {
@@ -120,7 +140,9 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
 export function hostFilesWith(token: string): string[] {
   return HOST_FOLDERS.flatMap((folder) => {
     try {
-      return readdirSync(folder).filter((name) => name.includes(token)).map((name) => `on the host: ${join(folder, name)}`);
+      return readdirSync(folder)
+        .filter((name) => name.includes(token))
+        .map((name) => `on the host: ${join(folder, name)}`);
     } catch {
       return []; // There is no such folder, and so nothing in it.
     }
@@ -131,14 +153,21 @@ export function hostFilesWith(token: string): string[] {
 function secretsOfHost(): string[] {
   const { password } = new URL(environment('AMQP_URL'));
   // Root's alone. Whoever cannot read it runs no worker that could leak it.
-  const shadow = process.getuid?.() !== 0 ? [] : readFileSync('/etc/shadow', 'utf8').split('\n').map((line) => line.split(':')[1] ?? '');
+  const shadow =
+    process.getuid?.() !== 0
+      ? []
+      : readFileSync('/etc/shadow', 'utf8')
+          .split('\n')
+          .map((line) => line.split(':')[1] ?? '');
   return [password, ...shadow].filter((word) => word.length > 8);
 }
 
 async function recordContainers(namespace: string, containers: Set<string>): Promise<Readable> {
   const filters = { event: ['start'], label: [`code-widgets.namespace=${namespace}`] };
   const events = (await new Docker().getEvents({ filters })) as Readable;
-  createInterface({ input: events }).on('line', (line) => containers.add((JSON.parse(line) as { id: string }).id)).on('error', () => undefined);
+  createInterface({ input: events })
+    .on('line', (line) => containers.add((JSON.parse(line) as { id: string }).id))
+    .on('error', () => undefined);
   events.on('error', () => undefined);
   return events;
 }

@@ -15,9 +15,14 @@ export interface Answer {
 }
 
 /** No member that the schema does not name. */
-const exactly = <P extends TProperties>(schema: TObject<P>) => Type.Object(schema.properties, { additionalProperties: false });
+const exactly = <P extends TProperties>(schema: TObject<P>) =>
+  Type.Object(schema.properties, { additionalProperties: false });
 const Health = Type.Object({ message: Type.Literal('OK') }, { additionalProperties: false });
-const [RunAnswer, PollAnswer, RefusalAnswer] = [exactly(RunProgramAnswer), exactly(CheckOutputAnswer), exactly(ErrorAnswer)];
+const [RunAnswer, PollAnswer, RefusalAnswer] = [
+  exactly(RunProgramAnswer),
+  exactly(CheckOutputAnswer),
+  exactly(ErrorAnswer),
+];
 
 const REFUSALS = [400, 413, 415, 417, 431];
 export type Route = 'run' | 'poll' | 'download' | 'other';
@@ -56,7 +61,8 @@ export function checkAnswer(route: Route, method: string, answer: Answer): void 
     }
     case 'download': {
       const names = unzip(body).map(({ name }) => name);
-      if (!names.includes('main.gpr') || new Set(names).size < names.length) throw new Error(`a zip of ${names.join(', ')}`);
+      if (!names.includes('main.gpr') || new Set(names).size < names.length)
+        throw new Error(`a zip of ${names.join(', ')}`);
       return;
     }
     case 'other':
@@ -67,7 +73,8 @@ export function checkAnswer(route: Route, method: string, answer: Answer): void 
 /** The error's body, whatever refused. */
 export function checkRefusal(answer: Answer, method: string): void {
   const { status, headers } = answer;
-  if (status === 503 && !(Number(headers['retry-after']) >= 1)) throw new Error(`503 without Retry-After: ${shown(answer)}`);
+  if (status === 503 && !(Number(headers['retry-after']) >= 1))
+    throw new Error(`503 without Retry-After: ${shown(answer)}`);
   if (status === 405 && headers.allow === undefined) throw new Error(`405 without Allow: ${shown(answer)}`);
   if (method === 'HEAD') return;
   const { error, message } = fitting(RefusalAnswer, answer);
@@ -82,4 +89,5 @@ function fitting<S extends TSchema>(schema: S, answer: Answer): Static<S> {
   return value;
 }
 
-const shown = ({ status, headers, body }: Answer) => `${status} ${JSON.stringify(headers)} ${body.toString('latin1').slice(0, 1000)}`;
+const shown = ({ status, headers, body }: Answer) =>
+  `${status} ${JSON.stringify(headers)} ${body.toString('latin1').slice(0, 1000)}`;

@@ -73,8 +73,14 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('replace' as const), value: anyJson }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('remove' as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('add' as const), key: strangeText, value: anyJson }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('nest' as const), depth: fc.constantFrom(1, 2, 30, 40, 1000) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('grow' as const), times: fc.constantFrom(2, 100, 3000, 100_000) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('nest' as const), depth: fc.constantFrom(1, 2, 30, 40, 1000) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('grow' as const), times: fc.constantFrom(2, 100, 3000, 100_000) }),
+  },
 );
 
 /** `path` chooses among the members of each level, whatever their number. */
@@ -87,7 +93,13 @@ function edited(value: Json, [step, ...rest]: number[], change: Change): Json | 
     const inner = edited(value[at] as Json, rest, change);
     return inner === undefined ? value.toSpliced(at, 1) : value.with(at, inner);
   }
-  if (step !== undefined && typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
+  if (
+    step !== undefined &&
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.keys(value).length > 0
+  ) {
     const entries = Object.entries(value);
     const at = step % entries.length;
     const [key, old] = entries[at] as [string, Json];
@@ -118,19 +130,24 @@ function nested(value: Json, depth: number): Json {
 }
 
 function grown(value: Json, times: number): Json {
-  if (typeof value === 'string') return value.repeat(Math.min(times, Math.floor(LONGEST_TEXT / Math.max(1, value.length))));
+  if (typeof value === 'string')
+    return value.repeat(Math.min(times, Math.floor(LONGEST_TEXT / Math.max(1, value.length))));
   if (Array.isArray(value))
-    return Array.from({ length: Math.min(times, LONGEST_LIST) * value.length }, (_, i) => value[i % value.length] as Json).slice(
-      0,
-      LONGEST_LIST,
-    );
+    return Array.from(
+      { length: Math.min(times, LONGEST_LIST) * value.length },
+      (_, i) => value[i % value.length] as Json,
+    ).slice(0, LONGEST_LIST);
   return value;
 }
 
-type ByteEdit = { kind: 'cut'; at: number } | { kind: 'insert'; at: number; bytes: string } | { kind: 'flip'; at: number; bit: number };
+type ByteEdit =
+  | { kind: 'cut'; at: number }
+  | { kind: 'insert'; at: number; bytes: string }
+  | { kind: 'flip'; at: number; bit: number };
 
 /** Any bytes, as a text in Latin-1. */
-export const anyBytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes).toString('latin1'));
+export const anyBytes = (maxLength: number) =>
+  fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
 const at = fc.double({ min: 0, max: 1, noNaN: true });
 const byteEdit: fc.Arbitrary<ByteEdit> = fc.oneof(
@@ -138,7 +155,10 @@ const byteEdit: fc.Arbitrary<ByteEdit> = fc.oneof(
   fc.record({
     kind: fc.constant('insert' as const),
     at,
-    bytes: fc.oneof(anyBytes(8), fc.constantFrom('"', '\\', '{', ']', ',', '\0', '\ufeff', 'null', '1e999', '['.repeat(20_000))),
+    bytes: fc.oneof(
+      anyBytes(8),
+      fc.constantFrom('"', '\\', '{', ']', ',', '\0', '\ufeff', 'null', '1e999', '['.repeat(20_000)),
+    ),
   }),
   fc.record({ kind: fc.constant('flip' as const), at, bit: fc.nat(7) }),
 );
@@ -159,7 +179,9 @@ function withBytesEdited(bytes: string, each: ByteEdit): string {
 
 /** Bytes with up to three places changed. */
 export const nearly = (bytes: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc.tuple(bytes, fc.array(byteEdit, { minLength: 1, maxLength: 3 })).map(([right, edits]) => edits.reduce(withBytesEdited, right));
+  fc
+    .tuple(bytes, fc.array(byteEdit, { minLength: 1, maxLength: 3 }))
+    .map(([right, edits]) => edits.reduce(withBytesEdited, right));
 
 /** JSON of a value with `least` to three of its parts changed; of some, bytes as well. */
 export function nearlyJson(value: fc.Arbitrary<Json>, least: 0 | 1 = 0): fc.Arbitrary<string> {

@@ -17,7 +17,8 @@ export class HttpClient {
     try {
       return await this.sendOnce(input);
     } catch (error) {
-      // A server may close a connection that it has kept just as it is used again; whoever keeps connections tries once more.
+      // A server may close a connection that it has kept just as it is used again; whoever keeps connections
+      // tries once more.
       if (!(error instanceof Error && 'isReused' in error)) throw error;
       return this.sendOnce(input);
     }
@@ -25,7 +26,12 @@ export class HttpClient {
 
   private sendOnce({ method, path, headers, body }: Input): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const sent = request(this.base, { agent: this.agent, method, path, headers: { ...headers, 'content-length': String(body.length) } });
+      const sent = request(this.base, {
+        agent: this.agent,
+        method,
+        path,
+        headers: { ...headers, 'content-length': String(body.length) },
+      });
       const fail = (error: Error & { code?: string }) => {
         if (sent.reusedSocket && error.code === 'ECONNRESET') Object.assign(error, { isReused: true });
         reject(error);
@@ -36,7 +42,9 @@ export class HttpClient {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
         answer.on('error', fail);
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),
+        );
       });
       sent.end(bytesOf(body));
     });

@@ -37,12 +37,18 @@ const task: fc.Arbitrary<Json> = fc.record({
   request: wrongRun,
 });
 const later: fc.Arbitrary<string> = fc
-  .record({ version: fc.integer({ min: MESSAGE_VERSION + 1 }), identifier: strangeText, more: fc.jsonValue({ maxDepth: 2 }) })
+  .record({
+    version: fc.integer({ min: MESSAGE_VERSION + 1 }),
+    identifier: strangeText,
+    more: fc.jsonValue({ maxDepth: 2 }),
+  })
   .map((value) => latin1Of(JSON.stringify(value)));
 
 const huge = fc
   .integer({ min: 1, max: 8 })
-  .chain((mebibytes) => fc.constantFrom('[', '{"a":', ' ', '\xff', '"').map((part) => part.repeat((mebibytes << 20) / part.length)));
+  .chain((mebibytes) =>
+    fc.constantFrom('[', '{"a":', ' ', '\xff', '"').map((part) => part.repeat((mebibytes << 20) / part.length)),
+  );
 
 export const taskInputs: fc.Arbitrary<TaskInput> = fc.record({
   body: fc.oneof(
@@ -93,8 +99,14 @@ const item = fc.record(
   { requiredKeys: ['msg'] },
 );
 const version = fc.constant(MESSAGE_VERSION);
-const attempt = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 3 }) }, { weight: 1, arbitrary: strangeNumber });
-const count = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 6 }) }, { weight: 1, arbitrary: strangeNumber });
+const attempt = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 3 }) },
+  { weight: 1, arbitrary: strangeNumber },
+);
+const count = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 6 }) },
+  { weight: 1, arbitrary: strangeNumber },
+);
 const reply = fc.oneof(
   {
     weight: 5,
@@ -138,11 +150,15 @@ export const replyInputs: fc.Arbitrary<ReplyInput> = fc.record({
     ),
     { maxLength: 8 },
   ),
-  reads: fc.array(fc.option(fc.oneof({ weight: 3, arbitrary: fc.nat(10) }, { weight: 1, arbitrary: fc.maxSafeNat() })), {
-    minLength: 1,
-    maxLength: 3,
-  }),
+  reads: fc.array(
+    fc.option(fc.oneof({ weight: 3, arbitrary: fc.nat(10) }, { weight: 1, arbitrary: fc.maxSafeNat() })),
+    {
+      minLength: 1,
+      maxLength: 3,
+    },
+  ),
 });
 
 /** Whether one of them says whoever reads it that its task has failed. */
-export const saysFailure = (bodies: readonly string[]): boolean => bodies.some((body) => /"state":"FAILURE"/.test(body));
+export const saysFailure = (bodies: readonly string[]): boolean =>
+  bodies.some((body) => /"state":"FAILURE"/.test(body));

@@ -24,7 +24,17 @@ const requestLine = fc
       { weight: 3, arbitrary: fc.constantFrom('/', '/run_program/', '/check_output/', '/download/') },
       {
         weight: 1,
-        arbitrary: fc.constantFrom('*', 'http://a/', '127.0.0.1:5672', '\\', '/%', `/${'p'.repeat(20_000)}`, '/ x', '//[', '/\xff'),
+        arbitrary: fc.constantFrom(
+          '*',
+          'http://a/',
+          '127.0.0.1:5672',
+          '\\',
+          '/%',
+          `/${'p'.repeat(20_000)}`,
+          '/ x',
+          '//[',
+          '/\xff',
+        ),
       },
     ),
     fc.oneof(
@@ -70,7 +80,15 @@ const header = fc.oneof(
 
 const body = fc.oneof(
   nearlyJson(validRun),
-  fc.constantFrom('', '0\r\n\r\n', '5\r\nhello\r\n0\r\n\r\n', 'ffffffffff\r\n', '-1\r\n', '2;ext=1\r\n{}\r\n0\r\nX: y\r\n\r\n', 'x'),
+  fc.constantFrom(
+    '',
+    '0\r\n\r\n',
+    '5\r\nhello\r\n0\r\n\r\n',
+    'ffffffffff\r\n',
+    '-1\r\n',
+    '2;ext=1\r\n{}\r\n0\r\nX: y\r\n\r\n',
+    'x',
+  ),
   anyBytes(60),
 );
 
@@ -84,7 +102,9 @@ const request = fc
     fc.constantFrom('\r\n', '\r\n', '\r\n', '\n'),
   )
   .map(([line, headers, content, told, newline]) => {
-    const lengths = { length: [`Content-Length: ${content.length}`], chunks: ['Transfer-Encoding: chunked'], not: [] }[told];
+    const lengths = { length: [`Content-Length: ${content.length}`], chunks: ['Transfer-Encoding: chunked'], not: [] }[
+      told
+    ];
     const sent = told === 'chunks' ? `${content.length.toString(16)}\r\n${content}\r\n0\r\n\r\n` : content;
     return [line, 'Host: x', 'Content-Type: application/json', ...headers, ...lengths, '', sent].join(newline);
   });
@@ -100,7 +120,8 @@ export const rawInputs: fc.Arbitrary<string> = fc.oneof(
 export async function checkRaw(port: number, bytes: string): Promise<number[]> {
   const answers = parseAnswers(await exchange(port, bytesOf(bytes)));
   for (const answer of answers) {
-    if (!STATUSES.has(answer.status)) throw new Error(`an answer of ${answer.status}: ${answer.body.toString('latin1').slice(0, 500)}`);
+    if (!STATUSES.has(answer.status))
+      throw new Error(`an answer of ${answer.status}: ${answer.body.toString('latin1').slice(0, 500)}`);
     // Of what was asked for here nobody knows the method: an error without a body was one of HEAD.
     if (answer.status >= 400) checkRefusal(answer, answer.body.length === 0 ? 'HEAD' : 'POST');
   }
@@ -112,7 +133,10 @@ function exchange(port: number, bytes: Buffer): Promise<string> {
     let received = '';
     let still: NodeJS.Timeout | undefined;
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    const late = setTimeout(() => socket.destroy(new Error(`open ${CLOSE_MS} ms after its client has ended it`)), CLOSE_MS);
+    const late = setTimeout(
+      () => socket.destroy(new Error(`open ${CLOSE_MS} ms after its client has ended it`)),
+      CLOSE_MS,
+    );
     const wait = () => {
       clearTimeout(still);
       still = setTimeout(() => socket.end(), STILL_MS);

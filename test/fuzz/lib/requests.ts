@@ -18,13 +18,24 @@ const mostly = <T>(usual: fc.Arbitrary<T>, strange: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: strange });
 
 const file = fc.record({
-  basename: mostly(fc.constantFrom('main.adb', 'a.c', 'b.cpp', 'x.ads', 'cli.txt', 'lab_io.txt', 'data.txt'), strangeText),
+  basename: mostly(
+    fc.constantFrom('main.adb', 'a.c', 'b.cpp', 'x.ads', 'cli.txt', 'lab_io.txt', 'data.txt'),
+    strangeText,
+  ),
   contents: mostly(
-    fc.constantFrom('procedure Main is begin null; end Main;', 'int main(void) {\n return 0; }\n', 'in1: a b\nout1: c\n', '☃'.repeat(100)),
+    fc.constantFrom(
+      'procedure Main is begin null; end Main;',
+      'int main(void) {\n return 0; }\n',
+      'in1: a b\nout1: c\n',
+      '☃'.repeat(100),
+    ),
     strangeText,
   ),
 });
-const files = mostly(fc.uniqueArray(file, { maxLength: 4, selector: ({ basename }) => basename }), fc.array(file, { maxLength: 5 }));
+const files = mostly(
+  fc.uniqueArray(file, { maxLength: 4, selector: ({ basename }) => basename }),
+  fc.array(file, { maxLength: 5 }),
+);
 const name = mostly(fc.constantFrom('Demo', 'é☃', ''), strangeText);
 const switches = fc.dictionary(
   fc.oneof(fc.constantFrom('Compiler', 'Builder', 'Linker'), strangeText),
@@ -33,7 +44,14 @@ const switches = fc.dictionary(
 );
 
 export const validRun: fc.Arbitrary<Json> = fc.record(
-  { files, mode: fc.constantFrom(...MODES), main: mostly(fc.constant(''), strangeText), switches, name, lab: fc.boolean() },
+  {
+    files,
+    mode: fc.constantFrom(...MODES),
+    main: mostly(fc.constant(''), strangeText),
+    switches,
+    name,
+    lab: fc.boolean(),
+  },
   { requiredKeys: ['files', 'mode'] },
 );
 const validDownload: fc.Arbitrary<Json> = fc.record({ files, switches, name }, { requiredKeys: ['files'] });
@@ -43,10 +61,20 @@ export const LIVE = 'LIVE';
 const identifier = fc.oneof(
   fc.constant(LIVE),
   fc.uuid(),
-  fc.constantFrom('00000000-0000-0000-0000-000000000000', 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', 'x'.repeat(300), 'tasks', '*', '#'),
+  fc.constantFrom(
+    '00000000-0000-0000-0000-000000000000',
+    'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+    'x'.repeat(300),
+    'tasks',
+    '*',
+    '#',
+  ),
   strangeText,
 );
-const validPoll: fc.Arbitrary<Json> = fc.record({ identifier, read: mostly(fc.nat(50), strangeNumber) }, { requiredKeys: ['identifier'] });
+const validPoll: fc.Arbitrary<Json> = fc.record(
+  { identifier, read: mostly(fc.nat(50), strangeNumber) },
+  { requiredKeys: ['identifier'] },
+);
 
 /** What may stand in a header, for Node's client. */
 const headerText = fc.string({
@@ -92,7 +120,18 @@ const otherHeaders = fc.dictionary(
     'x-' + 'long'.repeat(20),
   ),
   fc.oneof(
-    fc.constantFrom('*', 'null', 'gzip', 'identity', '100-continue', '127.0.0.1', '::1', '300.0.0.1, x', 'bytes=0-', 'DELETE'),
+    fc.constantFrom(
+      '*',
+      'null',
+      'gzip',
+      'identity',
+      '100-continue',
+      '127.0.0.1',
+      '::1',
+      '300.0.0.1, x',
+      'bytes=0-',
+      'DELETE',
+    ),
     headerText,
   ),
   { maxKeys: 3 },

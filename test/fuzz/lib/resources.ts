@@ -21,7 +21,10 @@ export class MemoryCourse {
     this.samples.push({ share, mebibytes: heldBy(this.pid).mebibytes });
   }
 
-  /** The least in a part of the run: what is left when garbage has been collected; NaN of a run that has failed before. */
+  /**
+   * The least in a part of the run: what is left when garbage has been collected; NaN of a run that has
+   * failed before.
+   */
   least(from: number, to: number): number {
     const samples = this.samples.filter(({ share }) => share >= from && share <= to).map(({ mebibytes }) => mebibytes);
     return samples.length > 0 ? Math.min(...samples) : NaN;

@@ -26,7 +26,12 @@ export class FuzzRun {
    * Tries a kind's share of all inputs in some lanes at the same time, each of them one by one, so
    * that a failure is of one input and can be shrunk. `tryOut` resolves with what came of an input.
    */
-  async fuzz<T>(kind: Kind, lanes: number, inputs: fc.Arbitrary<T>, tryOut: (input: T) => Promise<string>): Promise<void> {
+  async fuzz<T>(
+    kind: Kind,
+    lanes: number,
+    inputs: fc.Arbitrary<T>,
+    tryOut: (input: T) => Promise<string>,
+  ): Promise<void> {
     const all = Math.max(1, Math.round(INPUTS * SHARES[kind]));
     const counts = new Map<string, number>();
     this.routes.set(kind, counts);

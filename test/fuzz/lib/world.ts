@@ -27,7 +27,10 @@ export interface Watched {
 }
 
 export interface World {
-  /** Takes requests, and no worker takes what it accepts: programs cost nothing, and its queue is full most of the time. */
+  /**
+   * Takes requests, and no worker takes what it accepts: programs cost nothing, and its queue is full most of
+   * the time.
+   */
   readonly front: Deployment;
   readonly frontClient: HttpClient;
   readonly frontPort: number;
@@ -50,14 +53,21 @@ export interface World {
 }
 
 export async function openWorld(): Promise<World> {
-  const [frontWatch, backWatch] = await Promise.all([watchAmqp(environment('AMQP_URL')), watchAmqp(environment('AMQP_URL'))]);
+  const [frontWatch, backWatch] = await Promise.all([
+    watchAmqp(environment('AMQP_URL')),
+    watchAmqp(environment('AMQP_URL')),
+  ]);
   const front = await deploy({
     widgets: 1,
     workers: 0,
     env: { AMQP_URL: frontWatch.url, WAITING_TASKS: '20', REPLY_EXPIRY_MS: String(EXPIRY_MS) },
   });
   // As many slots as there can be, since a worker holds a message of a later version for seconds, and up to ten times.
-  const back = await deploy({ widgets: 1, workers: 1, env: { AMQP_URL: backWatch.url, CONCURRENCY: String(MAX_CONCURRENCY), REPLY_EXPIRY_MS: '60000' } });
+  const back = await deploy({
+    widgets: 1,
+    workers: 1,
+    env: { AMQP_URL: backWatch.url, CONCURRENCY: String(MAX_CONCURRENCY), REPLY_EXPIRY_MS: '60000' },
+  });
   const broker = await connectTo(back.namespace, { REPLY_EXPIRY_MS: 60_000 });
   const channel = await broker.openConfirmChannel();
   const direct: ChannelModel = await connect(environment('AMQP_URL'));

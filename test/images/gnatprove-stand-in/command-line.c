@@ -18,22 +18,20 @@ static const bool has_value = GENERATION >= 14;
 
 static void print_help(void)
 {
-    say(STDOUT_FILENO,
-        "Usage: gnatprove -Pproj [switches] [-cargs switches]\n"
-        "\n"
-        "gnatprove basic switches:\n"
-        " -h, --help            Display this usage information\n"
-        "     --level=n         Set the level of proof (0 = faster to 4 = more powerful)\n"
-        "     --mode=m          Set the mode of GNATprove (m=check, flow, prove, all*)\n"
-        "     --report=r        Set the report mode of GNATprove (r=fail*, all)\n"
-        "\n"
-        "gnatprove advanced switches:\n");
-    say(STDOUT_FILENO, has_value
-        ? " --checks-as-errors=c Treat unproved check messages as errors (c=on, off*)\n"
-          " --function-sandboxing=s\n"
-          "                      Guard axioms about functions (s=on*, off)\n"
-        : " --checks-as-errors   Treat unproved check messages as errors\n"
-          " --no-axiom-guard     Do not guard axioms about functions\n");
+    say(STDOUT_FILENO, "Usage: gnatprove -Pproj [switches] [-cargs switches]\n"
+                       "\n"
+                       "gnatprove basic switches:\n"
+                       " -h, --help            Display this usage information\n"
+                       "     --level=n         Set the level of proof (0 = faster to 4 = more powerful)\n"
+                       "     --mode=m          Set the mode of GNATprove (m=check, flow, prove, all*)\n"
+                       "     --report=r        Set the report mode of GNATprove (r=fail*, all)\n"
+                       "\n"
+                       "gnatprove advanced switches:\n");
+    say(STDOUT_FILENO, has_value ? " --checks-as-errors=c Treat unproved check messages as errors (c=on, off*)\n"
+                                   " --function-sandboxing=s\n"
+                                   "                      Guard axioms about functions (s=on*, off)\n"
+                                 : " --checks-as-errors   Treat unproved check messages as errors\n"
+                                   " --no-axiom-guard     Do not guard axioms about functions\n");
 }
 
 static _Noreturn void end_with_error(const char *form, const char *word)

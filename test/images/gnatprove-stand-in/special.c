@@ -46,11 +46,10 @@ static _Noreturn void hog(void)
 {
     if (end_of(start_helper("gprbuild", "hog", false)) == 0)
         refuse_as("gnatwhy3", "it was not killed");
-    say(STDERR_FILENO,
-        "+===========================GNAT BUG DETECTED==============================+\n"
-        "| Please submit a bug report; see https://gcc.gnu.org/bugs/ .              |\n"
-        "+==========================================================================+\n"
-        "gnatprove: error during flow analysis and proof\n");
+    say(STDERR_FILENO, "+===========================GNAT BUG DETECTED==============================+\n"
+                       "| Please submit a bug report; see https://gcc.gnu.org/bugs/ .              |\n"
+                       "+==========================================================================+\n"
+                       "gnatprove: error during flow analysis and proof\n");
     exit(1);
 }
 

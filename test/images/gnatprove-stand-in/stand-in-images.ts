@@ -48,7 +48,8 @@ export async function removeStandIns(docker: Docker, namespace: string): Promise
   const label = [`${LABEL}=${namespace}`];
   // Together with an image goes what it was made of, up to what has a name: the base stays.
   const images = await docker.listImages({ filters: { label, dangling: ['false'] } });
-  for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? [])) await docker.getImage(tag).remove({ force: true });
+  for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? []))
+    await docker.getImage(tag).remove({ force: true });
   await docker.pruneImages({ filters: { label, dangling: ['true'] } });
 }
 

@@ -28,9 +28,9 @@ struct text {
 };
 
 /* main.c */
-_Noreturn void refuse(const char *what);          /* with errno's words */
+_Noreturn void refuse(const char *what); /* with errno's words */
 _Noreturn void refuse_as(const char *what, const char *why);
-void must(bool success, const char *what);        /* refuses, unless */
+void must(bool success, const char *what); /* refuses, unless */
 void sleep_ms(long ms);
 
 /* command-line.c: ends the process where a real one would. */

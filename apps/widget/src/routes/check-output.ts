@@ -29,14 +29,24 @@ export interface PollDependencies {
 }
 
 /** Answers what a task has put out since the client's last poll, and whether it has ended. */
-export function checkOutputRoute(app: App, { replies, throttle, throughput, waiting, unknown, unread }: PollDependencies): void {
+export function checkOutputRoute(
+  app: App,
+  { replies, throttle, throughput, waiting, unknown, unread }: PollDependencies,
+): void {
   app.post(
     '/check_output/',
     {
       bodyLimit: BODY_LIMIT_BYTES,
       schema: {
         body: CheckOutputRequest,
-        response: { 200: CheckOutputAnswer, 400: ErrorAnswer, 404: ErrorAnswer, 429: ErrorAnswer, 500: ErrorAnswer, 503: ErrorAnswer },
+        response: {
+          200: CheckOutputAnswer,
+          400: ErrorAnswer,
+          404: ErrorAnswer,
+          429: ErrorAnswer,
+          500: ErrorAnswer,
+          503: ErrorAnswer,
+        },
       },
     },
     async (request, reply): Promise<CheckOutputAnswer> => {
@@ -49,7 +59,8 @@ export function checkOutputRoute(app: App, { replies, throttle, throughput, wait
       const lease = unread.lease(client, reply.raw);
       const look = (messages: Reply[], bytes: number[]) => {
         const unreadable = messages.filter((message) => message === undefined).length;
-        if (unreadable > 0) log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
+        if (unreadable > 0)
+          log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
         const room = lease.room();
         const decision = decidePoll(messages, read, { bytes, limitBytes: Math.min(ANSWER_BYTES, room) });
         // Before anything is removed from the queue: the items are there for a later poll.

@@ -1,4 +1,10 @@
-import { MESSAGE_VERSION, ErrorAnswer, RunProgramAnswer, RunProgramRequest, type TaskMessage } from '@code-widgets/protocol';
+import {
+  MESSAGE_VERSION,
+  ErrorAnswer,
+  RunProgramAnswer,
+  RunProgramRequest,
+  type TaskMessage,
+} from '@code-widgets/protocol';
 import { createProject, type ProjectOptions } from '@code-widgets/project';
 import type { TaskPublisher } from '@code-widgets/broker';
 import { v4 as uuid } from 'uuid';
@@ -31,7 +37,8 @@ export function runProgramRoute(app: App, { tasks, waiting, unknown, projectOpti
       const { files, mode, main, switches, name, lab } = body;
       const { droppedSwitches } = createProject(body, projectOptions);
       const identifier = uuid();
-      if (droppedSwitches.length > 0) log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
+      if (droppedSwitches.length > 0)
+        log.warn({ identifier, droppedSwitches }, 'switches that are not allowed were dropped');
 
       const task: TaskMessage = {
         version: MESSAGE_VERSION,

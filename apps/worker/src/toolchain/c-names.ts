@@ -17,10 +17,17 @@ const HEADERS = `
   termios ucontext ulimit unistd utime utmp utmpx values wait wordexp
   bits/stdc++ cxxabi`;
 
-export const SYSTEM_HEADERS: ReadonlySet<string> = new Set(HEADERS.trim().split(/\s+/).map((name) => `${name}.h`));
+export const SYSTEM_HEADERS: ReadonlySet<string> = new Set(
+  HEADERS.trim()
+    .split(/\s+/)
+    .map((name) => `${name}.h`),
+);
 export const CPP_HEADER = /^[a-z]\w*$/;
 
-/** Reserved names that a program may define, as alternatives of a regular expression. They choose what headers declare. */
+/**
+ * Reserved names that a program may define, as alternatives of a regular expression. They choose what headers
+ * declare.
+ */
 export const DEFINABLE_NAMES = [
   '_(?:[A-Z0-9_]+_SOURCE|XOPEN_SOURCE_EXTENDED|FILE_OFFSET_BITS|TIME_BITS|REENTRANT)',
   '__STDC_(?:FORMAT_MACROS|LIMIT_MACROS|CONSTANT_MACROS|WANT_\\w+)',

@@ -1,4 +1,7 @@
-/** What is known of the image's gnatprove. Its command line depends on its version, and an image's name may move to another version. */
+/**
+ * What is known of the image's gnatprove. Its command line depends on its version, and an image's name may
+ * move to another version.
+ */
 import { gnatproveGeneration, type GnatproveGeneration } from '@code-widgets/project';
 import { WORKSPACE, type Profile, type Sandbox } from '@code-widgets/sandbox';
 
@@ -27,9 +30,18 @@ export function rememberGeneration(sandbox: Sandbox, profile: Profile): () => Pr
 }
 
 /** Undefined if the name has moved to another image meanwhile. */
-async function askGeneration(sandbox: Sandbox, profile: Profile, imageId: string): Promise<GnatproveGeneration | undefined> {
+async function askGeneration(
+  sandbox: Sandbox,
+  profile: Profile,
+  imageId: string,
+): Promise<GnatproveGeneration | undefined> {
   const chunks: Buffer[] = [];
-  const job = { profile, argv: ['gnatprove', '--help'], files: [], limits: { timeMs: HELP_TIME_MS, outputBytes: HELP_BYTES } };
+  const job = {
+    profile,
+    argv: ['gnatprove', '--help'],
+    files: [],
+    limits: { timeMs: HELP_TIME_MS, outputBytes: HELP_BYTES },
+  };
   const { limit, ranInImage } = await sandbox.execute(job, { imageId, onOutput: (_, bytes) => chunks.push(bytes) });
   if (limit) throw new Error(`gnatprove --help ran into its ${limit} limit`);
   return ranInImage ? gnatproveGeneration(Buffer.concat(chunks).toString('utf8')) : undefined;

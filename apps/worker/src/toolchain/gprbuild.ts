@@ -25,13 +25,17 @@ export const BUILD_ENVIRONMENT = { HOME: SCRATCH, TMPDIR: SCRATCH, LANG: 'C.UTF-
  * How to start gprbuild for a project in these languages. For a project without any, it has to find
  * its configuration: with a prepared one it does not notice that there is nothing to build.
  */
-export function gprbuild([, ...words]: readonly string[], languages: readonly string[]): { argv: string[]; environment: Record<string, string> } {
+export function gprbuild(
+  [, ...words]: readonly string[],
+  languages: readonly string[],
+): { argv: string[]; environment: Record<string, string> } {
   if (languages.length === 0) return { argv: ['gprbuild', ...words], environment: {} };
   return { argv: [PREPARED_GPRBUILD, ...words], environment: { GPR_CONFIG } };
 }
 
 /** A compiler says so when it is short of something for the moment. */
-const TEMPORARY_FAILURE = /killed|signal|internal compiler error|bug box|allocate|memory|resource|no space|too many open/i;
+const TEMPORARY_FAILURE =
+  /killed|signal|internal compiler error|bug box|allocate|memory|resource|no space|too many open/i;
 /** A temporary file of a compiler's, as its assembler's messages name it: another one each time. */
 const TEMPORARY_FILE = /\/cc\w{6}\.\w/;
 

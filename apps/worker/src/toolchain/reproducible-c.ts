@@ -39,12 +39,20 @@ const LITERALS_AND_COMMENTS = new RegExp(
 const REFUSED_SIGN = /['\\]|R"|##/;
 
 /** The end of a macro for the time, from which a macro of the system's could paste the whole. */
-const FRAGMENTS = ['DATE', 'TIME', 'TIMESTAMP'].flatMap((name) => [name, ...Array.from(name, (_, start) => `${name.slice(start)}__?`)]);
+const FRAGMENTS = ['DATE', 'TIME', 'TIMESTAMP'].flatMap((name) => [
+  name,
+  ...Array.from(name, (_, start) => `${name.slice(start)}__?`),
+]);
 /** Words that hand text to the assembler or begin a module. A directive's name is left out. */
-const REFUSED_WORD = new RegExp(`${word(`asm|gnu|import|incbin|${FRAGMENTS.join('|')}`)}|${word('include')}(?<!#[ \\t]*include)`);
+const REFUSED_WORD = new RegExp(
+  `${word(`asm|gnu|import|incbin|${FRAGMENTS.join('|')}`)}|${word('include')}(?<!#[ \\t]*include)`,
+);
 const RESERVED_NAME = new RegExp(`(?<!${LETTER})(?=_[_A-Z])(?!(?:${RESERVED_NAMES})(?!${LETTER}))`);
 
-/** Attributes whose string reaches the assembler. A system header's attribute could hold a name that the program defines. */
+/**
+ * Attributes whose string reaches the assembler. A system header's attribute could hold a name that the
+ * program defines.
+ */
 const ATTRIBUTES = 'alias|fentry_name|fentry_section|ifunc|optimize|section|symver|target|target_clones|weakref';
 const REFUSED_MACRO = new RegExp(
   `^[ \\t]*#[ \\t]*(?:define|undef)\\b(?:[ \\t]+(?=_[_A-Z])(?!(?:${DEFINABLE_NAMES})(?!${LETTER}))|[^\\n]*${word(ATTRIBUTES)})`,
@@ -74,7 +82,9 @@ export function isReproducibleC(text: string, own: OwnFiles): boolean {
   if (TRIGRAPH.test(joined)) return false;
   const code = joined.replace(LITERALS_AND_COMMENTS, ' $<kept> ').replaceAll('%:', '#').replace(GUARD, '');
   if (REFUSED.some((pattern) => pattern.test(code))) return false;
-  return [...code.matchAll(INCLUDE)].every(([, name = '']) => own.headers.has(name) || (!own.names.has(name) && isSystemHeader(name)));
+  return [...code.matchAll(INCLUDE)].every(
+    ([, name = '']) => own.headers.has(name) || (!own.names.has(name) && isSystemHeader(name)),
+  );
 }
 
 /** Of the image, and none of which writes or reads what a build leaves beside its sources. */
