@@ -9,7 +9,8 @@ import { createSandbox, WORKSPACE, type Sandbox, type SandboxOptions } from '@co
 import { createLog } from '@code-widgets/service';
 import Docker from 'dockerode';
 
-import { readConfig, taskLimits } from '../../apps/worker/src/config.js';
+import { readConfig } from '../../apps/worker/src/config.js';
+import { taskLimits } from '../../apps/worker/src/task-limits.js';
 import { createTaskHandler } from '../../apps/worker/src/handle-task.js';
 import { stepTable } from '../../apps/worker/src/step-table.js';
 import { rememberGeneration } from '../../apps/worker/src/toolchain/gnatprove.js';

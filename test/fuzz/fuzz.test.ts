@@ -35,7 +35,7 @@ const TASK_END_MS = 60_000;
  * answer is 503).
  */
 const TOLD = [
-  'a message that no worker understands was set aside',
+  'a message that no worker understands was dead-lettered',
   'task given up: it was lost with each worker that took it',
   'the broker is out of reach',
 ];

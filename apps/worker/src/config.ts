@@ -6,7 +6,6 @@ import { readSettings } from '@code-widgets/service';
 import { Type, type Static } from 'typebox';
 
 import { LONGEST_LINE_BYTES } from './line-buffer.js';
-import type { TaskLimits } from './task-limits.js';
 
 const SECOND_MS = 1000;
 const MIB = 1024 * 1024;
@@ -75,7 +74,3 @@ export const Settings = Type.Object({
 export type Config = Readonly<Static<typeof Settings>>;
 
 export const readConfig = (env: NodeJS.ProcessEnv): Config => readSettings(Settings, env);
-
-export function taskLimits(config: Config): TaskLimits {
-  return { taskMs: config.TASK_LIMIT_MS, outputBytes: config.OUTPUT_LIMIT_BYTES, lineBytes: config.LINE_LIMIT_BYTES };
-}

@@ -1,6 +1,7 @@
 /** What is left of a task's time and output, and the words that a user reads when a limit is hit. */
 import type { LimitName } from '@code-widgets/sandbox';
 
+import type { Config } from './config.js';
 import type { StepSettings } from './step-table.js';
 
 const KIB = 1024;
@@ -13,6 +14,10 @@ export interface TaskLimits {
   outputBytes: number;
   /** A line without an end is sent in parts of this size. */
   lineBytes: number;
+}
+
+export function taskLimits(config: Config): TaskLimits {
+  return { taskMs: config.TASK_LIMIT_MS, outputBytes: config.OUTPUT_LIMIT_BYTES, lineBytes: config.LINE_LIMIT_BYTES };
 }
 
 /** Announcements of a task that are not charged to its output: more than 50 lab cases with usual arguments need. */

@@ -6,10 +6,11 @@ import { projectOptions } from '@code-widgets/project';
 import { createSandbox, type Sandbox } from '@code-widgets/sandbox';
 import { createLog, onShutdown, reportReady, startWatchdog, type Logger } from '@code-widgets/service';
 
-import { readConfig, taskLimits } from './config.js';
+import { readConfig } from './config.js';
 import { createTaskHandler } from './handle-task.js';
 import { showWhile, touch } from './health.js';
 import { stepTable } from './step-table.js';
+import { taskLimits } from './task-limits.js';
 import { rememberGeneration } from './toolchain/gnatprove.js';
 import { buildCachePolicy } from './toolchain/gprbuild.js';
 

@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { createProject, type Mode } from '@code-widgets/project';
 import { EXECUTABLE_BYTES, type Job, type JobResult, type Sandbox } from '@code-widgets/sandbox';
 
-import { readConfig, taskLimits } from '../src/config.js';
+import { readConfig } from '../src/config.js';
 import { Reporter } from '../src/reporter.js';
 import { runTask } from '../src/run-task.js';
 import type { TaskContext } from '../src/run-step.js';
 import { stepTable } from '../src/step-table.js';
-import { TaskBudget } from '../src/task-limits.js';
+import { TaskBudget, taskLimits } from '../src/task-limits.js';
 
 const config = readConfig({});
 const steps = stepTable(config);

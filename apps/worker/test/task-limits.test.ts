@@ -1,9 +1,9 @@
 import type { LimitName } from '@code-widgets/sandbox';
 import { describe, expect, it } from '@jest/globals';
 
-import { readConfig, taskLimits } from '../src/config.js';
+import { readConfig } from '../src/config.js';
 import { stepTable } from '../src/step-table.js';
-import { limitWords, stepTimeMs, TaskBudget } from '../src/task-limits.js';
+import { limitWords, stepTimeMs, TaskBudget, taskLimits } from '../src/task-limits.js';
 
 const config = readConfig({});
 const limits = taskLimits(config);

@@ -1,9 +1,7 @@
 /** A job is one command in one single-use container. Its profile describes the container. */
 import type { BytePieces } from './byte-pieces.js';
 import type { OutputStream } from './frames.js';
-
-/** What a command may do. `tool`: start processes. `program`: neither start a process nor execute a file. */
-export type Confinement = 'tool' | 'program';
+import type { Confinement } from './launcher-protocol.js';
 
 export interface Profile {
   /** Unique in a sandbox; shown in log lines and in the results of `inspect`. */

@@ -4,8 +4,10 @@
  *
  * A frame, in both directions: one byte of type, the payload's length as u32 big-endian, the payload.
  */
-import type { Confinement } from './job.js';
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES, LAUNCHER_FRAME_BYTES } from './limits.js';
+
+/** What a command may do. `tool`: start processes. `program`: neither start a process nor execute a file. */
+export type Confinement = 'tool' | 'program';
 
 /** Raise with every change of the frames: a worker refuses an image of another version. */
 export const PROTOCOL_VERSION = 5;
