@@ -1,7 +1,6 @@
 /*
- * Preloaded into programs. It gives a refusal its words, shows lines of C and C++ as soon as they are
- * printed, and makes a refused rename in steps that are allowed. No protection depends on it: that is
- * the kernel's filter, which the launcher sets (launcher/confine.c).
+ * Preloaded into programs. Gives refused calls an error message, sets line buffering for C and C++, and emulates a
+ * refused rename. No protection depends on it: the kernel's filters do that (launcher/confine.c).
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,13 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What stdout and stderr were at first; the launcher has made both. */
+/* The pipes of stdout and stderr. */
 static struct stat streams[2];
 
 /*
- * The C library buffers a stdout that is a pipe until 4 KiB are full, and a program that is killed
- * loses them. Ada's library writes each line at once by itself. A program's own setvbuf comes later
- * and so prevails. With stdin by lines as well, the library shows a prompt before it reads.
+ * The C library buffers 4 KiB for a pipe, which a killed program loses. Ada's library writes each line. A program's own
+ * setvbuf still has effect. With a line-buffered stdin the library flushes prompts.
  */
 __attribute__((constructor)) static void write_lines_at_once(void)
 {
@@ -29,7 +27,7 @@ __attribute__((constructor)) static void write_lines_at_once(void)
         fstat(STDOUT_FILENO + i, &streams[i]);
 }
 
-/* The same for a stream that is opened by name, such as /dev/stderr; O_DIRECT keeps order (launcher/streams.c). */
+/* For streams opened by name, such as /dev/stderr. O_DIRECT keeps the order of writes (launcher/streams.c). */
 static FILE *show_at_once(FILE *file)
 {
     struct stat status;
@@ -44,7 +42,6 @@ static FILE *show_at_once(FILE *file)
     return file;
 }
 
-/* Calls the C library's function of that name. */
 #define SHOW(name, arguments, ...)                                                                                     \
     FILE *name arguments                                                                                               \
     {                                                                                                                  \
@@ -58,7 +55,7 @@ SHOW(fdopen, (int file, const char *mode), file, mode)
 SHOW(freopen, (const char *path, const char *mode, FILE *file), path, mode, file)
 SHOW(freopen64, (const char *path, const char *mode, FILE *file), path, mode, file)
 
-/* Shows what was printed before the program ends: a part of a line gets an end, or it would come after later lines. */
+/* Flushes stdout before the program ends. An unfinished line gets a line end, or it would follow later lines. */
 static void show_rest(void)
 {
     if (__fpending(stdout) == 0)
@@ -84,8 +81,8 @@ _Noreturn void __assert_fail(const char *what, const char *file, unsigned line, 
 }
 
 /*
- * std::ios_base::sync_with_stdio: refused, or std::cout would have a buffer of its own, which is lost
- * when the program is killed. The answer says that they are synchronised.
+ * std::ios_base::sync_with_stdio does nothing. Otherwise std::cout would have its own buffer, which a killed program
+ * loses. Returns that they are synchronised.
  */
 bool keep_synchronised(bool) __asm__("_ZNSt8ios_base15sync_with_stdioEb");
 bool keep_synchronised(bool wanted)
@@ -94,7 +91,7 @@ bool keep_synchronised(bool wanted)
     return true;
 }
 
-/* Ends the program without running any handler of its own. */
+/* Ends the program without its exit handlers. */
 static _Noreturn void refuse(const char *message)
 {
     show_rest();
@@ -103,7 +100,7 @@ static _Noreturn void refuse(const char *message)
     _exit(1);
 }
 
-/* The arguments do not matter, nor that the C library declares other types for these names. */
+/* Arguments do not matter, nor do the C library's types for these names. */
 #define REFUSE(name)                                                                                                   \
     _Noreturn void refuse_##name(void) __asm__(#name);                                                                 \
     _Noreturn void refuse_##name(void)                                                                                 \
@@ -147,8 +144,8 @@ static bool are_two_own_files(const char *one, const char *other)
 }
 
 /*
- * Under gVisor a program may rename only to what is not there (launcher/confine.c), and so has to
- * remove a file of its own first. Elsewhere the first attempt says all.
+ * Under gVisor a program may not rename to an existing file (launcher/confine.c), so it removes its own file first.
+ * Elsewhere the first attempt decides.
  */
 int rename(const char *from, const char *to)
 {

@@ -1,4 +1,4 @@
-/** The Fastify app without its network: what main.ts listens with and tests inject into. */
+/** The Fastify app without its network. main.ts listens with it; tests inject requests. */
 import { METHODS } from 'node:http';
 
 import cors from '@fastify/cors';
@@ -25,7 +25,7 @@ import { UnknownTasks } from './unknown-tasks.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
 const IDLE_CHECK_MS = 50;
-/** Those for which Node calls the app; CONNECT never comes here. */
+/** Node does not pass CONNECT to the app. */
 const EVERY_METHOD = METHODS.filter((method) => method !== 'CONNECT');
 
 export interface AppDependencies {
@@ -34,15 +34,13 @@ export interface AppDependencies {
   log: FastifyBaseLogger;
   bodyLimitBytes: number;
   projectOptions: ProjectOptions;
-  /** Of one client; 0 for any number. */
+  /** Of one client; 0 for no limit. */
   runsPerMinute: number;
-  /** Of one client; 0 for any number. */
+  /** Of one client; 0 for no limit. */
   waitingTasksOfClient: number;
-  /** How long a poll may wait for something to come, in ms; 0 for not at all, and none is held then. */
+  /** Timeout of a long poll, in ms. 0 disables long polls and delays. */
   pollWaitMs: number;
-  /** How many proxies are in front; see client-address.ts. */
   trustedProxies: number;
-  /** Where they are not the usual ones. */
   serverLimits?: Partial<ServerLimits>;
 }
 
@@ -65,18 +63,18 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const answerError = errorHandler(throughput, () => tasks.load());
   const app = fastify({
     loggerInstance: log,
-    // A page polls four times a second: a line for each request would bury the others.
+    // A page polls four times a second. A log line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     ...serverOptions(serverLimits),
     clientErrorHandler: answerClientError,
-    // Of a request that comes to no route and to no plugin.
+    // For a request that reaches no route and no plugin.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply.headers(ANSWER_HEADERS)),
     trustProxy: trustProxies(trustedProxies),
-    // While it closes, what comes on a connection that is still open is answered like the rest.
+    // While the app closes, requests on open connections are answered as usual.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
-    // What does not fit is refused, never bent until it fits; lenience.ts has done all that may be done.
+    // Values that do not fit are refused, not converted. lenience.ts has made the allowed conversions.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -84,7 +82,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   acceptOnlyJson(app);
   app.setErrorHandler(answerError);
   await app.register(cors, {
-    // Open to every origin; named back, as the pages have always seen it, unless there is nothing to name.
+    // All origins are allowed. The answer repeats the origin, as it always did; without one it has `*`.
     origin: (origin, done) => done(null, origin || '*'),
     methods: ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
     strictPreflight: false,
@@ -92,13 +90,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
   await protect(app, { runsPerMinute });
 
-  // Before the body is read, which may be of any kind; after the CORS headers are there.
+  // Before the body is read, which may be of any type. After the CORS headers are set.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) await reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' });
   });
   closeIdleConnections(app);
 
-  // Fastify takes one that it does not know for an unknown address.
+  // Fastify would answer an unknown method like an unknown address.
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
   runProgramRoute(app, { tasks, waiting, unknown, projectOptions });
@@ -118,7 +116,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   return app;
 }
 
-/** While the app closes: a client that keeps its connection for a next request must not hold it up. */
+/** A client that keeps its connection open must not delay the shutdown. */
 function closeIdleConnections(app: App): void {
   app.addHook('preClose', (done) => {
     const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
@@ -127,14 +125,14 @@ function closeIdleConnections(app: App): void {
   });
 }
 
-/** OPTIONS (the preflight, whose headers are the CORS plugin's) and 405 for the methods that a path does not have. */
+/** Answers OPTIONS (the CORS plugin adds preflight headers), and 405 to methods that the path does not have. */
 function answerOtherMethods(app: App, url: string, allowed: HTTPMethods[]): void {
   const allow = allowed.join(', ');
   app.options(url, (_, reply) => reply.header('allow', allow).type('text/html; charset=utf-8').send(''));
   app.route({
     method: EVERY_METHOD.filter((method) => !allowed.includes(method)),
     url,
-    // Before the body is read, which may be of any kind.
+    // Before the body is read, which may be of any type.
     onRequest: async (_, reply) => {
       reply.code(405).header('allow', allow);
       await reply.send({ error: 'Method Not Allowed', message: `This address takes ${allow}.` });

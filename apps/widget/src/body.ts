@@ -1,7 +1,4 @@
-/**
- * How a body becomes a value: as JSON in UTF-8 and nothing else, no deeper and of no more values than a
- * request can be.
- */
+/** Parses bodies: JSON in UTF-8 only, with limits of depth and number of values. */
 import type { IncomingMessage } from 'node:http';
 
 import type { FastifyRequest } from 'fastify';
@@ -12,13 +9,13 @@ import { clientKey } from './client-address.js';
 import { makeStrict } from './lenience.js';
 import { readBody } from './read-body.js';
 
-/** Requests need 3; what a client adds of its own may go somewhat deeper. */
-const DEEPEST = 32;
+/** Requests need 3. Members that a client adds may be deeper. */
+const MAX_DEPTH = 32;
 /** A list or an object counts as two. A request with 100 files and 10,000 switches has 10,900. */
 const MOST_VALUES = 20_000;
-const TOO_DEEP = `The body has lists and objects more than ${DEEPEST} deep in each other.`;
+const TOO_DEEP = `The body has lists and objects more than ${MAX_DEPTH} deep in each other.`;
 const TOO_MANY_VALUES = `The body has more than ${MOST_VALUES} values.`;
-/** Of JSON's own characters, none of which is a part of another one in UTF-8. */
+/** ASCII bytes, which are never part of another character in UTF-8. */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -28,9 +25,8 @@ const CLOSE_LIST = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Takes the place of Fastify's parsers, which replace what is no UTF-8 and keep a list of chunks: a
- * body of one-byte chunks takes 250 times its size there. JSON has no other charset (RFC 8259): the
- * one that is declared says nothing.
+ * Replaces Fastify's parsers. They replace invalid UTF-8, and keep a list of chunks, where a body of one-byte chunks
+ * takes 250 times its size. A declared charset is ignored: JSON is always in UTF-8 (RFC 8259).
  */
 export function acceptOnlyJson(app: App): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -43,7 +39,7 @@ export function acceptOnlyJson(app: App): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) => {
     const body = await readBody(payload, request.routeOptions.bodyLimit ?? 0, leases.get(request) as Lease);
-    const text = checked(body);
+    const text = textOf(body);
     const value = await new Promise<unknown>((resolve, reject) => {
       void parseJson(request, text, (error, parsed: unknown) => (error ? reject(error) : resolve(parsed)));
     });
@@ -52,10 +48,9 @@ export function acceptOnlyJson(app: App): void {
   });
 }
 
-/** The text of a body that has a bounded number of values, in a bounded depth. */
-function checked(body: Buffer): string {
-  const fault = faultOf(body);
-  if (fault !== undefined) throw refusal(fault);
+function textOf(body: Buffer): string {
+  const exceeded = limitExceeded(body);
+  if (exceeded !== undefined) throw refusal(exceeded);
   const text = decode(body);
   if (text === undefined) throw refusal('The body is not valid UTF-8.');
   return text;
@@ -63,8 +58,8 @@ function checked(body: Buffer): string {
 
 const refusal = (message: string) => Object.assign(new Error(message), { statusCode: 400 });
 
-/** Looks at each byte once and makes nothing of it, where a parser would make a million lists. */
-function faultOf(json: Buffer): string | undefined {
+/** Checks the bytes without allocating. A parser would first create a million lists. */
+function limitExceeded(json: Buffer): string | undefined {
   let depth = 0;
   let values = 1;
   let inString = false;
@@ -78,7 +73,7 @@ function faultOf(json: Buffer): string | undefined {
     } else if (byte === COMMA) {
       if (++values > MOST_VALUES) return TOO_MANY_VALUES;
     } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-      if (++depth > DEEPEST) return TOO_DEEP;
+      if (++depth > MAX_DEPTH) return TOO_DEEP;
       if (++values > MOST_VALUES) return TOO_MANY_VALUES;
     } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
       depth--;
@@ -87,7 +82,7 @@ function faultOf(json: Buffer): string | undefined {
   return undefined;
 }
 
-/** Undefined if the bytes are no UTF-8; a byte order mark is taken off. */
+/** Undefined if the bytes are not UTF-8. Removes a byte order mark. */
 function decode(bytes: Buffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

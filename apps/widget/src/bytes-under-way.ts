@@ -1,4 +1,4 @@
-/** Bytes that clients make this process hold: bodies on their way in, answers on their way out. */
+/** Limits the memory for bodies that arrive and for answers that clients have not read. */
 import type { ServerResponse } from 'node:http';
 
 const MIB = 1024 * 1024;
@@ -8,20 +8,20 @@ export interface ByteLimits {
   readonly inAll: number;
 }
 
-/** docs/operations.md has the sum of these and of all else that the process holds. */
+/** docs/operations.md has the sum of these limits and all other memory. */
 export const BODY_BYTES: ByteLimits = Object.freeze({ ofClient: 12 * MIB, inAll: 32 * MIB });
 export const UNREAD_BYTES: ByteLimits = Object.freeze({ ofClient: 8 * MIB, inAll: 32 * MIB });
 
-/** The client, or all clients together, have as many bytes under way as they may. Worth another try in a moment. */
+/** The limit of the client or of all clients is reached. Retry in a moment. */
 export class TooManyBytes extends Error {
   override name = 'TooManyBytes';
 }
 
-/** What one request holds, until its response is closed. */
+/** Bytes of one request, until its response is closed. */
 export interface Lease {
-  /** How many bytes more there is room for; negative if others have taken more meanwhile. */
+  /** How many more bytes fit; negative if other requests have taken more meanwhile. */
   room(): number;
-  /** Holds `bytes` in place of what it held before. */
+  /** Accounts for `bytes`, in place of the value of an earlier call. */
   hold(bytes: number): void;
 }
 
@@ -32,11 +32,11 @@ export class BytesUnderWay {
   constructor(private readonly limits: ByteLimits) {}
 
   lease(client: string, response: ServerResponse): Lease {
-    let held = 0;
+    let leased = 0;
     let isOpen = true;
     const set = (bytes: number) => {
-      this.add(client, bytes - held);
-      held = bytes;
+      this.add(client, bytes - leased);
+      leased = bytes;
     };
     response.once('close', () => {
       isOpen = false;

@@ -12,18 +12,15 @@ export const Settings = Type.Object({
   HOST: Type.String({ default: '0.0.0.0' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8000 }),
   LOG_LEVEL: Type.String({ default: 'info' }),
-  // A body is collected in a buffer of up to twice its size, of which a client may have BODY_BYTES.
+  // The buffer of a body may be twice as large as the body. BODY_BYTES limits the buffers of a client.
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 6 * MIB, default: 4 * MIB }),
-  /** Of one client: a class room shares an address. 0 for any number. */
+  /** Of one client, and a classroom shares an address. 0 for no limit. */
   RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
-  /** Of one client, in this widget: a class that presses Run at once has room. 0 for any number. */
+  /** Of one client, in this process; enough for a class that presses Run at once. 0 for no limit. */
   WAITING_TASKS_OF_CLIENT: Type.Integer({ minimum: 0, default: 40 }),
-  /**
-   * What a poll that finds nothing waits for something to come; other widgets' polls of the same task wait as
-   * long. 0 for not at all, and none is held that comes too soon.
-   */
+  /** Long-poll timeout. Polls of the task in other API processes wait as long. 0 disables long polls and delays. */
   POLL_WAIT_MS: Type.Integer({ minimum: 0, maximum: 2000, default: 1000 }),
-  /** In front, each adding the address that it was called from to X-Forwarded-For. */
+  /** Number of proxies in front. Each appends the address of its caller to X-Forwarded-For. */
   TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 16, default: 0 }),
 });
 

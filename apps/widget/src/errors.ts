@@ -1,7 +1,4 @@
-/**
- * Errors by what the caller must do: mend the request (400, 413), come back later (429, 503), start
- * anew (404), or nothing (500, of which no more than that is said).
- */
+/** Turns errors into answers. The status says what to do: correct (400, 413), retry (429, 503), start again (404). */
 import { STATUS_CODES } from 'node:http';
 import type { Readable } from 'node:stream';
 
@@ -16,20 +13,19 @@ import { TooManyChunks } from './read-body.js';
 import { TooManyUnknown } from './unknown-tasks.js';
 import { TooManyWaiting } from './waiting-tasks.js';
 
-/** Seconds after which a broker that was out of reach is worth another try. */
 const BROKER_RETRY_S = 5;
 
-/** What is said of where a mistake is; a client's own names may be long. */
+/** Maximum length of `path` in an answer. A client's own names may be long. */
 const LONGEST_PATH = 200;
 
-/** Of a body that is too large, so much is read on; who sends still more may find the connection closed. */
+/** How much of a too large body is read and discarded. A client that sends more may lose its answer. */
 const DISCARDED_BYTES = 64 * 1024 * 1024;
-/** The same where each byte may be a chunk. */
+/** The limit for a body that may come in one-byte chunks. */
 const DISCARDED_BYTES_IN_CHUNKS = 16 * 1024;
-/** And for so long: a client that only says that it will send much is not waited for. */
+/** Time limit for discarding: a client may announce a large body and send nothing. */
 const DISCARD_MS = 2_000;
 
-/** The task ended for the service's own reasons. */
+/** The task failed because of the service, not because of the program. */
 export class TaskFailed extends Error {
   override name = 'TaskFailed';
   constructor(identifier: string) {
@@ -37,9 +33,8 @@ export class TaskFailed extends Error {
   }
 }
 
-/** What a library says in its own words, in ours. */
-const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
-  // A body that is not declared as JSON was always a bad request here, not 415.
+const LIBRARY_ERRORS: Readonly<Record<string, [status: number, message: string]>> = {
+  // The service has always answered 400 here, not 415.
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [400, 'The body must be JSON, sent with Content-Type: application/json.'],
   FST_ERR_CTP_INVALID_JSON_BODY: [
     400,
@@ -48,9 +43,9 @@ const WORDS: Readonly<Record<string, [status: number, message: string]>> = {
   FST_ERR_BAD_URL: [400, 'The address of the request is not a valid URL.'],
 };
 
-const FAILURE_WORDS = 'Something went wrong here. Try again; if it stays, tell the operator.';
+const FAILURE_MESSAGE = 'Something went wrong here. Try again; if it stays, tell the operator.';
 
-/** Answers an error as JSON; by `throughput` and what `load` says of the queue, when another try is worth it. */
+/** Answers an error as JSON. Retry-After comes from `throughput` and the `load` of the queue. */
 export function errorHandler(throughput: ThroughputEstimator, load: () => Promise<Load>) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (error instanceof TaskQueueFull) {
@@ -83,8 +78,8 @@ export function errorHandler(throughput: ThroughputEstimator, load: () => Promis
     if (error instanceof ReplyQueueGone) {
       return sendError(reply, 404, 'No task has this identifier, or its answer has expired. Run the program again.');
     }
-    // The worker has logged why.
-    if (error instanceof TaskFailed) return sendError(reply, 500, FAILURE_WORDS);
+    // The worker has logged the reason.
+    if (error instanceof TaskFailed) return sendError(reply, 500, FAILURE_MESSAGE);
     if (error instanceof ProjectError) return sendError(reply, 400, error.message, error.path);
     if (error.validation) return sendError(reply, 400, ...describeValidation(error));
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
@@ -100,18 +95,18 @@ export function errorHandler(throughput: ThroughputEstimator, load: () => Promis
       reply.header('retry-after', 1);
       return sendError(reply, 503, error.message);
     }
-    const words = WORDS[error.code];
-    if (words) return sendError(reply, ...words);
+    const known = LIBRARY_ERRORS[error.code];
+    if (known) return sendError(reply, ...known);
     const status = error.statusCode ?? 500;
     if (status < 500) return sendError(reply, status, error.message);
     request.log.error({ err: error }, 'request failed');
-    return sendError(reply, 500, FAILURE_WORDS);
+    return sendError(reply, 500, FAILURE_MESSAGE);
   };
 }
 
 /**
- * Reads what is left of a body that nobody wants. The connection is closed behind the answer, and
- * with something unread the reset that follows would overtake the answer on its way to the client.
+ * Reads the rest of a refused body. The connection is closed after the answer. With data unread, TCP would send a
+ * reset, which could overtake the answer.
  */
 async function discard(body: Readable, reply: FastifyReply, bytes = DISCARDED_BYTES): Promise<void> {
   reply.header('connection', 'close');
@@ -129,13 +124,13 @@ async function discard(body: Readable, reply: FastifyReply, bytes = DISCARDED_BY
   clearTimeout(timer);
 }
 
-/** Every error's answer; `path` is the member of the request that is wrong. */
+/** `path` names the member of the request that is wrong. */
 export function sendError(reply: FastifyReply, status: number, message: string, path?: string): void {
   const body: ErrorAnswer = { error: STATUS_CODES[status] ?? 'Error', message, ...(path !== undefined && { path }) };
   void reply.code(status).send(body);
 }
 
-/** What is wrong and where: `/files/2/contents` is said as `files[2].contents`. */
+/** The message and the path: `/files/2/contents` becomes `files[2].contents`. */
 function describeValidation({ validation }: FastifyError): [message: string, path?: string] {
   const first = validation?.[0];
   if (!first) return ['The request does not fit the schema.'];

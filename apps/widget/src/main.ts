@@ -1,15 +1,16 @@
-/** The widget process: reads the environment, wires, listens, and closes without losing a request. */
+/** The API process: reads the settings, listens, and shuts down without losing a request. */
 import { setImmediate } from 'node:timers/promises';
 
 import { connectBroker, createReplyReader, createTaskPublisher } from '@code-widgets/broker';
 import { projectOptions } from '@code-widgets/project';
-import { createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
+import { answerVersion, createLog, onShutdown, reportReady, startWatchdog } from '@code-widgets/service';
 
 import { buildApp } from './app.js';
 import { readConfig } from './config.js';
 
-const LIFE_INTERVAL_MS = 1000;
+const SIGN_OF_LIFE_MS = 1000;
 
+answerVersion('widget');
 const config = readConfig(process.env);
 const log = createLog('widget', config.LOG_LEVEL);
 const broker = await connectBroker(config, log);
@@ -26,13 +27,13 @@ const app = await buildApp({
 });
 
 onShutdown(log, async () => {
-  // Connections that wait to be accepted are accepted first: closing the listener resets them.
+  // Accept waiting connections first: closing the listener would reset them.
   await setImmediate();
   await app.close();
   await broker.close();
 });
-// A loop that turns is all that this process needs to be of use: without its broker it says so.
+// A running event loop suffices: without its broker the API answers 503.
 const watchdog = startWatchdog('widget');
-setInterval(() => watchdog.alive(), LIFE_INTERVAL_MS).unref();
+setInterval(() => watchdog.alive(), SIGN_OF_LIFE_MS).unref();
 await app.listen({ host: config.HOST, port: config.PORT });
 reportReady();

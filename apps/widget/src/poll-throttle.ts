@@ -1,7 +1,4 @@
-/**
- * Decides which polls long-poll, which are delayed because they come too soon, and which are
- * answered at once. A page that long-polls sees output when it comes, and polls less.
- */
+/** Decides which polls long-poll, which are delayed because they come too soon, and which are answered at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type LongPoll, ReplyQueueBusy } from '@code-widgets/broker';
@@ -9,23 +6,18 @@ import { LRUCache } from 'lru-cache';
 
 import type { Presence } from './presence.js';
 
-/**
- * Minimum time between an answer and the next poll of the same task. A client that polls without
- * pause would lock out polls of the task in other widgets, and take processor time from the program.
- */
+/** Minimum time from an answer to the next poll. Else a client could lock out polls in other API processes. */
 const PAUSE_MS = 50;
-/** The same under load. Shorter than the page's own pause, so that a page is never delayed. */
+/** Minimum time under load. Shorter than the pause of the page, so that a page is never delayed. */
 const PAUSE_UNDER_LOAD_MS = 200;
-/** Long polls at a time. Each holds a channel. */
+/** Maximum number of long polls. Each uses a channel. */
 const WAITING_AT_A_TIME = 32;
-/** Above this rate nothing long-polls: it would only delay the polls that have something to answer. */
+/** Above this rate no poll long-polls, because it would delay polls that have something to answer. */
 const POLLS_PER_SECOND = 100;
-/** How many tasks' last answers are remembered. */
 const REMEMBERED = 4096;
 
 export class PollThrottle {
   private readonly waiting = new Set<string>();
-  /** When each task's last poll was answered. */
   private readonly answered = new LRUCache<string, number>({ max: REMEMBERED });
   /** Polls in the current second of the clock, and in the one before. */
   private recent = { second: 0, polls: 0, before: 0 };
@@ -39,9 +31,8 @@ export class PollThrottle {
   ) {}
 
   /**
-   * Runs `poll`, with a LongPoll if it may wait. A delayed poll throws ReplyQueueBusy when its client
-   * has gone, and takes nothing from the queue. A client that only closes its sending side is delayed
-   * like every other, or it could poll without end.
+   * Calls `poll`, with a LongPoll if it may wait. A delayed poll throws ReplyQueueBusy when its client has gone. A
+   * client that only closes its sending side is delayed as well, or it could poll without end.
    */
   async run<T>(identifier: string, client: Presence, poll: (longPoll?: LongPoll) => Promise<T>): Promise<T> {
     if (this.waitMs === 0) return poll();

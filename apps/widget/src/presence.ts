@@ -1,4 +1,4 @@
-/** Whether a client still waits for its answer. */
+/** Tells whether a client still waits for its answer. */
 import type { ServerResponse } from 'node:http';
 
 import type { FastifyReply } from 'fastify';
@@ -6,10 +6,7 @@ import type { FastifyReply } from 'fastify';
 export interface Presence {
   /** Makes a signal that is aborted when the connection is closed. */
   gone(): AbortSignal;
-  /**
-   * Aborted as well when the client closes its sending side. It may read on or have gone: only
-   * the answer's way to it will tell. So it is not waited for, and answered.
-   */
+  /** Makes a signal that is also aborted when the client closes its sending side: it may have gone. */
   silent(): AbortSignal;
 }
 
@@ -21,7 +18,7 @@ export const presenceOf = ({ raw, request }: FastifyReply): Presence => ({
     const abort = () => silent.abort();
     if (socket.readableEnded) abort();
     socket.once('end', abort);
-    // The connection may be used for more requests.
+    // The connection may carry more requests.
     raw.once('close', () => socket.off('end', abort));
     return silent.signal;
   },

@@ -1,4 +1,4 @@
-/** What stands before the routes: headers of every answer, and refusals that cost next to nothing. */
+/** Security headers, and refusals before a body is read. */
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
@@ -7,10 +7,10 @@ import type { App } from './app-type.js';
 import { clientKey } from './client-address.js';
 import { sendError } from './errors.js';
 
-/** An answer is data: opened as a page it may load, run and be framed by nothing. */
+/** An answer that is opened as a page may load and run nothing, and no page may frame it. */
 const POLICY = "default-src 'none';frame-ancestors 'none'";
 
-/** Of an answer that Fastify has no part in; the others have the same from the plugins. */
+/** For answers that Fastify does not send. The plugins set these headers on all others. */
 export const ANSWER_HEADERS = Object.freeze({
   'access-control-allow-origin': '*',
   'content-security-policy': POLICY,
@@ -19,16 +19,15 @@ export const ANSWER_HEADERS = Object.freeze({
   'content-type': 'application/json; charset=utf-8',
 });
 
-/** Browsers and balancers send about thirty; each is looked at by name. */
+/** Browsers and load balancers send about thirty. Each header costs processor time. */
 const MOST_HEADERS = 100;
 const MINUTE_MS = 60_000;
-/** Addresses whose runs are counted; beyond, those heard of longest ago are forgotten, so that memory has a bound. */
+/** Limits the memory for counters. Beyond it, the clients seen least recently are forgotten. */
 const COUNTED_CLIENTS = 10_000;
 
 /**
- * Registers what every route shares. Routes with `config: { rateLimit: {} }` take `runsPerMinute`
- * requests of a client each, 0 for any number. To be called after the CORS plugin: a page must be
- * able to read a refusal.
+ * Registers what all routes share. Routes with `config: { rateLimit: {} }` take `runsPerMinute` requests of each
+ * client; 0 for no limit. To be called after the CORS plugin, so that a page can read a refusal.
  */
 export async function protect(app: App, { runsPerMinute }: { runsPerMinute: number }): Promise<void> {
   await app.register(helmet, SECURITY_HEADERS);
@@ -62,13 +61,12 @@ export async function protect(app: App, { runsPerMinute }: { runsPerMinute: numb
 }
 
 /**
- * Those of helmet's headers that mean something on data. The others are for pages with links,
- * frames and plug-ins, but for HSTS: what is served here is plain HTTP, where browsers ignore it;
- * who puts TLS in front knows whether it may be promised for good.
+ * Helmet's headers that matter for data; the others are for pages. HSTS has no effect over plain HTTP, which this
+ * server speaks. The operator of the TLS proxy decides about it.
  */
 const SECURITY_HEADERS = {
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  // Pages of any origin read the answers, those that isolate themselves as well.
+  // Pages of any origin read the answers, also isolated pages (COEP).
   crossOriginResourcePolicy: { policy: 'cross-origin' },
   xContentTypeOptions: true,
   crossOriginOpenerPolicy: false,
@@ -83,11 +81,10 @@ const SECURITY_HEADERS = {
   xXssProtection: false,
 } as const;
 
-/** What is wrong with a request before anything of its body has been read. */
 function refusalOf({ raw, headers }: FastifyRequest): [status: number, message: string] | undefined {
   if (raw.rawHeaders.length / 2 > MOST_HEADERS) return [431, `A request may have ${MOST_HEADERS} headers.`];
   if (raw.httpVersion === '1.1' && headers.host === undefined) return [400, 'The request has no Host header.'];
-  // Some clients send the charset here.
+  // Some clients send the charset in this header.
   if (!/^(identity|utf-?8)?$/i.test(headers['content-encoding'] ?? ''))
     return [415, 'The body must come as it is, without a Content-Encoding.'];
   return undefined;

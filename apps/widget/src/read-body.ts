@@ -1,7 +1,4 @@
-/**
- * A request's body as one buffer, that grows: what it costs depends on its bytes, and not on how many chunks
- * they come in.
- */
+/** Collects a body in one growing buffer. Its cost depends on its bytes, not on its number of chunks. */
 import type { IncomingMessage } from 'node:http';
 
 import { errorCodes } from 'fastify';
@@ -9,18 +6,14 @@ import { errorCodes } from 'fastify';
 import { TooManyBytes, type Lease } from './bytes-under-way.js';
 
 const FIRST_BYTES = 1024;
-/** Node takes about a microsecond for each chunk, however small. 4 MiB come in 64 chunks from most clients. */
+/** Node needs about a microsecond for each chunk, however small. Most clients send 4 MiB in 64 chunks. */
 const MOST_CHUNKS = 20_000;
 
-/** The body comes in chunks that are too small for what they cost. */
 export class TooManyChunks extends Error {
   override name = 'TooManyChunks';
 }
 
-/**
- * Rejects with FST_ERR_CTP_BODY_TOO_LARGE, TooManyChunks or TooManyBytes, and leaves the rest unread;
- * with status 400 if the body breaks off.
- */
+/** Rejects with FST_ERR_CTP_BODY_TOO_LARGE, TooManyChunks, TooManyBytes, or status 400 if the body breaks off. */
 export function readBody(payload: IncomingMessage, limitBytes: number, lease: Lease): Promise<Buffer> {
   if (Number(payload.headers?.['content-length'] ?? 0) > limitBytes)
     return Promise.reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
@@ -30,10 +23,10 @@ export function readBody(payload: IncomingMessage, limitBytes: number, lease: Le
     let chunks = 0;
 
     const settle = (act: () => void) => {
-      payload.off('data', take).off('end', end).off('error', breakOff).off('close', breakOff);
+      payload.off('data', onChunk).off('end', end).off('error', breakOff).off('close', breakOff);
       act();
     };
-    const take = (chunk: Buffer) => {
+    const onChunk = (chunk: Buffer) => {
       const needed = length + chunk.length;
       if (needed > limitBytes) return settle(() => reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()));
       if (++chunks > MOST_CHUNKS)
@@ -42,7 +35,7 @@ export function readBody(payload: IncomingMessage, limitBytes: number, lease: Le
         );
       if (needed > buffer.length) {
         const size = Math.min(limitBytes, Math.max(needed, 2 * buffer.length, FIRST_BYTES));
-        if (size - buffer.length > lease.room()) return settle(() => reject(new TooManyBytes(WORDS)));
+        if (size - buffer.length > lease.room()) return settle(() => reject(new TooManyBytes(TOO_MANY_BYTES)));
         lease.hold(size);
         const larger = Buffer.allocUnsafeSlow(size);
         buffer.copy(larger, 0, 0, length);
@@ -53,8 +46,8 @@ export function readBody(payload: IncomingMessage, limitBytes: number, lease: Le
     const end = () => settle(() => resolve(buffer.subarray(0, length)));
     const breakOff = () => settle(() => reject(Object.assign(new Error('The body broke off.'), { statusCode: 400 })));
 
-    payload.on('data', take).on('end', end).on('error', breakOff).on('close', breakOff);
+    payload.on('data', onChunk).on('end', end).on('error', breakOff).on('close', breakOff);
   });
 }
 
-const WORDS = 'Too many bytes of requests are on their way. Try again in a moment.';
+const TOO_MANY_BYTES = 'Too many bytes of requests are on their way. Try again in a moment.';

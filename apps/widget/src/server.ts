@@ -1,7 +1,4 @@
-/**
- * The HTTP server below Fastify: how long a client may take, how many there may be at a time, and
- * what is said to a request that is no HTTP.
- */
+/** Limits of the HTTP server below Fastify, and answers to input that is not HTTP. */
 import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -11,19 +8,17 @@ import type { FastifyBaseLogger } from 'fastify';
 
 import { ANSWER_HEADERS } from './protection.js';
 
-/** What a client may take of the server; times in milliseconds. */
 export interface ServerLimits {
-  /** The headers of a request, or of a connection that has sent nothing yet. */
+  /** For the headers of a request, also on a new connection that has sent nothing. */
   headersMs: number;
-  /** The whole of a request, body included. */
   requestMs: number;
-  /** A request from its last header to the last byte of its answer that the client takes. */
+  /** From the last header of a request until the client has taken the last byte of the answer. */
   exchangeMs: number;
-  /** A connection on which nothing moves, in either direction. */
+  /** Idle timeout of a connection. */
   stillMs: number;
-  /** How often the first two are looked at: they are kept to within this time. */
+  /** How often headersMs and requestMs are checked, and so their precision. */
   checkMs: number;
-  /** Open at a time, in all; the next one is closed as it comes. */
+  /** Maximum number of open connections. Further ones are closed at once. */
   connections: number;
 }
 
@@ -33,15 +28,14 @@ export const SERVER_LIMITS: ServerLimits = Object.freeze({
   exchangeMs: 60_000,
   stillMs: 60_000,
   checkMs: 1000,
-  // What a class room opens is far below; what these hold while idle is far below the memory of a small container.
+  // Far more than a classroom opens. While idle, they need far less memory than a small container has.
   connections: 2000,
 });
 
-/** For a client that still sends to read why it is cut off: to close at once would take the answer back. */
+/** Closing at once would lose the answer for a client that still sends. */
 const LINGER_MS = 1000;
 const DROP_LOG_INTERVAL_MS = 60_000;
 
-/** The limits as Fastify takes them. */
 export const serverOptions = ({ headersMs, requestMs, stillMs, checkMs }: ServerLimits) => ({
   requestTimeout: requestMs,
   connectionTimeout: stillMs,
@@ -49,18 +43,17 @@ export const serverOptions = ({ headersMs, requestMs, stillMs, checkMs }: Server
     headersTimeout: headersMs,
     requestTimeout: requestMs,
     connectionsCheckingInterval: checkMs,
-    // protection.ts does it, in JSON.
+    // protection.ts checks it, and answers in JSON.
     requireHostHeader: false,
   },
 });
 
-/** The limits that Fastify has no option for; before the server listens. */
+/** Sets the limits for which Fastify has no option. To be called before the server listens. */
 export function guardServer(server: Server, limits: ServerLimits, log: FastifyBaseLogger): void {
-  // A client that has closed its sending side still gets its answer; then the connection is closed. Node's
-  // types do not know it.
+  // A client that has closed its sending side still gets its answer. Node's types lack this option.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = limits.connections;
-  // Node would leave out what is beyond a number; protection.ts refuses it.
+  // 0 is no limit. With a limit, Node would drop further headers; protection.ts refuses the request.
   server.maxHeadersCount = 0;
   server.prependListener('request', ({ socket }, response) => limitExchange(socket, response, limits.exchangeMs));
   server.on('checkExpectation', (_, response: ServerResponse) => {
@@ -68,14 +61,14 @@ export function guardServer(server: Server, limits: ServerLimits, log: FastifyBa
     response.writeHead(417, { ...ANSWER_HEADERS, 'content-length': Buffer.byteLength(body) }).end(body);
   });
   server.on('connect', (_, socket: Duplex) => {
-    // From here on Node listens to it no more: a reset would end the process.
+    // Node has removed its listener, so a reset would end the process.
     socket.on('error', () => undefined);
     endWith(socket, 501, 'This is no proxy.');
   });
   logDrops(server, limits, log);
 }
 
-/** By connection, the answers that have not come to their end; several where a client does not wait for one. */
+/** The unfinished answers of each connection; several if the client pipelines. */
 const openAnswers = new WeakMap<Duplex, Set<ServerResponse>>();
 
 function limitExchange(socket: Socket, response: ServerResponse, milliseconds: number): void {
@@ -88,27 +81,27 @@ function limitExchange(socket: Socket, response: ServerResponse, milliseconds: n
   });
 }
 
-/** Connections whose last word has been said. */
+/** Connections on which no further answer is sent. */
 const cutOff = new WeakSet<Duplex>();
 
-/** Answers what never became a request (no HTTP, too large, too slow), and closes the connection. */
+/** Answers what never became a request (not HTTP, too large, too slow), and closes the connection. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  // What still arrives on a connection that is being closed is an error again.
+  // Data that arrives while the connection is being closed causes another error.
   if (cutOff.has(socket)) return;
   cutOff.add(socket);
-  // Into the middle of an answer nothing else can be said.
+  // An answer that has begun would be corrupted.
   const begun = [...(openAnswers.get(socket) ?? [])].some(({ headersSent }) => headersSent);
   if (error.code === 'ECONNRESET' || !socket.writable || begun) {
     socket.destroy();
     return;
   }
-  // The rest of a request that was late must not be served after all.
+  // The rest of a late request must not be served.
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.pause();
-  endWith(socket, ...(TOLD[error.code ?? ''] ?? [400, 'This is not a request in HTTP/1.1.']));
+  endWith(socket, ...(CLIENT_ERRORS[error.code ?? ''] ?? [400, 'This is not a request in HTTP/1.1.']));
 }
 
-/** By Node's code; anything else is no HTTP. */
-const TOLD: Readonly<Record<string, [status: number, message: string]>> = {
+/** By Node's error code. Any other error means that the input is not HTTP. */
+const CLIENT_ERRORS: Readonly<Record<string, [status: number, message: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive. Send it again.'],
   HPE_HEADER_OVERFLOW: [431, 'The headers of the request are too large.'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The chunk extensions of the request are too large.'],
@@ -131,7 +124,7 @@ function errorBody(status: number, message: string): string {
   return JSON.stringify({ error: STATUS_CODES[status] ?? 'Error', message } satisfies ErrorAnswer);
 }
 
-/** A line for the first connection that is dropped, and then no more than one a minute. */
+/** Logs the first dropped connection, and then at most one line a minute. */
 function logDrops(server: Server, { connections }: ServerLimits, log: FastifyBaseLogger): void {
   let dropped = 0;
   let quietUntil = 0;

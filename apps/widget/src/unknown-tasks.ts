@@ -1,11 +1,8 @@
-/**
- * Polls of identifiers that no task has. The broker closes a channel over each, and logs it. So one
- * that is gone is remembered, and a client can ask for few of them.
- */
+/** Limits polls of unknown identifiers, because each costs a channel of the broker. */
 import { ReplyQueueGone } from '@code-widgets/broker';
 import { LRUCache } from 'lru-cache';
 
-/** Of one client, in a minute. A tab that polls an expired task for ever counts once. */
+/** For one client. A tab that polls an expired task for ever counts once. */
 const UNKNOWN_PER_MINUTE = 100;
 const MINUTE_MS = 60_000;
 /** Maximum number of known identifiers, of expired identifiers, and of clients that are remembered. */
@@ -22,41 +19,39 @@ export class TooManyUnknown extends Error {
 
 interface Client {
   since: number;
-  /** Unknown identifiers since then. */
   unknown: number;
-  /** Polls under way that may turn out to be of unknown identifiers. */
-  asking: number;
-  /** Called when a poll under way has been answered. */
+  /** Polls in progress whose identifiers may be unknown. */
+  pending: number;
   waiting: (() => void)[];
 }
 
 export class UnknownTasks {
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
-  /** A reply queue that has expired never comes back. */
+  /** Identifiers whose queue is missing. An expired queue never comes back. */
   private readonly gone = new LRUCache<string, true>({ max: REMEMBERED });
   private readonly clients = new LRUCache<string, Client>({ max: REMEMBERED });
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  /** To be called with each identifier that this process gives out. */
+  /** To be called with each identifier that this process creates. */
   add(identifier: string): void {
     this.known.set(identifier, true);
   }
 
   /**
-   * Has `poll` done, and counts it if this process has not seen the task before and there is none.
-   * Throws ReplyQueueGone or TooManyUnknown without asking the broker where that is possible.
+   * Calls `poll`. Counts it if this process does not know the identifier and there is no such task. Throws
+   * ReplyQueueGone or TooManyUnknown, without asking the broker where possible.
    */
   async poll<T>(identifier: string, key: string, poll: () => Promise<T>): Promise<T> {
     if (this.gone.has(identifier)) throw new ReplyQueueGone(identifier);
     if (this.known.has(identifier)) return this.ask(identifier, poll);
     const client = await this.admit(key);
     try {
-      // Another poll may have found out meanwhile.
+      // Another poll may have found it missing meanwhile.
       if (this.gone.has(identifier)) throw new ReplyQueueGone(identifier);
       return await this.ask(identifier, poll, () => client.unknown++);
     } finally {
-      client.asking--;
+      client.pending--;
       for (const retry of client.waiting.splice(0)) retry();
     }
   }
@@ -76,14 +71,14 @@ export class UnknownTasks {
     }
   }
 
-  /** Waits while as many polls are under way as may turn out to be of unknown identifiers. */
+  /** Waits while the polls in progress could exceed the limit. */
   private async admit(key: string): Promise<Client> {
     for (;;) {
       const client = this.clientOf(key);
       if (client.unknown >= UNKNOWN_PER_MINUTE)
         throw new TooManyUnknown(Math.ceil((client.since + MINUTE_MS - this.now()) / 1000));
-      if (client.unknown + client.asking < UNKNOWN_PER_MINUTE) {
-        client.asking++;
+      if (client.unknown + client.pending < UNKNOWN_PER_MINUTE) {
+        client.pending++;
         return client;
       }
       await new Promise<void>((resolve) => client.waiting.push(resolve));
@@ -93,7 +88,7 @@ export class UnknownTasks {
   private clientOf(key: string): Client {
     let client = this.clients.get(key);
     if (!client) {
-      client = { since: this.now(), unknown: 0, asking: 0, waiting: [] };
+      client = { since: this.now(), unknown: 0, pending: 0, waiting: [] };
       this.clients.set(key, client);
     }
     if (this.now() - client.since >= MINUTE_MS) Object.assign(client, { since: this.now(), unknown: 0 });

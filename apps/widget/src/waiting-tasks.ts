@@ -1,22 +1,18 @@
 /**
- * How many tasks of each client wait for a worker, as far as this widget knows: so that a client
- * that sends without end has its own programs wait, and not everybody else's. A queue has one
- * order; a fair one would take a queue for each client, and workers that hold tasks of all of
- * them which they cannot run yet.
+ * Limits how many tasks of one client wait, as far as this process knows, so that a flood delays mostly its sender.
+ * Fair queueing would need a queue for each client, and workers that hold tasks which they cannot run yet.
  */
 
 import type { Load } from './throughput.js';
 
-/** A client that never polls tells nobody that its task has begun: after so long it is taken to have. */
+/** A client that never polls does not show that its task has begun. After this time it is assumed to have begun. */
 const FORGOTTEN_MS = 5 * 60_000;
 
-/** The client has as many tasks waiting as it may. */
 export class TooManyWaiting extends Error {
   override name = 'TooManyWaiting';
 
   constructor(
     count: number,
-    /** What waits, of all clients. */
     readonly load: Load,
   ) {
     super(
@@ -31,27 +27,21 @@ interface WaitingTask {
 }
 
 export class WaitingTasks {
-  /** By identifier, the oldest first. */
+  /** By identifier, oldest first. */
   private readonly tasks = new Map<string, WaitingTask>();
   private readonly counts = new Map<string, number>();
 
-  /**
-   * @param ofClient how many may wait of one client; 0 for any number
-   * @param load asks the queue itself, which knows of no clients, but of all widgets
-   */
+  /** `ofClient`: limit of one client, 0 for none. `load` asks the queue, which counts tasks of all API processes. */
   constructor(
     private readonly ofClient: number,
     private readonly load: () => Promise<Load>,
   ) {}
 
-  /**
-   * Has a task accepted by `submit`, counted from before that, so that many at once are too. Rejects with
-   * TooManyWaiting.
-   */
+  /** Counts the task before `submit`, so that simultaneous requests are limited. Rejects with TooManyWaiting. */
   async admit(identifier: string, client: string, submit: () => Promise<void>): Promise<void> {
     if (this.ofClient === 0) return submit();
     this.forgetOld();
-    if (this.countOf(client) >= this.ofClient) await this.demandRoom(client);
+    if (this.countOf(client) >= this.ofClient) await this.checkLimit(client);
     this.add(identifier, client);
     try {
       await submit();
@@ -71,10 +61,10 @@ export class WaitingTasks {
   }
 
   /**
-   * The polls that saw a task begin may all have been answered by another widget: where fewer wait
-   * in all than are counted of this client, its oldest are not among them any more.
+   * Another API process may have answered the polls that saw tasks begin. If fewer tasks wait in all than are
+   * counted for this client, its oldest ones have begun.
    */
-  private async demandRoom(client: string): Promise<void> {
+  private async checkLimit(client: string): Promise<void> {
     const load = await this.load();
     for (const [identifier, task] of this.tasks) {
       if (this.countOf(client) <= load.waiting) break;
@@ -83,7 +73,7 @@ export class WaitingTasks {
     if (this.countOf(client) >= this.ofClient) throw new TooManyWaiting(this.countOf(client), load);
   }
 
-  /** A worker has it. Nothing if this widget knows of no such task. */
+  /** To be called when a worker has begun the task. Ignores unknown tasks. */
   remove(identifier: string): void {
     const task = this.tasks.get(identifier);
     if (!task) return;

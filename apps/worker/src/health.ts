@@ -1,9 +1,9 @@
-/** Signs of life: for a health check that cannot ask, since a worker listens on no port, and for its own watchdog. */
+/** Signs of life for a health check and for the watchdog: a worker listens on no port. */
 import { writeFileSync } from 'node:fs';
 
 const INTERVAL_MS = 5000;
 
-/** Calls `show` now and every 5 s, as long as `check` resolves to true; returns what stops it. */
+/** Calls `show` now and every 5 s while `check` resolves to true. Returns a function that stops it. */
 export function showWhile(check: () => Promise<boolean>, show: () => void): () => void {
   const look = () =>
     void check()
@@ -14,5 +14,5 @@ export function showWhile(check: () => Promise<boolean>, show: () => void): () =
   return () => clearInterval(timer);
 }
 
-/** The age of the file tells how the worker is. */
+/** Health checks compare the file's age. */
 export const touch = (file: string) => writeFileSync(file, `${new Date().toISOString()}\n`);

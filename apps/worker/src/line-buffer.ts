@@ -1,24 +1,17 @@
-/** Bytes as they come, to whole lines of text. Pure. */
+/** Splits bytes into lines of text. Pure. */
 
-/** How much of a line without an end is sent in one part. */
 export const LONGEST_LINE_BYTES = 64 * 1024;
 
 const ENCODER = new TextEncoder();
 
-/**
- * Decodes one stream. A character that is split over two chunks stays whole; bytes that are no
- * UTF-8 become U+FFFD. A byte order mark is kept: it is the program's output like the rest.
- */
+/** Keeps characters whole across chunks, replaces invalid UTF-8 by U+FFFD, and keeps a byte order mark. */
 export class LineBuffer {
   private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   private readonly part: Uint8Array;
   private open = '';
   private openBytes = 0;
 
-  /**
-   * `longestBytes`: what a line, written as UTF-8, may have before it is sent in parts; at least 4.
-   * `unbroken`: a word that no two parts share, if it is shorter than a part.
-   */
+  /** A line with more than `longestBytes` of UTF-8 (at least 4) is sent in parts. No two parts share `unbroken`. */
   constructor(
     private readonly longestBytes = LONGEST_LINE_BYTES,
     private readonly unbroken = '',
@@ -26,25 +19,22 @@ export class LineBuffer {
     this.part = new Uint8Array(longestBytes);
   }
 
-  /**
-   * The lines that `bytes` completes, with their line ends and as many in one piece as a part may
-   * have (a part of a long line ends without one).
-   */
+  /** Lines completed by `bytes`, with line ends, several in one piece. A part of a long line has no line end. */
   push(bytes: Uint8Array): string[] {
-    return this.take(this.decoder.decode(bytes, { stream: true }));
+    return this.append(this.decoder.decode(bytes, { stream: true }));
   }
 
-  /** When the stream has ended: what is left without a line end. */
+  /** Returns the rest, without a line end. Call it at the end of the stream. */
   end(): string[] {
-    const lines = this.take(this.decoder.decode());
+    const lines = this.append(this.decoder.decode());
     if (this.open !== '') lines.push(this.open);
-    this.keep('');
+    this.setOpen('');
     return lines;
   }
 
-  private take(text: string): string[] {
+  private append(text: string): string[] {
     const bytes = Buffer.byteLength(text);
-    // A program that writes byte by byte must not have its open line searched anew for each of them.
+    // Byte-by-byte output must not search the open line again for each byte.
     if (!text.includes('\n') && this.openBytes + bytes <= this.longestBytes) {
       this.open += text;
       this.openBytes += bytes;
@@ -53,15 +43,15 @@ export class LineBuffer {
     return this.cut(this.open + text, this.openBytes + bytes);
   }
 
-  /** Not line by line: a program that puts out nothing but line ends must not cost more than others. */
+  /** Not line by line, so that output of empty lines costs no more than other output. */
   private cut(text: string, bytes: number): string[] {
     const pieces: string[] = [];
     let rest = text;
     let left = bytes;
     while (left > this.longestBytes) {
       const { read, written } = ENCODER.encodeInto(rest, this.part);
-      // Whole lines, or else whole characters, as many as there is room for.
-      const end = rest.lastIndexOf('\n', read - 1) + 1 || read - this.begun(rest, read) || read;
+      // Whole lines if there is a line end, otherwise whole characters.
+      const end = rest.lastIndexOf('\n', read - 1) + 1 || read - this.unfinishedLength(rest, read) || read;
       const piece = rest.slice(0, end);
       pieces.push(piece);
       rest = rest.slice(end);
@@ -69,19 +59,19 @@ export class LineBuffer {
     }
     const end = rest.lastIndexOf('\n') + 1;
     if (end > 0) pieces.push(rest.slice(0, end));
-    this.keep(rest.slice(end));
+    this.setOpen(rest.slice(end));
     return pieces;
   }
 
-  /** How much of the unbroken word stands before `end`, where its rest may follow. */
-  private begun(text: string, end: number): number {
+  /** Length of the part of the unbroken word that stands before `end`. */
+  private unfinishedLength(text: string, end: number): number {
     if (text.endsWith(this.unbroken, end)) return 0;
     let length = this.unbroken.length - 1;
     while (!text.endsWith(this.unbroken.slice(0, length), end)) length--;
     return length;
   }
 
-  private keep(open: string): void {
+  private setOpen(open: string): void {
     this.open = open;
     this.openBytes = Buffer.byteLength(open);
   }

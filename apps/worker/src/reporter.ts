@@ -1,83 +1,74 @@
-/**
- * A task's output on its way to the reply queue: in order, numbered, and in few messages. What
- * comes within a moment, or while a message is being confirmed, leaves together.
- */
+/** Publishes a task's output to the reply queue: in order, numbered, and batched into few messages. */
 import { MESSAGE_VERSION, type FinalMessage, type LabVerdict, type OutputItem } from '@code-widgets/protocol';
 import type { ReplyPublisher } from '@code-widgets/broker';
 
 import { shortened } from './shortened.js';
 
-/** About how many UTF-16 units one item may hold. */
+/** Approximate maximum length of an item, in UTF-16 units. */
 const ITEM_SIZE = 64 * 1024;
-/** About how many bytes of JSON one message may hold: a poll answers whole messages, within a bound. */
+/** Approximate maximum size of a message, in bytes of JSON. A poll answers whole messages. */
 const MESSAGE_BYTES = 256 * 1024;
-/**
- * Bytes of JSON that the `actual` texts of a verdict's failed cases may have together. The reader has the
- * whole output in the items before.
- */
+/** Bytes of JSON for the `actual` texts of all failed cases together. Earlier items have the whole output. */
 const ACTUAL_BYTES = 384 * 1024;
-/** Bytes of JSON that one UTF-16 unit takes at most: a control character is written as \u0001. */
+/** Maximum bytes of JSON for one UTF-16 unit: a control character is written as \u0001. */
 const ESCAPE_BYTES = 6;
-/**
- * Maximum number of items that keep the order of stdout and stderr. A task that alternates between
- * them more often has its further lines joined by stream, or they would fill the reply queue.
- */
+/** From this item on, lines are joined by stream: a task that alternates very often would fill the reply queue. */
 export const ORDERED_ITEMS = 20_000;
-/** How many of the waiting items are then searched for one that a line can join. */
+/** How many waiting items are searched for one that a line can join. */
 const SEARCHED_ITEMS = 100;
 
-/** How long an item waits for company, in ms: less than a reader notices, more than between two lines of a loop. */
-const GATHER_MS = 20;
+/** Delay of a batch in ms: too short for a reader to notice, longer than between two lines of a loop. */
+const BATCH_MS = 20;
 
 export type TextType = 'console' | 'stdout' | 'stderr';
 type TextMessage = Extract<OutputItem['msg'], { type: TextType }>;
 
 export class Reporter {
   private waiting: OutputItem[] = [];
-  /** Texts that end with a whole line. Known, not looked up: to look at a text that has grown copies all of it. */
-  private readonly whole = new WeakSet<object>();
+  /** Items that end with a line end. Looking at a string that has grown by concatenation would copy all of it. */
+  private readonly completeItems = new WeakSet<object>();
   private sent = 0;
-  private gathering: NodeJS.Timeout | undefined;
+  private batchTimer: NodeJS.Timeout | undefined;
   private sending: Promise<void> | undefined;
-  private broken: Error | undefined;
+  private firstError: Error | undefined;
 
-  /** `onFailure` hears once that items no longer reach the queue, so that nobody works for nothing. */
+  /** `onFailure` is called once when a publish fails, so that the task can stop. */
   constructor(
     private readonly replies: ReplyPublisher,
     private readonly attempt: number,
     private readonly onFailure: (error: Error) => void,
   ) {}
 
-  /** Why items no longer reach the queue, if so. */
+  /** The error of the first failed publish. */
   get failure(): Error | undefined {
-    return this.broken;
+    return this.firstError;
   }
 
-  /** One item, or more lines of the last one if they belong together. */
+  /** Adds an item, or joins the text to a waiting item. */
   text(type: TextType, data: string, ref?: string): void {
     const open = type === 'console' ? undefined : this.openItem(type, data, ref);
     const msg = open ?? { type, data };
     if (open) open.data += data;
     else this.waiting.push({ msg, ...(ref !== undefined && { ref }) });
-    if (data.endsWith('\n')) this.whole.add(msg);
-    else this.whole.delete(msg);
-    this.gather();
+    if (data.endsWith('\n')) this.completeItems.add(msg);
+    else this.completeItems.delete(msg);
+    this.scheduleSend();
   }
 
   lab(verdict: LabVerdict): void {
     this.waiting.push({ msg: { type: 'lab', data: bounded(verdict) } });
-    this.gather();
+    this.scheduleSend();
   }
 
-  /** Publishes the one final message, behind all items. Rejects if any of them could not be sent. */
+  /** Publishes the final message after all items. Rejects if an item was not published. */
   async finish(end: Pick<FinalMessage, 'state' | 'status' | 'workMs'>): Promise<void> {
     for (this.send(); this.sending; this.send()) await this.sending;
-    if (this.broken) throw this.broken;
+    if (this.firstError) throw this.firstError;
     const { attempt, sent: items } = this;
     await this.replies.publish({ version: MESSAGE_VERSION, kind: 'final', attempt, items, ...end });
   }
 
-  /** The waiting item that `data` can be a part of: the last one, or beyond ORDERED_ITEMS the last of its stream. */
+  /** Finds the item that `data` can join: the last one, or beyond ORDERED_ITEMS the last of its stream. */
   private openItem(type: TextType, data: string, ref: string | undefined): TextMessage | undefined {
     const searched = this.sent + this.waiting.length < ORDERED_ITEMS ? 1 : SEARCHED_ITEMS;
     for (let i = this.waiting.length - 1; i >= Math.max(0, this.waiting.length - searched); i--) {
@@ -88,31 +79,30 @@ export class Reporter {
     return undefined;
   }
 
-  /** Whether `data` can follow in the same item: behind a whole line, and not without end. */
   private joins(msg: TextMessage, data: string): boolean {
-    return this.whole.has(msg) && msg.data.length + data.length <= ITEM_SIZE;
+    return this.completeItems.has(msg) && msg.data.length + data.length <= ITEM_SIZE;
   }
 
-  private gather(): void {
-    this.gathering ??= setTimeout(() => this.send(), GATHER_MS);
+  private scheduleSend(): void {
+    this.batchTimer ??= setTimeout(() => this.send(), BATCH_MS);
   }
 
   private send(): void {
-    clearTimeout(this.gathering);
-    this.gathering = undefined;
-    if (this.sending || this.broken || this.waiting.length === 0) return;
+    clearTimeout(this.batchTimer);
+    this.batchTimer = undefined;
+    if (this.sending || this.firstError || this.waiting.length === 0) return;
     const items = this.nextBatch();
     const first = this.sent + 1;
     this.sent += items.length;
     this.sending = this.replies
       .publish({ version: MESSAGE_VERSION, kind: 'output', attempt: this.attempt, first, items })
       .then(undefined, (error: Error) => {
-        this.broken = error;
+        this.firstError = error;
         this.onFailure(error);
       })
       .finally(() => {
         this.sending = undefined;
-        if (this.waiting.length > 0) this.gather();
+        if (this.waiting.length > 0) this.scheduleSend();
       });
   }
 
@@ -126,7 +116,7 @@ export class Reporter {
 
 const jsonBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
-/** A passed case's `actual` is its `out`, which the request's limits bound; a failed one's may be all of the output. */
+/** A passed case's `actual` equals its `out`, which is limited. A failed case's may be the whole output. */
 function bounded({ success, cases }: LabVerdict): LabVerdict {
   let left = ACTUAL_BYTES;
   const entries = Object.entries(cases).map(([key, each]) => {

@@ -1,4 +1,4 @@
-/** One step of a task: announced, run in the sandbox, its output reported as it comes, its limits put into words. */
+/** Runs one step of a task: announces it, runs its job, reports output, and explains limits. */
 import { WORKSPACE, type Job, type JobResult, type LimitName, type Sandbox } from '@code-widgets/sandbox';
 
 import { LineBuffer } from './line-buffer.js';
@@ -8,7 +8,7 @@ import { signalWords } from './signals.js';
 import type { StepKind, StepTable } from './step-table.js';
 import { limitWords, stepTimeMs, type TaskBudget, type TaskLimits } from './task-limits.js';
 
-/** `runMs`: of the program, of all lab cases, or of the proof. */
+/** `runMs`: of the program, all lab cases, or the proof. */
 export interface TaskTimes {
   buildMs: number;
   runMs: number;
@@ -20,34 +20,32 @@ export interface TaskContext {
   readonly steps: StepTable;
   readonly limits: TaskLimits;
   readonly budget: TaskBudget;
-  /** How long its steps have taken so far, in ms, however the task will end. */
+  /** In ms, filled in even if the task fails. */
   readonly spent: TaskTimes;
   readonly signal: AbortSignal;
 }
 
-/** A step's job, without what the step table and the task's budget say. */
+/** Members of the job that do not come from the step table or the budget. */
 export interface StepRequest extends Omit<Job, 'profile' | 'limits'> {
   readonly kind: StepKind;
   readonly announcement: string;
-  /** The lab case that the step belongs to. */
   readonly ref?: string;
 }
 
 export interface StepResult {
   readonly end: JobResult;
-  /** All that came to stdout, as it was reported. */
+  /** As it was reported. */
   readonly stdout: string;
-  /** A limit of the whole task was hit: nothing can come after this step. */
+  /** The task's time or output limit was reached, so no further step can run. */
   readonly endsTask: boolean;
 }
 
-/** Users see the names of their files alone. */
 const WORKSPACE_PATH = `${WORKSPACE}/`;
 
-/** In UTF-16 units. A lab can have 50 cases with 64 KiB of arguments each; the program gets all of them. */
+/** In UTF-16 units. A lab may have 50 cases with 64 KiB of arguments each; the program gets all of them. */
 const ANNOUNCEMENT_LENGTH = 4096;
 
-/** Throws what the sandbox throws; whatever the user's program does is in the result. */
+/** Throws only what the sandbox throws. Failures of the user's program are in the result. */
 export async function runStep(
   context: TaskContext,
   { kind, announcement: whole, ref, ...job }: StepRequest,
@@ -85,7 +83,7 @@ export async function runStep(
     );
     ms = end.ms;
   } finally {
-    // Of a step that was broken off, the time that it has cost.
+    // An aborted step has no run time, so its elapsed time counts.
     spent[kind === 'build' ? 'buildMs' : 'runMs'] += Math.round(ms ?? performance.now() - begin);
   }
   for (const stream of ['stdout', 'stderr'] as const) for (const line of lines[stream].end()) report(stream, line);
@@ -98,7 +96,7 @@ export async function runStep(
 
 const isTaskLimit = (limit: LimitName | undefined) => limit === 'output';
 
-/** As the original did: with its final slash first, then without. */
+/** In the original's order: first with the final slash. */
 function withoutWorkspace(text: string): string {
   return text.replaceAll(WORKSPACE_PATH, '').replaceAll(WORKSPACE, '');
 }

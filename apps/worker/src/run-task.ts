@@ -1,4 +1,4 @@
-/** The story of one task: its project, its steps, its verdict. */
+/** Runs the steps of a task. */
 import {
   BUILD_COMMAND,
   explainMissingCases,
@@ -16,13 +16,12 @@ import { EXECUTABLE_BYTES, type BytePieces } from '@code-widgets/sandbox';
 import { runStep, type TaskContext } from './run-step.js';
 import { gprbuild } from './toolchain/gprbuild.js';
 
-/** The exit status of a task that the user has to mend before anything can run. */
+/** Exit status if the user has to correct the project before anything can run. */
 const MISTAKE = 1;
 
 /**
- * Runs the steps of the project's mode, each in a container of its own, and reports what they put
- * out; resolves with the exit status of the one that decided. A user's mistake is told in the
- * output and ends with a status that is not 0; an exception is the service's own trouble.
+ * Resolves to the exit status of the step that decided. A user's mistake is reported as output, with a status other
+ * than 0. An exception means that the service failed.
  */
 export async function runTask(
   project: Project & { mode: Mode },

@@ -1,7 +1,4 @@
-/**
- * What a reader is told of a program that a signal has ended. Numbers are those of Linux on x86_64 and arm64
- * (signal(7)).
- */
+/** Explains signals to users. Numbers of Linux on x86_64 and arm64 (signal(7)). */
 
 const SIGNALS: Readonly<Record<number, readonly [name: string, meaning: string]>> = {
   1: ['SIGHUP', 'its terminal was closed'],
@@ -38,10 +35,9 @@ const SIGNALS: Readonly<Record<number, readonly [name: string, meaning: string]>
   31: ['SIGSYS', 'it made a system call that is not allowed here'],
 };
 
-/** The C library keeps 32 and 33 for itself. */
+/** The C library reserves 32 and 33. */
 const FIRST_REAL_TIME_SIGNAL = 34;
 
-/** `signal` is its number; `noun` names the step. */
 export function signalWords(signal: number, noun: string): string {
   const [name, meaning] = SIGNALS[signal] ?? realTimeSignal(signal);
   return `The ${noun} was stopped by the signal ${name}: ${meaning}.`;

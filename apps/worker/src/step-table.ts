@@ -1,4 +1,4 @@
-/** The kinds of steps: the container, the time limit and the words of each. */
+/** The profile, time limit and words of each kind of step. */
 import { SCRATCH, type Profile } from '@code-widgets/sandbox';
 
 import type { Config } from './config.js';
@@ -10,18 +10,18 @@ export type StepKind = 'build' | 'run' | 'prove';
 export interface StepSettings {
   readonly profile: Profile;
   readonly timeMs: number;
-  /** As limits name the step. The run's word is the original's: readers know it. */
+  /** Used in messages about limits. The original's words, which users know. */
   readonly limitWord: string;
-  /** As other messages name it. */
+  /** Used in other messages. */
   readonly noun: string;
 }
 
 export type StepTable = Readonly<Record<StepKind, StepSettings>>;
 
 const MIB = 1024 * 1024;
-/** What a build or a proof may write into files. */
+/** Maximum size of all files that a build or a proof writes. */
 const TOOL_FILES_BYTES = 128 * MIB;
-/** Nothing is there, but programs print it. */
+/** These folders do not exist in the image, but programs print PATH. */
 const PROGRAM_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 export function stepTable(config: Config): StepTable {
@@ -67,7 +67,7 @@ export function stepTable(config: Config): StepTable {
         ...tool,
         environment: PROVE_ENVIRONMENT,
         memoryBytes: config.PROVE_MEMORY_LIMIT_BYTES,
-        // gnatprove keeps a named semaphore there.
+        // gnatprove uses a named semaphore.
         sharedMemory: true,
         longestJobMs: config.PROVE_LIMIT_MS,
         minWarm: 0,

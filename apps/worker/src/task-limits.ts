@@ -1,4 +1,4 @@
-/** What is left of a task's time and output, and the words that a user reads when a limit is hit. */
+/** The budget of a task, and the messages for reached limits. */
 import type { LimitName } from '@code-widgets/sandbox';
 
 import type { Config } from './config.js';
@@ -7,12 +7,11 @@ import type { StepSettings } from './step-table.js';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Limits of a whole task. Those of a step are in the step table. */
+/** The step table has the limits of steps. */
 export interface TaskLimits {
   taskMs: number;
-  /** stdout and stderr together. */
   outputBytes: number;
-  /** A line without an end is sent in parts of this size. */
+  /** Longer lines are sent in parts. */
   lineBytes: number;
 }
 
@@ -20,7 +19,7 @@ export function taskLimits(config: Config): TaskLimits {
   return { taskMs: config.TASK_LIMIT_MS, outputBytes: config.OUTPUT_LIMIT_BYTES, lineBytes: config.LINE_LIMIT_BYTES };
 }
 
-/** Announcements of a task that are not charged to its output: more than 50 lab cases with usual arguments need. */
+/** Bytes of announcements that are not charged to the output: enough for 50 lab cases with usual arguments. */
 const FREE_ANNOUNCEMENT_BYTES = 64 * KIB;
 
 export class TaskBudget {
@@ -33,7 +32,6 @@ export class TaskBudget {
     this.bytesLeft = limits.outputBytes;
   }
 
-  /** At least 0. */
   get msLeft(): number {
     return Math.max(0, this.deadline - performance.now());
   }
@@ -46,19 +44,19 @@ export class TaskBudget {
     this.bytesLeft = Math.max(0, this.bytesLeft - bytes);
   }
 
-  /** Announcements beyond the free ones take room from the program's output. */
+  /** Charges announcements beyond the free ones to the program's output. */
   spendAnnouncement(bytes: number): void {
     this.spendOutput(Math.max(0, bytes - this.announcementBytesLeft));
     this.announcementBytesLeft = Math.max(0, this.announcementBytesLeft - bytes);
   }
 }
 
-/** How long one step may take, in ms: its own limit, or what is left of the task's. */
+/** The smaller of the step's limit and the task's remaining time, in ms. */
 export function stepTimeMs({ timeMs }: StepSettings, budget: TaskBudget): number {
   return Math.min(timeMs, budget.msLeft);
 }
 
-/** `wholeTask`: the step was cut short by the task's time, not by its own. */
+/** `wholeTask`: the task's time limit was reached, not the step's. */
 export function limitWords(
   limit: LimitName,
   { timeMs, limitWord, profile }: StepSettings,
@@ -77,7 +75,6 @@ export function limitWords(
 
 const interrupted = (limit: string) => `<interrupted> : Maximum ${limit} limit reached.`;
 
-/** In the largest unit that needs no fraction. */
 function size(bytes: number): string {
   if (bytes % MIB === 0) return `${bytes / MIB} MiB`;
   return bytes % KIB === 0 ? `${bytes / KIB} KiB` : `${bytes} bytes`;

@@ -1,4 +1,4 @@
-/** A worker: reads the settings, connects the parts, consumes tasks, and requeues what it cannot finish. */
+/** Starts a worker: reads settings, connects the parts, and consumes tasks until shutdown. */
 import { readFileSync } from 'node:fs';
 
 import { connectBroker, consumeTasks } from '@code-widgets/broker';
@@ -14,16 +14,16 @@ import { taskLimits } from './task-limits.js';
 import { rememberGeneration } from './toolchain/gnatprove.js';
 import { buildCachePolicy } from './toolchain/gprbuild.js';
 
-/** For the engine's troubles, which a task is held through, and its containers' slack. */
+/** Added to a task's time limit: waits for the engine, and overhead of containers. */
 const TASK_SLACK_MS = 180_000;
 
-/** The parts that the chaos tests replace by faulty ones. */
+/** Chaos tests inject faulty ones. */
 export interface WorkerParts {
   connectBroker: typeof connectBroker;
   createSandbox: typeof createSandbox;
 }
 
-/** Resolves when the worker consumes. Throws if the settings, the engine or the sandbox do not let it. */
+/** Resolves when the worker consumes tasks. Throws if a setting, the engine or the sandbox is not usable. */
 export async function startWorker(
   env: NodeJS.ProcessEnv,
   parts: WorkerParts = { connectBroker, createSandbox },
@@ -92,7 +92,7 @@ export async function startWorker(
   reportReady();
 }
 
-/** No service is better than one that hostile programs can leave. */
+/** Hostile programs must not run in a sandbox that has a fault. */
 async function demandSandbox(sandbox: Sandbox, log: Logger): Promise<void> {
   const faults = await sandbox.inspect();
   if (faults.length === 0) return;
@@ -101,7 +101,6 @@ async function demandSandbox(sandbox: Sandbox, log: Logger): Promise<void> {
   throw new Error(`the sandbox does not hold: ${faults.length} faults, see above`);
 }
 
-/** Removes the containers of dead workers. */
 async function sweep(sandbox: Sandbox, log: Logger): Promise<void> {
   try {
     const leftovers = await sandbox.removeLeftovers();

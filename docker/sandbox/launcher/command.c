@@ -1,4 +1,4 @@
-/* Starting the command: as its user, with its environment, and with nothing of the launcher's. */
+/* Starts the command: as its user, with its environment, and with no descriptor of the launcher. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static void drop_capabilities(void)
         die("capset");
 }
 
-/* What no process of this user can ever gain: those that the launcher has had. Needs CAP_SETPCAP. */
+/* No process in the container can gain the launcher's capabilities afterwards. Needs CAP_SETPCAP. */
 static void empty_bounding_set(void)
 {
     for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
@@ -31,7 +31,7 @@ static void empty_bounding_set(void)
             die("PR_CAPBSET_DROP");
 }
 
-static void become(uid_t user)
+static void switch_user(uid_t user)
 {
     empty_bounding_set();
     if (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0)
@@ -40,8 +40,8 @@ static void become(uid_t user)
 }
 
 /*
- * When memory runs out the kernel should kill the command, so that the launcher can report it. A
- * program may undo this. If the kernel then kills the launcher, the engine reports it (step.ts).
+ * The OOM killer should choose the command, so that the launcher can report it. A program may undo this. If the kernel
+ * kills the launcher, the worker learns it from the engine (execute.ts).
  */
 static void offer_to_oom_killer(void)
 {
@@ -57,22 +57,22 @@ static void connect_streams(int output, int error)
         die("streams");
 }
 
-static _Noreturn void be_command(const struct request *request, bool traced, int output, int error, int *failed)
+static _Noreturn void exec_command(const struct request *request, bool traced, int output, int error, int *failed)
 {
     sigset_t none;
     sigemptyset(&none);
     offer_to_oom_killer();
-    become(request->user);
-    /* A group and no session of its own: a session's leader may not setpgid, and gnatprove does. */
+    switch_user(request->user);
+    /* A process group but no session: a session leader may not call setpgid, and gnatprove does. */
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         die("setpgid");
     confine_command();
     if (traced)
-        keep_from_replacing();
+        forbid_replacing();
     if (request->confinement == PROGRAM)
-        confine_program();          /* the last: no filter can be set after it */
-    connect_streams(output, error); /* last, so that die() until here speaks to the worker */
-    *failed = 0;                    /* every other descriptor closes on exec */
+        confine_program();          /* last filter: it forbids further ones */
+    connect_streams(output, error); /* late: die() before it must reach the worker */
+    *failed = 0;                    /* all other descriptors close on exec */
     if (request->inspect)
         inspect();
     if (request->confinement == PROGRAM)
@@ -85,13 +85,13 @@ static _Noreturn void be_command(const struct request *request, bool traced, int
 
 struct command start_command(const struct request *request)
 {
-    struct command command = {.door = -1};
+    struct command command = {.listener = -1};
     int *failed = mmap(NULL, sizeof *failed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (failed == MAP_FAILED)
         die("mmap");
     *failed = NOT_STARTED;
     struct stream *output = &command.streams[OUTPUT_STREAM], *error = &command.streams[ERROR_STREAM];
-    /* The pipes belong to the command's user, or it could not open /dev/stdout. Not setfsuid: gVisor has none. */
+    /* The pipes must belong to the command's user, or it cannot open /dev/stdout. gVisor has no setfsuid. */
     if (seteuid(request->user) != 0)
         die("seteuid");
     *output = make_stream();
@@ -101,26 +101,26 @@ struct command start_command(const struct request *request)
     command.events = expect_writes(command.streams);
     if (request->confinement == PROGRAM) {
         hide_terminals();
-        command.door = lock_exec();
+        command.listener = lock_exec();
     }
-    bool traced = request->confinement == PROGRAM && command.door < 0;
-    int gate[2];
+    bool traced = request->confinement == PROGRAM && command.listener < 0;
+    int start_pipe[2];
     if (traced)
-        make_gate(gate);
+        make_start_pipe(start_pipe);
 
     pid_t pid = fork();
     if (pid < 0)
         die("fork");
     if (pid == 0) {
-        if (command.door >= 0)
-            close(command.door); /* or its own copy would keep the door open until the exec */
+        if (command.listener >= 0)
+            close(command.listener); /* else the listener would stay open until the exec */
         if (traced)
-            wait_at(gate);
-        be_command(request, traced, output->command, error->command, failed);
+            wait_for_tracer(start_pipe);
+        exec_command(request, traced, output->command, error->command, failed);
     }
     if (traced)
-        see_through_exec(pid, gate);
-    drop_capabilities(); /* nothing that needs them is left to do */
+        see_through_exec(pid, start_pipe);
+    drop_capabilities(); /* not needed any more */
     command.pid = pid;
     command.failed = failed;
     return command;

@@ -1,7 +1,6 @@
 /*
- * Seccomp filters, in the kernel, so that a program cannot get around them: it starts no process, and
- * uses nothing of the kernel that all containers share and that no container is charged for. guard.so
- * only gives some refusals their words.
+ * Seccomp filters. A program cannot start processes, nor use kernel objects that all containers share and that are
+ * charged to none. The kernel enforces them; guard.so only adds error messages.
  */
 #include "launcher.h"
 
@@ -31,10 +30,10 @@
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define ANSWER(action) BPF_STMT(BPF_RET | BPF_K, action)
 #define REFUSAL(error) (SECCOMP_RET_ERRNO | (error))
-/* With the call's number loaded. */
+/* Expects the number of the system call to be loaded. */
 #define ON(call, action) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1), ANSWER(action)
 #define REFUSE(call) ON(call, REFUSAL(EPERM))
-/* Calls by the numbers of another architecture would go past all that follows. */
+/* System calls by the numbers of another architecture would bypass the rest of the filter. */
 #define NATIVE_CALLS_ONLY                                                                                              \
     LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0), ANSWER(REFUSAL(EPERM)), LOAD(nr),                   \
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000 /* x32 */, 0, 1), ANSWER(REFUSAL(EPERM))
@@ -65,34 +64,33 @@ static int on_exec(unsigned action, unsigned flags)
 }
 
 /*
- * From now on an exec waits for leave at the returned descriptor. The launcher takes the filter
- * upon itself, since its child inherits it and the descriptor then need not be handed over.
- * Why not a rule on execve's arguments: a rule sees pointers, and any pointer that the launcher
- * uses, the program can use again with another path behind it. Needs Linux 5.5.
+ * Makes each exec wait for permission at the returned seccomp listener. The launcher applies the filter to itself, so
+ * that its child inherits it and needs not pass the listener back. Needs Linux 5.5. A rule on the arguments of execve
+ * would not do: it sees pointers only, and the program can put another path behind a pointer.
  *
- * -1 where the kernel cannot ask: gVisor's. There an exec is left to a tracer, and refused to whoever
- * has none; the launcher traces its child up to that first exec (trace.c).
+ * Returns -1 under gVisor, whose kernel has no listeners. There an exec needs a tracer and fails without one. The
+ * launcher traces its child up to the first exec (trace.c).
  */
 int lock_exec(void)
 {
-    int door = on_exec(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
-    if (door >= 0)
-        return door;
+    int listener = on_exec(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (listener >= 0)
+        return listener;
     if (errno != EINVAL || on_exec(SECCOMP_RET_TRACE, 0) < 0)
         die("seccomp");
     return -1;
 }
 
-/* Leave for the first exec, which is the launcher's own; closing the door refuses all others. */
-void answer_exec(int door)
+/* Permits the first exec, which the launcher's child calls. Closing the listener refuses all others. */
+void permit_exec(int listener)
 {
     struct seccomp_notif asked = {0};
-    if (ioctl(door, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0)
-        die("exec asked for");
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0)
+        die("request to execute");
     struct seccomp_notif_resp answer = {.id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-    if (ioctl(door, SECCOMP_IOCTL_NOTIF_SEND, &answer) != 0)
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) != 0)
         die("exec allowed");
-    close(door);
+    close(listener);
 }
 
 enum { FILTER_LENGTH = 128 };
@@ -110,7 +108,7 @@ static void append(struct filter *filter, const struct sock_filter *instructions
         filter->instructions[filter->length++] = instructions[i];
 }
 
-/* Instructions for one call alone, whose arguments they may load. They have to end with an answer. */
+/* Instructions for one system call. They may load its arguments, and must end with an answer. */
 static void append_for(struct filter *filter, unsigned call, const struct sock_filter *instructions, size_t length)
 {
     const struct sock_filter otherwise_skip = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, (unsigned char)length);
@@ -123,7 +121,7 @@ static void append_for(struct filter *filter, unsigned call, const struct sock_f
 #define APPEND_FOR(filter, call, ...)                                                                                  \
     append_for(filter, call, (const struct sock_filter[]){__VA_ARGS__},                                                \
                LENGTH(((const struct sock_filter[]){__VA_ARGS__})))
-/* Of an int argument the kernel looks at the lower half, which is what is loaded. */
+/* The kernel reads only the lower half of an int argument, which is what args[n] loads. */
 #define IF_SET(bits, action) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), ANSWER(action)
 
 #ifndef O_NOTIFICATION_PIPE
@@ -131,18 +129,17 @@ static void append_for(struct filter *filter, unsigned call, const struct sock_f
 #endif
 
 /*
- * For every command. clone3 has its flags behind a pointer, where no filter sees a wish for a
- * namespace; the C library takes ENOSYS as a wish for clone. The container's profile could say so
- * as well, but gVisor answers EPERM for all that a profile refuses, and then no thread starts.
+ * Applies to every command. A filter cannot see the flags of clone3, which may create a namespace. With ENOSYS the C
+ * library uses clone. The container's profile cannot say this: gVisor answers EPERM for all that a profile refuses, and
+ * then no thread starts.
  */
 void confine_command(void)
 {
     struct filter filter = {.length = 0};
     APPEND(&filter, NATIVE_CALLS_ONLY);
     APPEND(&filter, ON(SYS_clone3, REFUSAL(ENOSYS)));
-    APPEND(&filter, REFUSE(SYS_ptrace)); /* under gVisor the profile has it for the launcher's sake (trace.c) */
-    /* Huge pages come from a pool of the whole machine. Memory of notification pipes is not charged to the
-       container. */
+    APPEND(&filter, REFUSE(SYS_ptrace)); /* gVisor: the profile permits it for the launcher (trace.c) */
+    /* Huge pages come from a pool of the whole machine. Notification pipes are not charged to the container. */
     APPEND_FOR(&filter, SYS_mmap, LOAD(args[3]), IF_SET(MAP_HUGETLB, REFUSAL(EPERM)), ANSWER(SECCOMP_RET_ALLOW));
     APPEND_FOR(&filter, SYS_memfd_create, LOAD(args[1]), IF_SET(MFD_HUGETLB, REFUSAL(EPERM)),
                ANSWER(SECCOMP_RET_ALLOW));
@@ -152,14 +149,14 @@ void confine_command(void)
     install(filter.instructions, filter.length);
 }
 
-/* A thread shares all of this with its program. One that does not gets limits of its own. */
+/* A thread of a program shares all of these. Otherwise it would get limits of its own. */
 enum { SHARED_BY_THREADS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD };
 
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE 2
 #endif
 
-/* What the container's profile allows for compilers and provers, and no program needs. */
+/* Refuses what compilers and provers need, and programs do not. */
 void confine_program(void)
 {
     struct filter filter = {.length = 0};
@@ -173,8 +170,10 @@ void confine_program(void)
                ON(SHARED_BY_THREADS, SECCOMP_RET_ALLOW), ANSWER(REFUSAL(EPERM)));
     APPEND_FOR(&filter, SYS_close_range, LOAD(args[2]), IF_SET(CLOSE_RANGE_UNSHARE, REFUSAL(EINVAL)),
                ANSWER(SECCOMP_RET_ALLOW));
-    /* Locks are kernel memory that is not charged to the container. Those on an eventfd, a timerfd or
-       an epoll are in one list for the whole machine. The answer is that of a file system without locks. */
+    /*
+     * Locks are kernel memory that is not charged to the container. Locks on an eventfd, a timerfd or an epoll are in
+     * one list for the whole machine. ENOLCK is the answer of a file system without locks.
+     */
     APPEND(&filter, ON(SYS_flock, REFUSAL(ENOLCK)));
     APPEND_FOR(&filter, SYS_fcntl, LOAD(args[1]), ON(F_SETLK, REFUSAL(ENOLCK)), ON(F_SETLKW, REFUSAL(ENOLCK)),
                ON(F_OFD_SETLK, REFUSAL(ENOLCK)), ON(F_OFD_SETLKW, REFUSAL(ENOLCK)), REFUSE(F_SETLEASE),
@@ -183,7 +182,7 @@ void confine_program(void)
     install(filter.instructions, filter.length);
 }
 
-/* Pseudo terminals are counted for the whole machine. ENOENT: a runtime without any. */
+/* The kernel limits pseudo terminals for the whole machine. ENOENT: the runtime provides none. */
 void hide_terminals(void)
 {
     if (chmod("/dev/pts/ptmx", 0) != 0 && errno != ENOENT)
@@ -191,10 +190,10 @@ void hide_terminals(void)
 }
 
 /*
- * gVisor's sticky folders keep others' files from being removed, but not from being replaced by a
- * renamed one: a program may rename only to what is not there. guard.so makes the rest of rename.
+ * In a sticky folder under gVisor, other users cannot remove a file, but can replace it by a rename. So a program may
+ * not rename to an existing file. guard.so implements the rest of rename.
  */
-void keep_from_replacing(void)
+void forbid_replacing(void)
 {
     struct sock_filter filter[] = {
         NATIVE_CALLS_ONLY,

@@ -8,7 +8,7 @@
 static const char *const tool_variables[] = {TOOL_VARIABLES, NULL};
 static const char *const program_variables[] = {PROGRAM_VARIABLES, NULL};
 
-/* A tool has what its image says; a program nothing but the guard (guard.c). */
+/* A tool keeps the variables of its image. A program gets only the guard (guard.c). */
 void begin_environment(enum confinement confinement)
 {
     if (confinement == PROGRAM && (clearenv() != 0 || setenv("LD_PRELOAD", GUARD, 1) != 0))
@@ -31,7 +31,7 @@ void set_variable(enum confinement confinement, const char *assignment)
     errno = 0;
     if (!equals || !is_allowed(confinement, assignment, (size_t)(equals - assignment)))
         die("variable");
-    char *kept = strdup(assignment);
-    if (!kept || putenv(kept) != 0)
+    char *copy = strdup(assignment);
+    if (!copy || putenv(copy) != 0)
         die("putenv");
 }

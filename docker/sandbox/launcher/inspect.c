@@ -1,7 +1,6 @@
 /*
- * What a command would find, told in its place: the child is all that a command is, but instead of
- * executing one it says who it is and what it may do. A line each: a name, a space, a number or
- * text. The worker knows what each should be (inspection.ts); nothing is judged here.
+ * Runs in place of the command and reports what a command could do: one line for each value, with a name, a space, and
+ * a number or text. The worker checks the values (inspection.ts).
  */
 #include "launcher.h"
 
@@ -29,7 +28,7 @@ static void tell(const char *name, long long value)
     dprintf(STDOUT_FILENO, "%s %lld\n", name, value);
 }
 
-/* 0, or why it was refused. */
+/* 0, or the errno of the refusal. */
 static void tell_try(const char *name, long result)
 {
     tell(name, result < 0 ? errno : 0);
@@ -81,7 +80,7 @@ static void tell_file_systems(void)
     tell("workspace_own", root_itself.st_dev != workspace_itself.st_dev);
 }
 
-/* What this user can write to beside the workspace and the devices, where the engine mounts over files to hide them. */
+/* Counts other writable mounts. The engine hides some files by mounting devices over them. */
 static void tell_other_mounts(void)
 {
     FILE *mounts = setmntent("/proc/self/mounts", "r");
@@ -100,7 +99,7 @@ static void tell_other_mounts(void)
     tell("other_writable_mounts", writable);
 }
 
-/* The first of two files, those of cgroup v2 and v1, that is there; none where neither is. */
+/* Reads the file of cgroup v2, or else of v1. Reports nothing if there is no such file. */
 static void tell_cgroup(const char *name, const char *second_version, const char *first_version)
 {
     char text[64];
@@ -143,7 +142,7 @@ static void tell_tries(void)
     tell_try("bpf", syscall(SYS_bpf, 0, NULL, 0));
     tell_try("perf", syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
     tell_try("userfaultfd", syscall(SYS_userfaultfd, 0));
-    /* The first exec is permitted to whoever comes first; what a program would try is the second. */
+    /* The first exec of a process is permitted. A program's own exec would be the second. */
     syscall(SYS_execve, "/nothing", none, none);
     tell_try("exec", syscall(SYS_execve, "/nothing", none, none));
     long child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);

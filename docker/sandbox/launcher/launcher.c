@@ -1,4 +1,4 @@
-/* The story of a job, top to bottom. */
+/* Runs one job, from the request to the status. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -42,8 +42,8 @@ static void send_status(const struct end *end)
 }
 
 /*
- * The engine has work with the end of a container, at a time when the task goes on: so it is put
- * off until the worker wants it. Not if there are others left, whose end it is.
+ * Delays the container's end, since the engine's work for it would delay the task. The end of PID 1 must also kill
+ * remaining processes, so there is no delay if there are any.
  */
 static void wait_if_alone(void)
 {
@@ -51,16 +51,18 @@ static void wait_if_alone(void)
     while ((child = waitpid(-1, NULL, WNOHANG)) > 0)
         continue;
     if (child == 0)
-        return; /* All that are left come from a child. */
+        return; /* other processes remain: children, or their descendants */
     char byte;
     while (read(STDIN_FILENO, &byte, sizeof byte) < 0 && errno == EINTR)
         continue;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    /* Nothing that the engine left open may reach a command; nobody may look into this process. */
-    if (syscall(SYS_close_range, 3, INT_MAX /* gVisor takes no more */, 0) != 0)
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("code-widgets " VERSION) < 0;
+    /* No descriptor of the engine may reach the command, and no process may trace this one. */
+    if (syscall(SYS_close_range, 3, INT_MAX /* gVisor's maximum */, 0) != 0)
         die("close_range");
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         die("PR_SET_DUMPABLE");

@@ -1,7 +1,6 @@
 /*
- * The launcher is PID 1 of a job's container. It receives one request on stdin, runs the one command,
- * sends its output as frames on stdout, then how it ended. Its exit is the container's end. Its
- * stderr is for its own diagnostics alone. protocol.h has the frames.
+ * The launcher is PID 1 of a job's container. It receives a request on stdin, runs one command, and sends output and
+ * status as frames on stdout (protocol.h). The container ends when it exits. It writes only diagnostics to stderr.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -13,28 +12,28 @@
 
 #include "protocol.h"
 
-#define TABLES "/usr/share/code-widgets" /* of users and groups, of the image that runs programs */
+#define TABLES "/usr/share/code-widgets" /* passwd and group, only in the image of programs */
 #define GUARD "/usr/libexec/code-widgets/guard.so"
 
 enum { FILE_BYTES = EXECUTABLE_BYTES };
 
 struct request {
     enum confinement confinement; /* 0: no START yet */
-    uid_t user;                   /* of the command; its group has the same number */
-    bool inspect;                 /* no command is executed: inspect.c reports in its place */
+    uid_t user;                   /* of the command; also its group id */
+    bool inspect;                 /* inspect.c runs in place of the command */
     uint32_t time_limit_ms;
     uint32_t output_limit_bytes;
-    uint32_t room_bytes; /* what the command may write into files, on top of what it is sent */
-    char **words;        /* the command, ended by NULL as execve wants it */
+    uint32_t room_bytes; /* for files that the command writes, without those sent */
+    char **words;        /* the command, with a final NULL */
     size_t word_count;
-    char hand_back[NAME_BYTES + 1]; /* the executable that the worker wants; empty: none */
+    char hand_back[NAME_BYTES + 1]; /* name of the executable to send back; empty: none */
 };
 
-/* A pipe that is a command's stdout or stderr (streams.c). All ends are non-blocking, but for the command's. */
+/* The pipe of a command's stdout or stderr (streams.c). All ends are non-blocking, except the command's. */
 struct stream {
-    int from;    /* read end */
-    int command; /* write end, the command's own description */
-    int plug;    /* write end of the launcher's; -1: the kernel has no packets in pipes */
+    int from;         /* read end */
+    int command;      /* write end, the command's open file description */
+    int blocking_end; /* the launcher's write end; -1: the kernel has no packet mode */
 };
 
 enum { OUTPUT_STREAM, ERROR_STREAM, STREAMS };
@@ -42,9 +41,9 @@ enum { OUTPUT_STREAM, ERROR_STREAM, STREAMS };
 struct command {
     pid_t pid;
     struct stream streams[STREAMS];
-    int events;  /* epoll, which has the streams already (watch.c) */
-    int door;    /* where a program's execve asks for leave (confine.c); -1: it does not */
-    int *failed; /* shared with the child: 0, or errno of its exec, or NOT_STARTED */
+    int events;   /* epoll instance, which already has the streams (watch.c) */
+    int listener; /* seccomp listener of execve (confine.c); -1: none */
+    int *failed;  /* shared with the child: 0, or errno of its exec, or NOT_STARTED */
 };
 
 enum { NOT_STARTED = -1 };
@@ -55,7 +54,7 @@ struct end {
     uint32_t ms;     /* from the command's start to its end */
 };
 
-/* launcher.c: ends the container; the worker takes an end without a status frame for a failure. */
+/* launcher.c. Ends the container. The worker treats an end without a status frame as a failure. */
 _Noreturn void die(const char *what);
 
 /* wire.c */
@@ -84,25 +83,25 @@ struct command start_command(const struct request *request);
 struct stream make_stream(void);
 ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length);
 bool has_more(const struct stream *stream);
-bool begin_burst(struct stream *flowing, struct stream *other);
-ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length);
-void end_burst(struct stream *flowing);
+bool begin_bulk(struct stream *busy, struct stream *other);
+ssize_t read_bulk(struct stream *busy, unsigned char *buffer, size_t length);
+void end_bulk(struct stream *busy);
 void give_up_order(const struct stream streams[STREAMS]);
-bool narrow(struct stream *flowing);
-void unplug(struct stream *other);
+bool shrink(struct stream *busy);
+void unblock(struct stream *other);
 
 /* confine.c */
 int lock_exec(void);
-void answer_exec(int door);
+void permit_exec(int listener);
 void confine_command(void);
 void confine_program(void);
 void hide_terminals(void);
-void keep_from_replacing(void);
+void forbid_replacing(void);
 
 /* trace.c */
-void make_gate(int gate[2]);
-void wait_at(const int gate[2]);
-void see_through_exec(pid_t pid, const int gate[2]);
+void make_start_pipe(int start_pipe[2]);
+void wait_for_tracer(const int start_pipe[2]);
+void see_through_exec(pid_t pid, const int start_pipe[2]);
 
 /* inspect.c */
 _Noreturn void inspect(void);

@@ -1,6 +1,6 @@
 /*
- * Whether the kernel killed anything in this container for want of memory. The command's own
- * status does not tell: where a compiler's or prover's child is killed, it may end with 1.
+ * Finds out whether the kernel killed a process of this container because memory ran out. The command's status does not
+ * tell: a compiler whose child was killed may exit with 1.
  */
 #include "launcher.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A counter's line starts with its name and a space. False too where there is no such file. */
+/* Lines are `name value`. False if there is no such file. */
 static bool counts_kills(const char *path)
 {
     char text[1024];

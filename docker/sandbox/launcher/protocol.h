@@ -14,6 +14,7 @@
 #define BUILDER 10001
 #define FIRST_RUNNER 20000
 #define RUNNERS 40000
+#define VERSION "0.2.0"
 #define WORKSPACE "/workspace/sessions"
 #define SCRATCH "/workspace/tmp"
 #define TOOL_VARIABLES "HOME", "TMPDIR", "LANG", "GPR_CONFIG", "GLIBC_TUNABLES"

@@ -1,6 +1,6 @@
 /*
- * What the worker asks for: START first, then files, words and the rest in any order, GO last.
- * Files go to the workspace as they come and are never held in memory.
+ * Receives the request: START, then files, words and others in any order, then GO. Files are written to the workspace
+ * as they arrive, so no file is in memory as a whole.
  */
 #include "launcher.h"
 
@@ -14,7 +14,7 @@ static _Noreturn void refuse(const char *what)
     die(what);
 }
 
-/* The worker chooses, and this is all that it can choose. */
+/* The worker can choose only these. */
 static void check_user(enum confinement confinement, uid_t user)
 {
     bool is_tool = confinement == TOOL && user == BUILDER;
@@ -62,7 +62,7 @@ static void receive_name(char *name, size_t length)
         refuse("file name");
 }
 
-/* A file: the length of its name in one byte, its name, its contents. */
+/* Payload: length of the name (1 byte), name, contents. */
 static void receive_named_file(uint32_t length, bool executable)
 {
     unsigned char name_length;
@@ -95,7 +95,7 @@ static void receive_word(struct request *request, uint32_t length, size_t *room)
 void receive_request(struct request *request)
 {
     size_t room = WORDS_BYTES;
-    /* Zero pages cost nothing until a word is in them. */
+    /* Zero pages take no memory until they are written. */
     request->words = calloc(MOST_WORDS + 1, sizeof *request->words);
     if (!request->words)
         die("calloc");

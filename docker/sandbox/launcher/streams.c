@@ -1,21 +1,16 @@
 /*
- * The pipes of a command's stdout and stderr, read in the order in which they were written.
+ * The pipes of the command's stdout and stderr, which keep the order of writes to both.
  *
- * Two pipes do not tell which of them was written first. So each pipe holds one write at a time: it
- * is one page large and in packet mode (O_DIRECT, pipe(2)), and a second write waits until the first
- * one is read. The launcher hears of writes through epoll, edge-triggered and one event at a time,
- * which keeps the order of the wake-ups.
+ * Each pipe is one page large and in packet mode (O_DIRECT, pipe(2)), so it holds one write. The next write waits until
+ * that one is read. Edge-triggered epoll, one event at a time, reports writes in order.
  *
- * That is slow for a command that prints much: each line costs two context switches. So a stream
- * that is written many times in a row gets a large ordinary pipe for a moment, a burst. Meanwhile the
- * other pipe is plugged: the launcher has put a packet of its own into it. A command that writes to
- * the plugged stream waits until the launcher has read all that was written before.
+ * Each write costs two context switches. So a stream with many writes in a row gets a large ordinary pipe for a short
+ * time (a bulk read). Meanwhile a packet of the launcher fills the other pipe. A write to that stream waits until the
+ * launcher has read everything before it.
  *
- * A command that changes streams very often loses the order in the end, or it would spend all of its
- * time in context switches: both pipes become large and ordinary.
+ * If a command alternates between the streams very often, order is given up: both pipes become large and ordinary.
  *
- * gVisor has no packets in pipes. There both pipes are ordinary ones, and order holds between lines
- * that are written some time apart.
+ * gVisor has no packet mode. Its pipes are ordinary, and only writes some time apart keep their order.
  */
 #include "launcher.h"
 
@@ -25,15 +20,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NARROW_BYTES = 1, WIDE_BYTES = 64 * 1024 }; /* the kernel rounds up to a page */
-enum { PAUSE_US = 500 };                           /* between two reads of a burst */
+enum { SMALL_PIPE_BYTES = 1, LARGE_PIPE_BYTES = 64 * 1024 }; /* the kernel rounds up to a page */
+enum { PAUSE_US = 500 };                                     /* between bulk reads */
 
 static bool resize(const struct stream *stream, int bytes)
 {
     return fcntl(stream->from, F_SETPIPE_SZ, bytes) >= 0;
 }
 
-/* The flag belongs to the description that the command writes to, which the launcher has as well. */
+/* The flag belongs to the open file description, which the launcher and the command share. */
 static void set_packets(const struct stream *stream, bool packets)
 {
     int flags = fcntl(stream->command, F_GETFL);
@@ -41,15 +36,15 @@ static void set_packets(const struct stream *stream, bool packets)
         die("packets");
 }
 
-/* A second description of the write end, since flags belong to a description: the command's stays blocking. */
-static int open_plug(int command)
+/* Another open file description of the write end: non-blocking, while the command's stays blocking. */
+static int open_blocking_end(int command)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", command);
-    int plug = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (plug < 0 || fcntl(plug, F_SETFL, O_NONBLOCK | O_DIRECT) != 0)
-        die("plug");
-    return plug;
+    int blocking_end = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (blocking_end < 0 || fcntl(blocking_end, F_SETFL, O_NONBLOCK | O_DIRECT) != 0)
+        die("blocking end");
+    return blocking_end;
 }
 
 struct stream make_stream(void)
@@ -61,12 +56,12 @@ struct stream make_stream(void)
     struct stream stream = {ends[0], ends[1], -1};
     if (fcntl(stream.from, F_SETFL, O_NONBLOCK) != 0)
         die("pipe");
-    if (packets && resize(&stream, NARROW_BYTES))
-        stream.plug = open_plug(stream.command);
+    if (packets && resize(&stream, SMALL_PIPE_BYTES))
+        stream.blocking_end = open_blocking_end(stream.command);
     return stream;
 }
 
-/* One write of the command's, or in an ordinary pipe all that is there. Negative: nothing is. */
+/* Reads one write of the command, or everything in an ordinary pipe. Negative: nothing to read. */
 ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length)
 {
     ssize_t count;
@@ -76,68 +71,68 @@ ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length)
     return count;
 }
 
-/* True if an edge may have been for more than one write. */
+/* One edge may stand for several writes. */
 bool has_more(const struct stream *stream)
 {
     int bytes = 0;
     return ioctl(stream->from, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-static bool widen(const struct stream *stream)
+static bool enlarge(const struct stream *stream)
 {
-    if (!resize(stream, WIDE_BYTES))
+    if (!resize(stream, LARGE_PIPE_BYTES))
         return false;
     set_packets(stream, false);
     return true;
 }
 
-/* False if the other stream has just been written, or the kernel gives no larger pipe. */
-bool begin_burst(struct stream *flowing, struct stream *other)
+/* False if there is a write in the other pipe, or the kernel refuses a larger pipe. */
+bool begin_bulk(struct stream *busy, struct stream *other)
 {
-    if (flowing->plug < 0 || other->plug < 0 || write(other->plug, "", 1) != 1)
+    if (busy->blocking_end < 0 || other->blocking_end < 0 || write(other->blocking_end, "", 1) != 1)
         return false;
-    if (widen(flowing))
+    if (enlarge(busy))
         return true;
-    unplug(other);
+    unblock(other);
     return false;
 }
 
 void give_up_order(const struct stream streams[STREAMS])
 {
     for (int stream = 0; stream < STREAMS; stream++)
-        if (streams[stream].plug >= 0)
-            widen(&streams[stream]);
+        if (streams[stream].blocking_end >= 0)
+            enlarge(&streams[stream]);
 }
 
-/* What a moment has brought: few large reads rather than one for each line. Negative: nothing. */
-ssize_t read_burst(struct stream *flowing, unsigned char *buffer, size_t length)
+/* Waits a moment to need fewer and larger reads. Negative: nothing to read. */
+ssize_t read_bulk(struct stream *busy, unsigned char *buffer, size_t length)
 {
-    const size_t packet = (size_t)sysconf(_SC_PAGESIZE); /* the largest; what does not fit would be lost */
+    const size_t packet = (size_t)sysconf(_SC_PAGESIZE); /* largest packet; a smaller buffer would lose its rest */
     size_t filled = 0;
     ssize_t count;
     usleep(PAUSE_US);
-    while (length - filled >= packet && (count = read_stream(flowing, buffer + filled, length - filled)) > 0)
+    while (length - filled >= packet && (count = read_stream(busy, buffer + filled, length - filled)) > 0)
         filled += (size_t)count;
     return filled > 0 ? (ssize_t)filled : -1;
 }
 
-/* From now on writes are packets. Those before may still grow: they are to be read before the pipe is narrowed. */
-void end_burst(struct stream *flowing)
+/* Later writes are packets. Earlier ones may still grow, and must be read before the pipe can shrink. */
+void end_bulk(struct stream *busy)
 {
-    set_packets(flowing, true);
+    set_packets(busy, true);
 }
 
-/* False if more was written meanwhile than a narrow pipe holds. */
-bool narrow(struct stream *flowing)
+/* False if the pipe holds more than a small pipe can. */
+bool shrink(struct stream *busy)
 {
-    return resize(flowing, NARROW_BYTES);
+    return resize(busy, SMALL_PIPE_BYTES);
 }
 
 /*
- * Reads the launcher's own packet, which is the first in the pipe. A program that opens its own pipe
- * for reading can take it, and so spoil its own output.
+ * Reads the launcher's packet, the first in the pipe. A program that reads its own pipe could take it, which spoils
+ * only that program's output.
  */
-void unplug(struct stream *other)
+void unblock(struct stream *other)
 {
     unsigned char packet;
     read_stream(other, &packet, sizeof packet);

@@ -1,4 +1,4 @@
-/* From the command's start to its end: output passed on at once, limits kept, orphans reaped. */
+/* Runs from the command's start to its end: forwards output, applies limits, reaps orphans. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -12,14 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the launcher waits for. The streams come first, so that their numbers are indices. */
+/* Events of epoll. Those of streams come first, so that their numbers are indices. */
 enum event { STDOUT_WRITTEN = OUTPUT_STREAM, STDERR_WRITTEN = ERROR_STREAM, WORKER_GONE, CHILD_ENDED, EXEC_ASKED };
 
 enum {
-    BURST_AFTER = 16,   /* writes of one stream in a row */
-    BURST_MS = 20,      /* the longest burst; what is there then is still read */
-    MOST_TURNS = 40000, /* changes between the streams in order; the worker keeps 20,000 items apart (reporter.ts) */
-    LAST_EVENTS = 64,   /* after the end, more than the pipes can hold; what is written later is not waited for */
+    BULK_AFTER = 16,      /* writes of one stream in a row */
+    BULK_MS = 20,         /* duration of a bulk read; what the pipe then holds is still read */
+    MAX_SWITCHES = 40000, /* then order is given up; the worker orders 20,000 items (reporter.ts) */
+    DRAIN_EVENTS = 64,    /* after the end: more than the pipes hold, so that later writes may be lost */
     EVENTS = EXEC_ASKED + 1,
 };
 
@@ -28,11 +28,11 @@ struct state {
     uint32_t output_left; /* bytes */
     int last_stream;
     unsigned in_a_row; /* writes of the last stream */
-    unsigned turns;    /* changes between the streams */
+    unsigned switches; /* changes between the streams */
     int64_t deadline_ms;
     bool over_output_limit;
     bool ended;
-    bool is_last_look; /* at what the pipes hold: no burst begins */
+    bool is_draining; /* after the end: no bulk read begins */
     int wait_status;
 };
 
@@ -50,7 +50,7 @@ static void expect(int events, int operation, int file, enum event what, uint32_
         die("epoll_ctl");
 }
 
-/* Before the command exists: edges that came before this would have no order. */
+/* Call it before the command starts: edges from before have no order. */
 int expect_writes(const struct stream streams[STREAMS])
 {
     int events = epoll_create1(EPOLL_CLOEXEC);
@@ -61,7 +61,7 @@ int expect_writes(const struct stream streams[STREAMS])
     return events;
 }
 
-/* The edge comes again, behind those that are there, if there is something to read. */
+/* If there is something to read, the edge comes again after all pending ones. */
 static void expect_more(const struct state *state, int stream)
 {
     expect(state->command->events, EPOLL_CTL_MOD, state->command->streams[stream].from, (enum event)stream, EPOLLET);
@@ -78,14 +78,14 @@ static void pass_on(struct state *state, int stream, const unsigned char *bytes,
         send_frame(stream == OUTPUT_STREAM ? OUTPUT : ERROR_OUTPUT, bytes, length);
 }
 
-/* Edges of writes that a burst has read already would come before those of later writes. */
-static void forget_edges(const struct state *state)
+/* Edges of writes that a bulk read has consumed would come before edges of later writes. */
+static void discard_edges(const struct state *state)
 {
-    struct epoll_event edges[EVENTS]; /* what is not an edge comes again */
+    struct epoll_event edges[EVENTS]; /* level-triggered events come again */
     epoll_wait(state->command->events, edges, EVENTS, 0);
 }
 
-/* Passes on what one stream holds, by `read`; false at the output limit, where nothing is read any more. */
+/* False at the output limit. */
 static bool pass_on_all(struct state *state, int stream, ssize_t (*read)(struct stream *, unsigned char *, size_t),
                         int64_t until_ms)
 {
@@ -101,33 +101,33 @@ static bool pass_on_all(struct state *state, int stream, ssize_t (*read)(struct 
     return true;
 }
 
-/* Reads one stream at full speed for a while (streams.c). False if that cannot be done now. */
-static bool read_burst_of(struct state *state, int stream)
+/* Reads one stream in bulk for a short time (streams.c). False if that is not possible now. */
+static bool read_stream_in_bulk(struct state *state, int stream)
 {
-    struct stream *flowing = &state->command->streams[stream], *other = &state->command->streams[1 - stream];
-    if (!begin_burst(flowing, other))
+    struct stream *busy = &state->command->streams[stream], *other = &state->command->streams[1 - stream];
+    if (!begin_bulk(busy, other))
         return false;
-    if (!pass_on_all(state, stream, read_burst, now_ms() + BURST_MS))
+    if (!pass_on_all(state, stream, read_bulk, now_ms() + BULK_MS))
         return true;
-    end_burst(flowing);
+    end_bulk(busy);
     do
         if (!pass_on_all(state, stream, read_stream, INT64_MAX))
             return true;
-    while (!narrow(flowing));
-    forget_edges(state);
+    while (!shrink(busy));
+    discard_edges(state);
     expect_more(state, stream);
-    unplug(other);
+    unblock(other);
     return true;
 }
 
-/* After an edge: one write is passed on, or a burst of them. */
+/* Handles an edge: forwards one write, or starts a bulk read. */
 static void read_written(struct state *state, int stream)
 {
     static unsigned char buffer[FRAME_BYTES];
     struct stream *written = &state->command->streams[stream];
     if (state->over_output_limit)
         return;
-    if (stream != state->last_stream && ++state->turns == MOST_TURNS)
+    if (stream != state->last_stream && ++state->switches == MAX_SWITCHES)
         give_up_order(state->command->streams);
     state->in_a_row = stream == state->last_stream ? state->in_a_row + 1 : 1;
     state->last_stream = stream;
@@ -135,13 +135,13 @@ static void read_written(struct state *state, int stream)
     if (count <= 0)
         return;
     pass_on(state, stream, buffer, (size_t)count);
-    bool can_burst = state->in_a_row >= BURST_AFTER && state->turns < MOST_TURNS && !state->is_last_look;
-    bool read_on = can_burst && read_burst_of(state, stream);
+    bool can_read_bulk = state->in_a_row >= BULK_AFTER && state->switches < MAX_SWITCHES && !state->is_draining;
+    bool read_on = can_read_bulk && read_stream_in_bulk(state, stream);
     if (!read_on && has_more(written))
         expect_more(state, stream);
 }
 
-/* As PID 1 the launcher is the parent of all orphans; left alone they would fill the process limit. */
+/* PID 1 is the parent of all orphans. Zombies would fill the process limit. */
 static void reap(struct state *state, int signals)
 {
     struct signalfd_siginfo info;
@@ -157,7 +157,7 @@ static void reap(struct state *state, int signals)
     }
 }
 
-/* False if nothing has happened in that time. */
+/* False after the timeout. */
 static bool handle_next(struct state *state, int signals, int timeout_ms)
 {
     struct epoll_event event;
@@ -171,13 +171,13 @@ static bool handle_next(struct state *state, int signals, int timeout_ms)
     case STDERR_WRITTEN:
         read_written(state, (int)event.data.u32);
         break;
-    case WORKER_GONE: /* nothing else is due on stdin any more */
+    case WORKER_GONE: /* stdin has no more frames, so this is its end */
         _exit(0);
     case CHILD_ENDED:
         reap(state, signals);
         break;
     case EXEC_ASKED:
-        answer_exec(state->command->door);
+        permit_exec(state->command->listener);
         break;
     }
     return true;
@@ -189,8 +189,8 @@ static int time_left_ms(const struct state *state)
     return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* In the words of a shell, and with its status: a command that is there and cannot be executed. */
-static uint32_t tell_why_not(const struct state *state, const char *word)
+/* As a shell reports a command that exists but cannot be executed. */
+static uint32_t report_exec_failure(const struct state *state, const char *word)
 {
     char text[NAME_BYTES + 64];
     snprintf(text, sizeof text, "%.*s: %s\n", NAME_BYTES, word, strerror(*state->command->failed));
@@ -231,16 +231,16 @@ struct end watch(const struct request *request, struct command *command, int sig
     };
     expect(command->events, EPOLL_CTL_ADD, STDIN_FILENO, WORKER_GONE, 0);
     expect(command->events, EPOLL_CTL_ADD, signals, CHILD_ENDED, 0);
-    if (command->door >= 0)
-        expect(command->events, EPOLL_CTL_ADD, command->door, EXEC_ASKED, 0);
+    if (command->listener >= 0)
+        expect(command->events, EPOLL_CTL_ADD, command->listener, EXEC_ASKED, 0);
     while (!state.ended && !state.over_output_limit && time_left_ms(&state) > 0)
         handle_next(&state, signals, time_left_ms(&state));
     int64_t end_ms = now_ms();
-    state.is_last_look = true;
-    for (int events = 0; events < LAST_EVENTS && handle_next(&state, signals, 0); events++)
+    state.is_draining = true;
+    for (int events = 0; events < DRAIN_EVENTS && handle_next(&state, signals, 0); events++)
         continue;
     struct end end = {reason_of(&state), status_of(&state), (uint32_t)(end_ms - start_ms)};
     if (end.reason == EXITED && *command->failed != 0)
-        end.status = tell_why_not(&state, request->words[0]);
+        end.status = report_exec_failure(&state, request->words[0]);
     return end;
 }

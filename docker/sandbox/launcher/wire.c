@@ -1,4 +1,4 @@
-/* Frames on stdin and stdout. */
+/* Reads and writes frames on stdin and stdout. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ void encode_u32(unsigned char *bytes, uint32_t value)
     bytes[3] = (unsigned char)value;
 }
 
-/* The end of stdin is the worker's end: there is nobody left to do anything for. */
+/* stdin ends when the worker is gone, and then the job is of no use. */
 void receive_bytes(void *bytes, size_t length)
 {
     unsigned char *to = bytes;

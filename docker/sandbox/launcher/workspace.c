@@ -1,4 +1,4 @@
-/* The files of a step, on the container's only writable file system (the tmpfs at /workspace). */
+/* The files of a job, in the container's only writable file system (a tmpfs at /workspace). */
 #include "launcher.h"
 
 #include <errno.h>
@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 /*
- * Folders of root's, open to all and sticky: a command may create files and do as it likes with
- * them, but not rename, replace or remove one that is not its own. What a program is given is
- * root's and so stays as it is; the sources of a build are the builder's own. Under gVisor the
- * engine has made one of them, for a mount in it.
+ * Folders are owned by root, writable for all, and sticky. A command may create files, but not rename, replace or
+ * remove those of another user. Files sent to a program belong to root, and sources of a build to the builder. Under
+ * gVisor the engine has created a folder already, for a mount in it.
  */
 static void make_folder(const char *path)
 {
@@ -21,7 +20,7 @@ static void make_folder(const char *path)
         die(path);
 }
 
-/* Copies one of the image's tables to where /etc has a link to, with a line for the program's user. */
+/* Copies a table of the image to where a link in /etc leads, and adds the program's user. */
 static void name_user(const char *table, const char *path, const char *line, uid_t user)
 {
     char text[4096];
@@ -74,8 +73,8 @@ void receive_file(const char *name, size_t length, bool executable)
 }
 
 /*
- * The container was made before it was known how much would be sent. What is free beyond `bytes` goes
- * to a file of root's without a name, which is there as long as the launcher. No file is received after it.
+ * Fills the workspace until `bytes` are free: its size was fixed before the sent files were known. The unnamed file of
+ * root exists as long as the launcher. No file may be received afterwards.
  */
 void leave_room(uint32_t bytes)
 {
@@ -97,9 +96,8 @@ void leave_room(uint32_t bytes)
 }
 
 /*
- * The build's result is whatever a hostile build left under that name: no link is followed, no
- * pipe waited for, nothing sent but the bytes of a regular file that all may read. Whatever else
- * it is, is not sent, and the worker knows that there is no executable.
+ * A hostile build may have left anything under this name. So the launcher follows no link, waits for no pipe, and sends
+ * only a regular file that all may read. Without one the worker sees that there is no executable.
  */
 void send_executable(const char *name)
 {
@@ -109,7 +107,7 @@ void send_executable(const char *name)
     if (file < 0)
         return;
     if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= EXECUTABLE_BYTES) {
-        off_t left = status.st_size; /* a process left over may still make it longer */
+        off_t left = status.st_size; /* a remaining process may still extend it */
         while (left > 0) {
             ssize_t count = read(file, buffer, left < FRAME_BYTES ? (size_t)left : FRAME_BYTES);
             if (count <= 0)

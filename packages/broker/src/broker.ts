@@ -1,4 +1,4 @@
-/** RabbitMQ as the apps see it: a connection, the queue of tasks, the reply queues. The package's entry. */
+/** The package's entry: the connection to RabbitMQ, the task queue, the reply queues. */
 export { BrokerUnavailable, connectBroker } from './connection.js';
 export type { Broker, BrokerSettings, Log } from './connection.js';
 export { DeadLettersBusy, NotReplayable, replayTask, visitDeadLetters } from './dead-letters.js';

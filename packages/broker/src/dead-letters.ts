@@ -1,4 +1,4 @@
-/** The operator's end of the dead queue: look at tasks that no worker could run, replay them, drop them. */
+/** The operator's end of the dead-letter queue: list, replay and drop tasks that no worker could run. */
 import { createHash, randomUUID } from 'node:crypto';
 
 import type { Channel, ConsumeMessage } from 'amqplib';
@@ -7,32 +7,29 @@ import { decodeTaskMessage, type TaskMessage } from '@code-widgets/protocol';
 import { brokerCall, BrokerError, type Broker } from './connection.js';
 import { createTaskPublisher } from './task-publisher.js';
 
-/** Somebody else holds dead letters at this moment: what is shown would not be all of them. */
+/** Another consumer has some of the dead letters, so the list would be incomplete. */
 export class DeadLettersBusy extends BrokerError {
   override name = 'DeadLettersBusy';
 }
 
-/** Its task is of a later version, or no task at all. */
 export class NotReplayable extends BrokerError {
   override name = 'NotReplayable';
 }
 
-/** A message of the dead queue, written by whoever could publish a task: anything may be in it. */
+/** A message of the dead-letter queue. Its content is untrusted: the publisher may have written anything. */
 export interface DeadLetter {
-  /** Its task's; where that cannot be read, what its publisher called it, or a digest of it. */
+  /** From the task. If that cannot be decoded, the message id or a digest of the body. */
   identifier: string;
   task: TaskMessage | 'newer' | undefined;
   body: Buffer;
-  /** The broker's word for why it left the task queue: `rejected` by a worker, `delivery_limit`. */
+  /** Why the broker dead-lettered it: `rejected` by a worker, or `delivery_limit`. */
   reason: string | undefined;
-  /** When it left it. */
   since: Date | undefined;
 }
 
 /**
- * Shows each dead letter to `visit` once. If `visit` returns a promise, the letter is removed when it
- * resolves. All others stay, and if this process dies, all do. Rejects with the reason of the first
- * promise that rejected.
+ * Calls `visit` once for each dead letter, and removes the letter when the promise of `visit` resolves. All other
+ * letters stay. Rejects with the reason of the first rejected promise, DeadLettersBusy or BrokerUnavailable.
  */
 export async function visitDeadLetters(
   broker: Broker,
@@ -41,21 +38,21 @@ export async function visitDeadLetters(
   const channel = await broker.openChannel();
   const removals: Promise<void>[] = [];
   try {
-    await takeAll(channel, broker.topology.deadQueue, (message) => {
+    await consumeAll(channel, broker.topology.deadQueue, (message) => {
       const done = visit(letterOf(message));
       if (done) removals.push(done.then(() => channel.ack(message)));
     });
   } finally {
     await Promise.allSettled(removals);
-    // Requeues what was not acknowledged. The acknowledgements are on their way before it.
+    // Closing requeues the unacknowledged letters. The acknowledgements are sent first.
     await brokerCall(() => channel.close()).catch(() => undefined);
   }
   await Promise.all(removals);
 }
 
 /**
- * Puts the letter's task into the task queue again, as a new task with a reply queue of its own,
- * and resolves to its identifier. Not under the old one: its page has been told that the task failed.
+ * Submits the letter's task as a new task and resolves to its identifier. The old identifier is not used again,
+ * because its page has been told that the task failed. Throws NotReplayable, TaskQueueFull or BrokerUnavailable.
  */
 export async function replayTask(broker: Broker, { task }: DeadLetter): Promise<string> {
   if (task === undefined) throw new NotReplayable('what cannot be read as a task cannot be run');
@@ -65,16 +62,13 @@ export async function replayTask(broker: Broker, { task }: DeadLetter): Promise<
   return identifier;
 }
 
-/**
- * Resolves when all that is in the queue was taken. A quorum queue gives no consumer exclusiveness, but it
- * counts them.
- */
-async function takeAll(channel: Channel, queue: string, take: (message: ConsumeMessage) => void): Promise<void> {
+/** Resolves when all letters were delivered. A quorum queue has no exclusive consumers, but it counts them. */
+async function consumeAll(channel: Channel, queue: string, onLetter: (message: ConsumeMessage) => void): Promise<void> {
   const state = () => brokerCall(() => channel.checkQueue(queue));
-  await brokerCall(() => channel.consume(queue, (message) => message && take(message)));
+  await brokerCall(() => channel.consume(queue, (message) => message && onLetter(message)));
   let left = await state();
   while (left.messageCount > 0) left = await state();
-  // The channel passes on what is on its way before it answers another request.
+  // The channel delivers the last letters before its next response.
   const { consumerCount } = await state();
   if (consumerCount > 1) throw new DeadLettersBusy('somebody else looks at the dead letters: try again');
 }

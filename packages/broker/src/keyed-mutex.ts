@@ -1,4 +1,4 @@
-/** A mutex for each key with a bounded queue, and a semaphore over all keys together. */
+/** A mutex for each key, with a queue of up to `queueLimit` calls, and a semaphore of `permits` over all keys. */
 import { Mutex, Semaphore } from 'async-mutex';
 
 export class KeyedMutex {
@@ -6,15 +6,13 @@ export class KeyedMutex {
   private readonly permits: Semaphore;
 
   constructor(
-    /** How much work runs at a time, over all keys. */
     permits: number,
-    /** How much work may run or wait for one key. */
     private readonly queueLimit: number,
   ) {
     this.permits = new Semaphore(permits);
   }
 
-  /** Runs `work` when no other work of `key` runs. Throws the error that `queueFull` makes if too much waits. */
+  /** Runs `work` when no other work of `key` runs. Throws `queueFull()` if the queue of `key` is full. */
   async run<T>(key: string, work: () => Promise<T>, queueFull: () => Error): Promise<T> {
     const queue = this.queues.get(key) ?? { mutex: new Mutex(), length: 0 };
     if (queue.length >= this.queueLimit) throw queueFull();

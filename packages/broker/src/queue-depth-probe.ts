@@ -1,68 +1,63 @@
-/** Asks whether a reply queue is empty, in one round trip, on channels that are kept open. */
+/** Checks whether a reply queue is empty, in one round trip, on a pool of open channels. */
 import type { Channel } from 'amqplib';
 import pTimeout from 'p-timeout';
 
 import type { Broker } from './connection.js';
 
-/** The broker does not answer for a queue whose node is down, nor for anything that is asked later on the channel. */
+/** If a queue's node is down, the broker answers no further request on the channel. */
 const ANSWER_MS = 500;
-/**
- * A channel answers one request after the other. With a single channel, many polls at once would wait for
- * each other.
- */
+/** A channel answers one request after another. With a single channel, simultaneous polls would wait for each other. */
 const CHANNELS = 128;
 
-interface Line {
+interface ProbeChannel {
   readonly channel: Promise<Channel>;
-  /** Requests without an answer yet. */
-  asked: number;
+  pending: number;
 }
 
 export class QueueDepthProbe {
-  private readonly lines = new Set<Line>();
+  private readonly pool = new Set<ProbeChannel>();
 
   constructor(private readonly broker: Broker) {}
 
-  /** False also if it is not known: reading the queue tells why. Throws BrokerUnavailable. */
+  /** False if it is unknown; then reading the queue tells the reason. Throws BrokerUnavailable. */
   async isEmpty(queue: string): Promise<boolean> {
-    const line = this.shortest();
-    line.asked++;
+    const probe = this.leastBusy();
+    probe.pending++;
     try {
-      const channel = await line.channel;
+      const channel = await probe.channel;
       const found = await answerOf(channel.checkQueue(queue));
       if (found === 'late') {
-        this.lines.delete(line);
+        this.pool.delete(probe);
         channel.close().catch(() => undefined);
         return false;
       }
-      // A consumer may hold messages that it has not acknowledged yet.
+      // A consumer may have messages that it has not acknowledged yet.
       return found !== undefined && found.messageCount === 0 && found.consumerCount === 0;
     } finally {
-      line.asked--;
+      probe.pending--;
     }
   }
 
-  private shortest(): Line {
-    let shortest: Line | undefined;
-    for (const line of this.lines) {
-      if (line.asked === 0) return line;
-      if (shortest === undefined || line.asked < shortest.asked) shortest = line;
+  private leastBusy(): ProbeChannel {
+    let leastBusy: ProbeChannel | undefined;
+    for (const probe of this.pool) {
+      if (probe.pending === 0) return probe;
+      if (leastBusy === undefined || probe.pending < leastBusy.pending) leastBusy = probe;
     }
-    return shortest === undefined || this.lines.size < CHANNELS ? this.open() : shortest;
+    return leastBusy === undefined || this.pool.size < CHANNELS ? this.open() : leastBusy;
   }
 
-  private open(): Line {
-    const line: Line = { channel: this.broker.openChannel(), asked: 0 };
-    const forget = () => void this.lines.delete(line);
-    this.lines.add(line);
-    // A queue that is not there costs the channel.
-    line.channel.then((channel) => channel.once('close', forget), forget);
-    return line;
+  private open(): ProbeChannel {
+    const probe: ProbeChannel = { channel: this.broker.openChannel(), pending: 0 };
+    const forget = () => void this.pool.delete(probe);
+    this.pool.add(probe);
+    probe.channel.then((channel) => channel.once('close', forget), forget);
+    return probe;
   }
 }
 
-/** Undefined if the channel was closed: this queue is missing, or another one that was asked for on it. */
-function answerOf<T>(asked: PromiseLike<T>): Promise<T | undefined | 'late'> {
-  const answer = Promise.resolve(asked).catch(() => undefined);
+/** Undefined if the channel was closed: one of the queues that were checked on it is missing. */
+function answerOf<T>(request: PromiseLike<T>): Promise<T | undefined | 'late'> {
+  const answer = Promise.resolve(request).catch(() => undefined);
   return pTimeout(answer, { milliseconds: ANSWER_MS, fallback: () => 'late' as const });
 }

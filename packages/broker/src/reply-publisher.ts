@@ -8,8 +8,7 @@ import { outlineHeaders, REPLY_MESSAGE_BYTES } from './reply-outline.js';
 
 export interface ReplyPublisher {
   /**
-   * Resolves when the broker has the message safe; rejects with ReplyQueueGone if nobody can read
-   * it, with BrokerUnavailable if the queue is out of reach for now.
+   * Resolves after the broker's confirm. Rejects with ReplyQueueGone, BrokerUnavailable, or BrokerError (too large).
    */
   publish(message: ReplyMessage): Promise<void>;
 }
@@ -18,10 +17,9 @@ export interface ReplyPublishers {
   to(identifier: string): ReplyPublisher;
 }
 
-/** Publishers to any task's reply queue, through one channel. */
 export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyPublishers {
   const { replyExchange } = broker.topology;
-  // A message that no queue takes comes back before its confirm, which says nothing of that.
+  // The broker returns an unroutable message, then confirms it like any other.
   const returned = new Set<string>();
   channel.on('return', ({ properties }) => returned.add(String(properties.messageId)));
   let published = 0;
@@ -31,7 +29,7 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
       return {
         publish(message) {
           const body = encodeMessage(message);
-          // No poll would show it.
+          // No poll could answer it.
           if (body.length > REPLY_MESSAGE_BYTES) {
             return Promise.reject(new BrokerError(`a reply of ${body.length} bytes is too large`));
           }
@@ -45,7 +43,7 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
           };
           return new Promise((resolve, reject) => {
             channel.publish(replyExchange, identifier, body, options, (error: unknown) => {
-              if (returned.delete(messageId) || isRefusal(error)) void whyRefused(broker, identifier).then(reject);
+              if (returned.delete(messageId) || isRefusal(error)) void refusalReason(broker, identifier).then(reject);
               else if (error) reject(new BrokerUnavailable((error as Error).message));
               else resolve();
             });
@@ -56,13 +54,13 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
   };
 }
 
-/** Of the broker: it answered, and did not take the message. Else the channel was lost. */
+/** amqplib's error if the broker refused the message. Any other error means that the channel was lost. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.message === 'message nacked';
 }
 
-/** Why a message did not get into a reply queue: the broker tells whoever asks for the queue. */
-async function whyRefused(broker: Broker, identifier: string): Promise<Error> {
+/** A refusal has no reason. Checking the queue tells it. */
+async function refusalReason(broker: Broker, identifier: string): Promise<Error> {
   const fault = await queueError(broker, broker.topology.replyQueue(identifier));
   return fault ?? new BrokerError(`the reply queue of ${identifier} refused a message`);
 }

@@ -1,8 +1,4 @@
-/**
- * The widget's end of a task's reply queue: a poll takes all that is in it, confirms what the client
- * has, and leaves the rest where it was. Nothing is kept in a process, so any replica can answer
- * any poll.
- */
+/** The API's end of a task's reply queue. All state is in the queue, so any replica can answer any poll. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Channel, ConsumeMessage } from 'amqplib';
@@ -15,66 +11,61 @@ import { Backlog, type Reply } from './reply-outline.js';
 import { replyPublishers } from './reply-publisher.js';
 import { KeyedMutex } from './keyed-mutex.js';
 
-/** How long a poll waits for another poll of the same task, in ms. */
-const HOLD_TIMEOUT_MS = 3000;
-/** Between its tries, the first and the longest. */
-const HOLD_RETRY_MS = 15;
-const HOLD_RETRY_MAX_MS = 60;
-/** How long what comes first waits for the task's end: less than a reader notices, more than a small program takes. */
+const LOCK_TIMEOUT_MS = 3000;
+const LOCK_RETRY_MS = 15;
+const LOCK_RETRY_MAX_MS = 60;
+/** Wait for the final message after new output: readers do not notice it, and small programs end within it. */
 const GATHER_MS = 50;
 
-/** Each holds a channel, of which a connection has about 2,000. */
+/** Each poll uses a channel. A connection has about 2,000. */
 const POLLS_AT_A_TIME = 64;
-/** A page polls once at a time; more are several windows, or somebody who wants to be in the way. */
+/** A page has one poll at a time. More come from several windows, or from an attacker. */
 const POLLS_OF_ONE_TASK = 16;
 
-/** AMQP's reply code for a queue that another consumer holds exclusively. */
+/** AMQP's reply code for a queue that has an exclusive consumer. */
 const ACCESS_REFUSED = 403;
 
-/** Another poll of the same task, or one whose connection died in silence, holds the queue. */
+/** Another poll has locked the queue. Its connection may be dead without the broker having noticed. */
 export class ReplyQueueBusy extends BrokerError {
   override name = 'ReplyQueueBusy';
 }
 
-/** What a poll does with the messages that it was shown. */
 export interface Reading<Result> {
-  /** Indices of messages that nobody needs any more. */
+  /** Indices of messages that no later poll needs. */
   remove: number[];
-  /** To be put behind the others, before anything is removed. */
+  /** Published to the queue before anything is removed. */
   append?: ReplyMessage;
-  /** There is nothing in `result` that is worth an answer now, if this poll may wait. */
+  /** `result` has no news for the client, so the poll may wait. */
   isEmpty?: boolean;
   result: Result;
 }
 
-/** `bytes`: of the content of each message. */
+/** `bytes`: size of each message's content. */
 export type Read<Result> = (messages: Reply[], bytes: number[]) => Reading<Result>;
 
-/** Lets a poll that finds nothing wait for output. */
+/** Lets a poll without new output wait for it, for up to `ms`. */
 export interface LongPoll {
-  /** Timeout. */
   readonly ms: number;
-  /** Aborted when the client has gone, or may have. What came meanwhile stays for another poll. */
+  /** Aborted when the client has gone, or may have. New messages then stay for another poll. */
   readonly signal: AbortSignal;
 }
 
 export interface ReplyReader {
   /**
-   * Shows `read` everything that is in the queue, oldest first (undefined for what is no message
-   * of this version, an outline for output beyond the first few MiB), while no other poll can see
-   * it, and does what it decides.
-   * Throws ReplyQueueGone, ReplyQueueBusy or BrokerUnavailable.
+   * Calls `read` with all messages of the queue, oldest first, while no other poll can read them, and does what it
+   * decides. A message of another version is undefined; output beyond the first few MiB is an outline. After a long
+   * poll, `read` is called again. Throws ReplyQueueGone, ReplyQueueBusy or BrokerUnavailable.
    */
   poll<Result>(identifier: string, read: Read<Result>, longPoll?: LongPoll): Promise<Result>;
 }
 
 export function createReplyReader(broker: Broker): ReplyReader {
-  // Between processes, the exclusive consumer is the lock. Within this one, a poll that waits takes no channel.
+  // The lock between processes is the exclusive consumer. This mutex saves the channels of waiting polls.
   const mutex = new KeyedMutex(POLLS_AT_A_TIME, POLLS_OF_ONE_TASK);
   const depth = new QueueDepthProbe(broker);
   return {
     async poll(identifier, read, longPoll) {
-      // Most polls come before there is anything to see.
+      // Most polls find an empty queue. The probe answers them without a separate channel.
       if (longPoll === undefined && (await depth.isEmpty(broker.topology.replyQueue(identifier)))) {
         const { append, result } = read([], []);
         if (append === undefined) return result;
@@ -88,119 +79,110 @@ export function createReplyReader(broker: Broker): ReplyReader {
   };
 }
 
-/** What a poll does, without regard to other polls of this process. */
+/** One poll, without the mutex of this process. */
 export async function readReplies<Result>(
   broker: Broker,
   identifier: string,
   read: Read<Result>,
   longPoll?: LongPoll,
 ): Promise<Result> {
-  const held = await holdQueue(broker, broker.topology.replyQueue(identifier));
-  const readAll = () => read(held.backlog.replies(), held.backlog.bytes);
+  const locked = await lockQueue(broker, broker.topology.replyQueue(identifier));
+  const readAll = () => read(locked.backlog.replies(), locked.backlog.bytes);
   const settle = ({ append, remove }: Reading<Result>) =>
     brokerCall(async () => {
       if (append !== undefined) await appendReply(broker, identifier, append);
       const removed = new Set(remove);
-      for (const index of removed) held.channel.ack(held.backlog.messageAt(index) as ConsumeMessage);
-      held.backlog.remove(removed);
+      for (const index of removed) locked.channel.ack(locked.backlog.messageAt(index) as ConsumeMessage);
+      locked.backlog.remove(removed);
     });
   try {
     let reading = readAll();
     if (longPoll !== undefined && reading.isEmpty) {
-      const known = held.backlog.length - new Set(reading.remove).size;
+      const known = locked.backlog.length - new Set(reading.remove).size;
       await settle(reading);
-      await somethingNew(held, known, longPoll);
+      await untilNewMessages(locked, known, longPoll);
       if (longPoll.signal.aborted) return reading.result;
       reading = readAll();
     }
     await settle(reading);
     return reading.result;
   } finally {
-    // Closing gives back what was not confirmed, in its old order, and lets go of the queue, both
-    // in one step: between a cancel and a requeue another poll would see half of it.
-    const closed = brokerCall(() => held.channel.close())
+    // Closing requeues the unacknowledged messages in their order and unlocks the queue, in one step. Between a
+    // cancel and a requeue another poll would see half of the messages.
+    const closed = brokerCall(() => locked.channel.close())
       .catch(() => undefined)
-      .finally(() => held.backlog.dispose());
-    // Who has seen the end asks no more: only another poll would have to wait for this.
-    if (!held.backlog.hasEnded) await closed;
+      .finally(() => locked.backlog.dispose());
+    // A client that has seen the final message does not poll again, so its answer need not wait.
+    if (!locked.backlog.hasEnded) await closed;
   }
 }
 
-/** A queue whose messages nobody else can have. */
-interface HeldQueue {
+interface LockedQueue {
   readonly queue: string;
   readonly channel: Channel;
-  /** All that was in it, and what has come since. */
   readonly backlog: Backlog;
-  /** The queue was deleted, or moved, while it was held. */
+  /** The queue was deleted or moved while it was locked. */
   isLost: boolean;
-  /** Called when one more has come, or the queue is lost. */
-  onNews: () => void;
+  onChange: () => void;
 }
 
-/**
- * Resolves when there is more than the `known` deliveries, and what comes right behind it; or when `longPoll`
- * has ended.
- */
-async function somethingNew(held: HeldQueue, known: number, { ms, signal }: LongPoll): Promise<void> {
-  // A timer of its own: AbortSignal.any lets go of an AbortSignal.timeout that nobody else holds.
-  const within = (limitMs: number, holds: () => boolean) =>
+/** Resolves when the backlog has more than `known` messages, or when `longPoll` ends. */
+async function untilNewMessages(locked: LockedQueue, known: number, { ms, signal }: LongPoll): Promise<void> {
+  // Not AbortSignal.timeout(): AbortSignal.any() does not keep it alive (nodejs/node#57736).
+  const within = (limitMs: number, isDone: () => boolean) =>
     new Promise<void>((resolve) => {
       const end = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', end);
-        held.onNews = () => undefined;
+        locked.onChange = () => undefined;
         resolve();
       };
       const timer = setTimeout(end, limitMs);
       signal.addEventListener('abort', end);
-      held.onNews = () => holds() && end();
-      if (holds() || signal.aborted) end();
+      locked.onChange = () => isDone() && end();
+      if (isDone() || signal.aborted) end();
     });
-  const hasCome = () => held.backlog.length > known;
-  await within(ms, () => hasCome() || held.isLost);
+  const hasNew = () => locked.backlog.length > known;
+  await within(ms, () => hasNew() || locked.isLost);
   if (signal.aborted) return;
-  if (hasCome()) await within(GATHER_MS, () => held.backlog.hasEnded);
-  // Which also tells what became of a queue that is lost.
-  if ((hasCome() && !held.backlog.hasEnded) || held.isLost) await brokerCall(() => untilNoneLeft(held));
+  if (hasNew()) await within(GATHER_MS, () => locked.backlog.hasEnded);
+  // If the queue is lost, this throws the reason.
+  if ((hasNew() && !locked.backlog.hasEnded) || locked.isLost) await brokerCall(() => untilDelivered(locked));
 }
 
-/**
- * Takes all messages of a queue as its exclusive consumer. The exclusiveness is the lock between
- * polls: the broker gives it to one at a time, and takes it back from a process that died.
- */
-async function holdQueue(broker: Broker, queue: string): Promise<HeldQueue> {
-  const deadline = Date.now() + HOLD_TIMEOUT_MS;
-  let retryMs = HOLD_RETRY_MS;
+/** Locks a queue with an exclusive consumer. The broker removes the consumer of a dead process. */
+async function lockQueue(broker: Broker, queue: string): Promise<LockedQueue> {
+  const deadline = Date.now() + LOCK_TIMEOUT_MS;
+  let retryMs = LOCK_RETRY_MS;
   for (;;) {
-    const held: HeldQueue = {
+    const locked: LockedQueue = {
       queue,
       channel: await broker.openChannel(),
       backlog: new Backlog(),
       isLost: false,
-      onNews: () => undefined,
+      onChange: () => undefined,
     };
     try {
-      if (await brokerCall(() => takeAll(held))) return held;
+      if (await brokerCall(() => consumeAll(locked))) return locked;
       if (Date.now() > deadline) throw new ReplyQueueBusy(queue);
     } catch (error) {
-      // Not waited for: a broker that was silent is silent about this as well.
-      held.channel.close().catch(() => undefined);
-      held.backlog.dispose();
+      // Not awaited: a broker that did not answer will not answer this either.
+      locked.channel.close().catch(() => undefined);
+      locked.backlog.dispose();
       throw error;
     }
     await sleep(retryMs * (0.5 + Math.random()));
-    retryMs = Math.min(2 * retryMs, HOLD_RETRY_MAX_MS);
+    retryMs = Math.min(2 * retryMs, LOCK_RETRY_MAX_MS);
   }
 }
 
-/** Fills the backlog, or resolves to false if another consumer has the queue; the channel is closed then. */
-async function takeAll(held: HeldQueue): Promise<boolean> {
-  const { queue, channel } = held;
+/** Fills the backlog. Resolves to false, with the channel closed by the broker, if another consumer has the queue. */
+async function consumeAll(locked: LockedQueue): Promise<boolean> {
+  const { queue, channel } = locked;
   const onMessage = (message: ConsumeMessage | null) => {
-    if (message === null) held.isLost = true;
-    else held.backlog.add(message);
-    held.onNews();
+    if (message === null) locked.isLost = true;
+    else locked.backlog.add(message);
+    locked.onChange();
   };
   try {
     await channel.consume(queue, onMessage, { exclusive: true });
@@ -209,15 +191,12 @@ async function takeAll(held: HeldQueue): Promise<boolean> {
     if (code === ACCESS_REFUSED) return false;
     throw missingQueueError(queue, error) ?? error;
   }
-  await untilNoneLeft(held);
+  await untilDelivered(locked);
   return true;
 }
 
-/**
- * A queue hands out many messages bit by bit. Once it says that it has none left, the last are on
- * their way through the channel, which passes them on before it answers another request.
- */
-async function untilNoneLeft({ queue, channel }: HeldQueue): Promise<void> {
+/** The broker delivers in parts. Messages that it no longer counts arrive before its next response. */
+async function untilDelivered({ queue, channel }: LockedQueue): Promise<void> {
   try {
     while ((await channel.checkQueue(queue)).messageCount > 0) continue;
     await channel.checkQueue(queue);

@@ -1,13 +1,10 @@
-/**
- * Keeps tasks whose reply queue is unavailable. A broker node that is down, with some reply queues on
- * it, must not stop tasks whose reply queues are on other nodes.
- */
+/** Retains tasks whose reply queue is on a broker node that is down, so that other tasks can run. */
 import type { Broker } from './connection.js';
 import { untilQueueAvailable } from './queue-availability.js';
 
 /** Shorter than the 15 minutes after which the broker closes a channel that does not acknowledge. */
 const RETAINED_MS = 10 * 60_000;
-/** Maximum number of tasks retained beside those that run. */
+/** Maximum number of additional consumers, each in place of a retained task. */
 const MAX_RETAINED = 32;
 
 export class RetainedTasks {
@@ -15,18 +12,14 @@ export class RetainedTasks {
 
   constructor(private readonly broker: Broker) {}
 
-  /**
-   * Resolves when the reply queue is available or gone, after ten minutes, or when `signal` is aborted.
-   * Meanwhile `addConsumer` starts another consumer, so that the worker's capacity stays the same; it
-   * resolves to the function that stops that consumer.
-   */
+  /** Resolves when the reply queue is available or gone, after ten minutes, or when `signal` is aborted. */
   async retain(identifier: string, addConsumer: () => Promise<() => void>, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    // Not AbortSignal.timeout: AbortSignal.any does not keep it alive.
+    // Not AbortSignal.timeout(): AbortSignal.any() does not keep it alive (nodejs/node#57736).
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), RETAINED_MS);
     this.broker.log.warn({ identifier }, 'a task is retained until its reply queue is available');
-    // Not awaited: a broker that does not answer does not start it.
+    // Not awaited: if the broker does not answer, the consumer does not start.
     const stop = this.count < MAX_RETAINED ? addConsumer().catch(() => undefined) : undefined;
     this.count++;
     await untilQueueAvailable(

@@ -1,30 +1,27 @@
-/** The widget's end of the task queue: a task is accepted when the broker has confirmed it. */
+/** The API's end of the task queue. A task is accepted when the broker has confirmed it. */
 import type { ConfirmChannel } from 'amqplib';
 import { encodeMessage, type TaskMessage } from '@code-widgets/protocol';
 
 import { brokerCall, BrokerError, type Broker } from './connection.js';
 
-/** The queue is at its limit: the task was not accepted. */
 export class TaskQueueFull extends BrokerError {
   override name = 'TaskQueueFull';
 }
 
 export interface TaskPublisher {
-  /** Opens the task's reply queue, then publishes it. Throws TaskQueueFull or BrokerUnavailable. */
+  /** Declares the task's reply queue, then publishes the task. Throws TaskQueueFull or BrokerUnavailable. */
   submit(task: TaskMessage): Promise<void>;
-  /** How many tasks wait, and how many could be worked on at the same time. */
+  /** `waiting`: tasks in the queue. `slots`: tasks that all workers together can run at a time. */
   load(): Promise<{ waiting: number; slots: number }>;
 }
 
 export function createTaskPublisher(broker: Broker): TaskPublisher {
   const { topology } = broker;
   let opening: Promise<ConfirmChannel> | undefined;
-  /** Let in, and perhaps not yet counted by the broker. */
+  /** Tasks that are being published, and perhaps not counted by the broker yet. */
   let admitted = 0;
-  /** How many have been admitted and are confirmed, or have failed. */
   let settled = 0;
 
-  /** The publisher's channel, opened at first use and again after it was lost. */
   function channel(): Promise<ConfirmChannel> {
     if (opening) return opening;
     const mine = broker.openConfirmChannel();
@@ -39,11 +36,10 @@ export function createTaskPublisher(broker: Broker): TaskPublisher {
     async submit(task) {
       await broker.call(async () => {
         const open = await channel();
-        // The broker refuses what is over the limit as well, but says so a moment late: what comes
-        // in that moment it lets in.
+        // The broker enforces the limit as well, but with a delay, in which it accepts too many tasks.
         const settledBefore = settled;
         const { messageCount } = await open.checkQueue(topology.taskQueue);
-        // What was confirmed since the count was asked for is in it or not: it is taken not to be.
+        // A task that was confirmed after this request was sent may be missing in its count.
         if (messageCount + admitted + settled - settledBefore >= topology.waitingTasks) throw new TaskQueueFull();
         admitted++;
         try {

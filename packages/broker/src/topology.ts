@@ -1,36 +1,34 @@
 /**
- * Every exchange, queue and binding by name, and the only place that declares one.
+ * Names and declares every exchange, queue and binding.
  *
  *   <ns>.submit    direct exchange -> <ns>.tasks   quorum queue of waiting tasks
- *   <ns>.dead      fanout exchange -> <ns>.dead    tasks that nobody could run, for the operator
- *   <ns>.replies   direct exchange -> <ns>.reply.<identifier>   one task's answer, by its identifier
- *   <ns>.attempts  direct exchange -> <ns>.attempts.<identifier>   what workers note about one task's attempts
+ *   <ns>.dead      fanout exchange -> <ns>.dead    tasks that no worker could run, for the operator
+ *   <ns>.replies   direct exchange -> <ns>.reply.<identifier>      one task's answer (routing key: its identifier)
+ *   <ns>.attempts  direct exchange -> <ns>.attempts.<identifier>   notes about one task's attempts (likewise)
  *
- * Nothing goes through the default exchange: who may write to it may write to every queue. And since
- * a user's rights are to names, whatever they may be names of, no exchange has the name of a queue
- * to which another user has other rights.
+ * Nothing uses the default exchange, because a user with a right to write to it can write to every queue. RabbitMQ
+ * grants rights by name, to queues and exchanges alike. So no exchange has the name of a queue for which another
+ * user has other rights.
  *
- * rabbitmq/definitions.json has the same, for a broker whose users may not declare it. It has a
- * policy for each queue besides, so that an operator can tighten a limit without a deploy (but not
- * the delivery limit, which workers count with); what is declared here holds without those policies.
+ * rabbitmq/definitions.json has the same topology, for users that may not declare it. Its policies let an operator
+ * lower limits without a deploy. The delivery limit must stay, because workers count with it.
  */
 import type { Channel } from 'amqplib';
 
 import { DELIVERY_LIMIT } from './attempts.js';
 
 const MIB = 1024 * 1024;
-/** Tasks are up to 4 MiB each; a queue full of the largest must not fill the broker's disk. */
+/** A task has up to 4 MiB. A full queue must not fill the broker's disk. */
 const TASK_QUEUE_BYTES = 256 * MIB;
-/** Three attempts of the largest answer fit in it: docs/operations.md has the sum. */
+/** Three attempts of the largest answer fit; docs/operations.md has the sum. */
 const REPLY_QUEUE_BYTES = 48 * MIB;
 const REPLY_QUEUE_MESSAGES = 100_000;
 const DEAD_LETTERS = 1000;
-/** Each look at a dead letter is a delivery. Without this, RabbitMQ drops a message after 20. */
+/** Each listing of a dead letter is a delivery. By default RabbitMQ drops a message after 20. */
 const NO_DELIVERY_LIMIT = -1;
-/** Two for each of the starts that a task may have, and as many again. */
+/** Two notes for each of the MAX_STARTS starts, doubled. */
 const ATTEMPT_NOTES = 40;
 
-/** Those of BROKER_SETTINGS that shape names and queues. */
 export interface TopologySettings {
   NAMESPACE: string;
   WAITING_TASKS: number;
@@ -41,24 +39,19 @@ export interface Topology {
   readonly taskExchange: string;
   readonly taskQueue: string;
   readonly taskRoutingKey: string;
-  /** Leads to deadQueue alone. */
   readonly deadExchange: string;
   readonly deadQueue: string;
-  /** Takes a reply to the queue of the task whose identifier is its routing key. */
   readonly replyExchange: string;
-  /** Takes a note to the log of the task whose identifier is its routing key. */
   readonly attemptExchange: string;
-  /** Tasks that may wait. */
   readonly waitingTasks: number;
   replyQueue(identifier: string): string;
   attemptLog(identifier: string): string;
-  /** Declares what is shared by all tasks; repeating it changes nothing. */
+  /** Declares the shared exchanges and queues. Idempotent. */
   declareShared(channel: Channel): Promise<void>;
-  /** Rejects with the broker's NOT_FOUND, and costs the channel, if something shared is not there. */
+  /** Rejects with the broker's NOT_FOUND, which closes the channel, if one of them is missing. */
   checkShared(channel: Channel): Promise<void>;
-  /** Declares one task's reply queue and has its replies go there, in one round trip. */
+  /** Declares and binds one task's reply queue, in one round trip. */
   declareReplyQueue(channel: Channel, identifier: string): Promise<void>;
-  /** The same for the log of its attempts. */
   declareAttemptLog(channel: Channel, identifier: string): Promise<void>;
 }
 
@@ -127,7 +120,7 @@ export function createTopology({ NAMESPACE, WAITING_TASKS, REPLY_EXPIRY_MS }: To
           'x-overflow': 'reject-publish',
         },
       });
-      // The binding goes when the queue goes.
+      // The broker deletes the binding with the queue.
       await Promise.all([declared, channel.bindQueue(queue, replies, identifier)]);
     },
 

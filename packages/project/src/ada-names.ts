@@ -1,6 +1,6 @@
-/** Names of Ada files, as GNAT and gprbuild take them: that of the unit, in lower case, "-" for each dot. */
+/** GNAT's rules for file names: the unit's name in lower case, with "-" for each dot. */
 
-/** Words that no unit can be called; gprbuild passes over such a file. */
+/** Reserved words. gprbuild ignores a file whose name contains one. */
 const RESERVED = new Set(
   (
     'abort abs abstract accept access aliased all and array at begin body case constant declare delay delta digits do ' +
@@ -10,10 +10,10 @@ const RESERVED = new Set(
   ).split(' '),
 );
 
-/** Ada's own root packages: with a file of this name, what the compiler brings itself stops compiling. */
+/** Ada's root packages. A file with such a name breaks the compiler's own library. */
 const ROOTS = new Set(['ada', 'gnat', 'interfaces', 'system']);
 
-/** Units of Ada's own library, and the files they are in: a body alone is taken for theirs. */
+/** Units of Ada's library, and their files. A body without a specification counts as the library's. */
 const LIBRARY = new Set(
   (
     'calendar directio direct_io interfac ioexcept io_exceptions machcode machine_code sequenio sequential_io text_io ' +
@@ -22,26 +22,25 @@ const LIBRARY = new Set(
 );
 
 const IDENTIFIER = '[a-z][a-z0-9]*(?:_[a-z0-9]+)*';
-/** In place of the first "-", a unit below A, G, I or S may have "__" or "~": a-x.ads could be the library's. */
+/** Below A, G, I or S, "__" or "~" may replace the first "-", because a-x.ads could be the library's. */
 const NAME = new RegExp(`^(?:[agis](?:__|~))?${IDENTIFIER}(?:-${IDENTIFIER})*$`);
 
-/** The unit that a file called `stem` is taken to hold, with "-" for each dot. */
+/** The unit's name, with "-" for each dot, by a file name without its ending. */
 export const unitOf = (stem: string): string => stem.replace(/^([agis])(?:__|~)/, '$1-');
 
-/** Whether a file called `stem` and .adb or .ads is an Ada source to the tools. */
+/** Whether the tools accept `stem` as the name of an .adb or .ads file. */
 export const isAdaName = (stem: string): boolean => NAME.test(stem) && reservedWordIn(stem) === undefined;
 
-/** The reserved word in the name of the unit that a file called `stem` is taken to hold. */
+/** The reserved word in the unit's name, if any. */
 export const reservedWordIn = (stem: string): string | undefined =>
   unitOf(stem)
     .split(/[-.]/)
     .find((word) => RESERVED.has(word));
 
-/** Whether the compiler would take a file called `stem` for its own library's. */
+/** Whether the compiler would take the file for one of its library. */
 export const isLibraryName = (stem: string, hasSpec: boolean): boolean =>
   ROOTS.has(stem) || (LIBRARY.has(stem) && !hasSpec);
 
-/** A name that the tools take, as close to `stem` as it can be. */
 export function adaNameFor(stem: string): string {
   const words = stem
     .normalize('NFKD')

@@ -1,11 +1,11 @@
-/** What an Ada source holds, as far as the choice of the main program needs it. */
+/** Finds out what kind of unit an Ada source has. */
 
-/** A comment, a string, a character, a word or a sign. None fails late, so that the time grows with the text. */
+/** A comment, a string, a character, a word or a sign. Time is linear: no alternative fails late. */
 const TOKEN = /--[^\r\n]*|"[^"\r\n]*"|'[^]'|\w+|[^\s\w]/g;
-/** Words that what comes before a unit begins with: each goes up to a semicolon. */
+/** First words of context clauses. Each clause ends with a semicolon. */
 const CONTEXT = /^(?:with|use|limited|pragma)$/;
 
-/** The first word of the unit behind its context clauses, in lower case: `procedure`, `package`, `separate`. */
+/** The first word after the context clauses, in lower case: `procedure`, `package`, `separate`. */
 export function unitKeyword(text: string): string {
   let isInContext = false;
   for (const [token] of text.matchAll(TOKEN)) {

@@ -1,12 +1,11 @@
-/** A project as the zip that its download is answered with. */
+/** Makes the zip file of a download. */
 import type { Readable } from 'node:stream';
 import { ZipArchive } from 'archiver';
 
 import type { SourceFile } from './source-file.js';
 
 /**
- * The zip of a project's files, deflated, as a stream to be piped into the answer. Their names must
- * have been checked: they become paths where the zip is unpacked. A failure destroys the stream.
+ * Streams the files as a zip. Their names, which become paths, must have been checked. A failure destroys the stream.
  */
 export function archiveProject({ files }: { readonly files: readonly SourceFile[] }): Readable {
   const archive = new ZipArchive();
@@ -16,11 +15,9 @@ export function archiveProject({ files }: { readonly files: readonly SourceFile[
 }
 
 /**
- * The Content-Disposition header of a download called `<name>.zip`. Each character stands for one
- * byte of Latin-1, as Node writes headers.
- *
- * The existing frontend takes everything behind `filename=` for the name, quotes and all: it gets
- * no quotes where it can do without, and what it gets comes last.
+ * The Content-Disposition header for `<name>.zip`. Each character is one byte of Latin-1, as Node writes it. The
+ * existing frontend takes everything behind `filename=` for the name, quotes included. So that parameter is last, and
+ * quoted only if necessary.
  */
 export function contentDisposition(name: string): string {
   const fileName = `${name.replace(/[\p{Cc}\p{Cs}]/gu, '_')}.zip`;
@@ -29,12 +26,12 @@ export function contentDisposition(name: string): string {
   return `attachment; ${extended}filename=${tokenOrQuoted(latin1)}`;
 }
 
-/** A parameter's value: a token (RFC 9110, 5.6.2) where it is one, a quoted string otherwise. */
+/** A token (RFC 9110, 5.6.2) if possible, otherwise a quoted string. */
 function tokenOrQuoted(value: string): string {
   return /^[\w!#$%&'*+.^`|~-]+$/.test(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** RFC 8187: encodeURIComponent leaves a few characters alone that may not stand in a parameter. */
+/** RFC 8187 forbids some characters that encodeURIComponent leaves as they are. */
 function percentEncode(value: string): string {
   return encodeURIComponent(value).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -1,13 +1,9 @@
-/** Which names a file of a request may have. */
+/** Checks file names of a request. */
 import { kindOf } from './languages.js';
 import { ProjectError } from './project-error.js';
 import { hasControlCharacter, hasLoneSurrogate } from './text.js';
 
-/**
- * Names that the tools take for something of their own making, so that what a client sends under
- * them would be read unchecked (an object linked in, a header's compiled form loaded) or be in the
- * tools' way. The tools tell upper from lower case, and so do these.
- */
+/** Names of files that the tools create and would read unchecked, such as an object. Case matters, as to the tools. */
 const TOOLS_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\.o$/, 'an object file'],
   [/\.a$/, 'a library'],
@@ -21,16 +17,13 @@ const TOOLS_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/^gnatprove$/, "gnatprove's folder"],
 ];
 
-/** A source's object goes to the linker under the source's name. Names of other files are harmless. */
+/** Refused for sources only: the linker gets a source's object under the source's name. */
 const SOURCES_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/^-/, 'a switch'],
   [/^@/, 'a file of switches'],
 ];
 
-/**
- * Throws unless `name` is that of a plain file in a flat folder, on any system where the project's
- * zip may be opened, and not one of the tools' own.
- */
+/** @throws ProjectError unless `name` is plain on each system that opens the zip, and not one of the tools' names */
 export function checkBaseName(name: string, path: string, maxBytes: number): void {
   const fault = faultOf(name, maxBytes);
   if (fault !== undefined) throw new ProjectError(`${fault}; give the file another name`, path);

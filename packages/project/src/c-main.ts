@@ -1,33 +1,31 @@
-/** Whether a C or C++ file defines the function main, in whatever layout. */
+/** Finds out whether a C or C++ file defines the function main. */
 import { cTokens, ELSE, ENDIF, IF, LITERAL } from './c-tokens.js';
 
-/** How far the head of a definition of main has been read. */
+/** Parser state for the head of a definition of main. */
 type Part =
   | 'none'
-  /** `main`, and perhaps the end of parentheses around it. */
+  /** `main`, perhaps with closing parentheses around it. */
   | 'name'
   | 'parameters'
-  /** What stands before the body: attributes, a trailing return type, declarations in K&R style. */
+  /** Between parameters and body: attributes, a trailing return type, K&R declarations. */
   | 'end';
 
-/** What is known at one place of the text. Flat, so that a copy is cheap: each #if keeps one. */
+/** Parser state at one place. Flat, since each #if copies it. */
 interface State {
-  /** Open braces, those of `extern "C"` not counted: 0 is the scope of the file. */
+  /** Open braces, without those of `extern "C"`; 0 is file scope. */
   braces: number;
-  /** Open parentheses and brackets of the declaration. */
   brackets: number;
-  /** How many parentheses come directly before this token; those around main that are still open. */
+  /** Number of open parentheses directly before this token, or around `main`. */
   wraps: number;
-  /** The token before, and the one before that. */
+  /** The previous token, and the one before it. */
   before: string;
   earlier: string;
   isStatic: boolean;
   part: Part;
-  /** The parameters' names in K&R style; undefined if one has a type. */
+  /** Parameter names in K&R style; undefined if a parameter has a type. */
   names: Set<string> | undefined;
-  /** K&R declarations that have ended. */
   declarations: number;
-  /** Tokens of the K&R declaration that has not ended, and whether it names a parameter. */
+  /** Tokens of the open K&R declaration, and whether it names a parameter. */
   words: number;
   isOfParameter: boolean;
 }
@@ -50,10 +48,10 @@ const QUALIFIERS: readonly string[] = ['::', '.', '->', '~'];
 const TYPES = /^(?:void|bool|char|short|int|long|float|double|signed|unsigned|const|struct|auto)$/;
 const IDENTIFIER = /^[A-Za-z_]\w*$/;
 
-/** Takes time that grows with the text and no faster, whatever the text. */
+/** Takes linear time for any text. */
 export function definesMain(text: string): boolean {
   let state = { ...START };
-  /** For each open #if, the state before it, and that of a group which ended within the head of main. */
+  /** For each open #if: the state before it, and the state of a group that ended inside a head of main. */
   const conditionals: { readonly start: State; head?: State }[] = [];
 
   for (const token of cTokens(text)) {
@@ -62,10 +60,10 @@ export function definesMain(text: string): boolean {
       continue;
     }
     if (token !== ELSE && token !== ENDIF) {
-      if (take(state, token)) return true;
+      if (advance(state, token)) return true;
       continue;
     }
-    // The groups are alternatives: each begins in the state before the #if, so that a brace counts once.
+    // Groups are alternatives. Each starts from the state before the #if, so that a brace counts once.
     const conditional = conditionals.at(-1);
     if (conditional && state.part !== 'none') conditional.head = state;
     if (token === ELSE) {
@@ -78,8 +76,8 @@ export function definesMain(text: string): boolean {
   return false;
 }
 
-/** Moves `state` behind `token`; answers whether the body of main begins there. */
-function take(state: State, token: string): boolean {
+/** Updates `state` for `token`. Returns whether the body of main begins there. */
+function advance(state: State, token: string): boolean {
   if (state.braces > 0) {
     if (token === '{') state.braces++;
     if (token === '}') state.braces--;
@@ -87,7 +85,7 @@ function take(state: State, token: string): boolean {
   } else {
     if (beginsBody(state, token)) return true;
     state.part = nextPart(state, token);
-    nest(state, token);
+    countBrackets(state, token);
   }
   state.earlier = state.before;
   state.before = token;
@@ -126,20 +124,19 @@ function nextPart(state: State, token: string): Part {
     }
     return 'parameters';
   }
-  if (part === 'end' && goesOn(state, token)) return 'end';
+  if (part === 'end' && canPrecedeBody(state, token)) return 'end';
 
   const isName = token === 'main' && brackets === wraps && !QUALIFIERS.includes(state.before);
-  // A static main is some other function.
+  // A static main is not the entry point.
   return isName && !state.isStatic ? 'name' : 'none';
 }
 
-/** Whether `token` can stand between the parameters of main and its body. */
-function goesOn(state: State, token: string): boolean {
+function canPrecedeBody(state: State, token: string): boolean {
   const { brackets, names } = state;
   if (names?.has(token)) state.isOfParameter = true;
   if (brackets > 0) return true;
   if (token === ';') {
-    // In K&R style the declaration of a parameter ends here, otherwise a prototype.
+    // This ends the declaration of a K&R parameter, or else a prototype.
     if (state.words === 0 || !state.isOfParameter) return false;
     state.declarations++;
     state.words = 0;
@@ -150,14 +147,13 @@ function goesOn(state: State, token: string): boolean {
   return token !== 'main' && token !== '=' && (token !== ',' || Boolean(names?.size));
 }
 
-/** Keeps count of what is open in the scope of the file. */
-function nest(state: State, token: string): void {
+function countBrackets(state: State, token: string): void {
   if (token === '(' || token === '[') state.brackets++;
   if (token === ')' || token === ']') state.brackets = Math.max(0, state.brackets - 1);
   if (token === '{') {
     const isLinkage = state.earlier === 'extern' && state.before === LITERAL;
     if (!isLinkage) state.braces = 1;
-    // In parentheses it is a part of the head, such as a lambda's body.
+    // Inside parentheses it belongs to the head, for example a lambda's body.
     if (state.brackets === 0) state.part = 'none';
   }
   if (token === 'static' && state.brackets === 0) state.isStatic = true;

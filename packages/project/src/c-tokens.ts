@@ -1,9 +1,9 @@
-/** C and C++ as tokens: without comments, with the preprocessor's groups marked and its other lines left out. */
+/** Splits C and C++ into tokens. Drops comments and directives; marks groups of #if. */
 
-/** What stands for any string, character or number. */
+/** Stands for any string, character or number. */
 export const LITERAL = '"';
 
-/** A group of #if or #ifdef begins; the next one of the same #if; the last one ends. No source has these as tokens. */
+/** Begin of an #if, begin of its next group, and its end. No source has these as tokens. */
 export const IF = '#if';
 export const ELSE = '#else';
 export const ENDIF = '#endif';
@@ -12,15 +12,15 @@ const BYTE_ORDER_MARK = 0xfeff;
 const DIGRAPHS: Readonly<Record<string, string>> = { '<%': '{', '%>': '}', '<:': '[', ':>': ']', '%:': '#' };
 
 /**
- * A token that is neither a name nor a single sign. No alternative can fail after it has begun, so none
- * is tried twice: the time grows with the text and no faster. A string without its end ends with its line.
+ * Tokens other than names and single signs. Time is linear, since no alternative fails after it has begun. An
+ * unterminated string ends with its line.
  */
 const TOKEN = new RegExp(
   [
-    /\/\/[^\n]*|\/\*/, // a comment to the end of its line, the start of another one
+    /\/\/[^\n]*|\/\*/, // a line comment, or the start of a block comment
     /\.?[0-9](?:[eEpP][+-]|'?[\w.])*/, // a number, with digit separators
     /"(?:[^"\\\n]+|\\[^\n])*"?|'(?:[^'\\\n]+|\\[^\n])*'?/,
-    // `<::` is `<` and `::` unless another `:` or a `>` follows.
+    // C++ reads `<::` as `<` and `::`, unless `:` or `>` follows.
     /<%|%>|<:(?!:[^:>])|:>|%:|::|->|[^]/,
   ]
     .map(({ source }) => source)
@@ -29,10 +29,10 @@ const TOKEN = new RegExp(
 );
 const RAW_STRING_PREFIX = /^(?:u8|[uUL])?R$/;
 const RAW_STRING_START = /"[^\s()\\"]{0,16}\(/y;
-/** Enough for a condition that is a literal; of a longer one nothing is known. */
+/** Enough for a literal condition. Longer conditions count as unknown. */
 const MOST_WORDS = 10;
 
-/** What a token that begins with a character can be. */
+/** Kinds of tokens, by their first character. */
 const OTHER = 0;
 const SPACE = 1;
 const SIGN = 2;
@@ -46,11 +46,11 @@ const BEGINNINGS = Uint8Array.from({ length: 128 }, (_, code) => {
 const beginning = (code: number): number => BEGINNINGS[code] ?? NAME;
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 
-/** The tokens of `text`; one of several signs only where it matters, `::` and `->`. */
+/** Only `::` and `->` are tokens of several signs. */
 export function* cTokens(text: string): Generator<string, void> {
   const lines = joinLines(text);
   const conditionals = new Conditionals();
-  /** The words of the preprocessor's line; undefined outside of one. */
+  /** Words of the current directive; undefined outside of one. */
   let directive: string[] | undefined;
   let isLineStart = true;
   for (let at = 0; at < lines.length;) {
@@ -105,7 +105,7 @@ function tokenEnd(text: string, start: number): number {
   return TOKEN.lastIndex;
 }
 
-/** Lines end in \n, and one that ends in a backslash goes on in the next. */
+/** Makes LF the only line end, and joins lines that end in a backslash. */
 function joinLines(text: string): string {
   return text
     .slice(text.charCodeAt(0) === BYTE_ORDER_MARK ? 1 : 0)
@@ -113,7 +113,7 @@ function joinLines(text: string): string {
     .replace(/\\[^\S\n]*\n/g, '');
 }
 
-/** `start` is where the first quote is. One that does not open a raw string opens one of no characters here. */
+/** `start`: index of the first quote. Returns it unchanged if no raw string begins there. */
 function rawStringEnd(text: string, start: number): number {
   RAW_STRING_START.lastIndex = start;
   if (!RAW_STRING_START.test(text)) return start;
@@ -127,18 +127,18 @@ function endAfter(text: string, end: string, start: number): number {
 }
 
 interface Conditional {
-  /** A group of it is sure to count, and those behind that one are not. */
+  /** A group was certainly compiled, so all later groups are skipped. */
   isDecided: boolean;
-  /** The group that it is in is skipped. */
+  /** Whether the whole #if is in a skipped group. */
   readonly isInSkipped: boolean;
 }
 
-/** The #ifs that are open. Only what a literal 0 or 1 decides is known. */
+/** Open #ifs. Only literal conditions 0, 1, true and false are evaluated. */
 class Conditionals {
   private readonly open: Conditional[] = [];
   areSkipped = false;
 
-  /** Takes a line of the preprocessor; answers the mark that the line leaves among the tokens, if any. */
+  /** Handles a directive. Returns the mark that it leaves among the tokens, if any. */
   mark([name = '', ...condition]: readonly string[]): string | undefined {
     const group = this.open.at(-1);
     if (/^if(?:n?def)?$/.test(name)) {

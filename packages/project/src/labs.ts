@@ -1,4 +1,4 @@
-/** Labs: the cases of lab_io.txt, and the verdict on what a program made of them. */
+/** The cases of lab_io.txt, and the verdict on a program's output. */
 import type { LabVerdict } from '@code-widgets/protocol';
 
 import { splitArguments } from './arguments.js';
@@ -6,21 +6,19 @@ import { splitArguments } from './arguments.js';
 export const LAB_FILE = 'lab_io.txt';
 
 export interface LabCase {
-  /** Digits; the `ref` of the case's output items. */
+  /** Digits. Output items of the case have it as their `ref`. */
   readonly key: string;
-  /** The words of its `in` line; null without one. */
+  /** Words of the `in` line; null if there is none. */
   readonly in: readonly string[] | null;
-  /** The text of its `out` line, as it stands; null without one, and then the case cannot pass. */
+  /** Text of the `out` line; null if there is none, and then the case fails. */
   readonly out: string | null;
-  /** What the program is run with: `in`, or the project's own arguments if there is nothing in it. */
+  /** `in`, or the project's arguments if `in` is empty. */
   readonly arguments: readonly string[];
 }
 
 /**
- * The cases of lab_io.txt in the order in which their keys come up. Lines of another shape are
- * ignored; of two lines for the same thing the last one counts.
- *
- * @param projectArguments those of cli.txt
+ * Cases are in the order of their first lines. Other lines are ignored; of repeated lines the last one counts.
+ * @param projectArguments those of cli.txt, for a case with an empty `in`
  */
 export function parseLab(text: string, projectArguments: readonly string[]): LabCase[] {
   const found = new Map<string, { in?: string; out?: string }>();
@@ -40,22 +38,20 @@ export function parseLab(text: string, projectArguments: readonly string[]): Lab
   });
 }
 
-/** What a reader is told who submits to a lab without cases, with lab_io.txt or without. */
 export function explainMissingCases(hasLabFile: boolean): string {
   const fault = hasLabFile ? `${LAB_FILE} has no case` : `the project has no ${LAB_FILE}`;
   const lines = '"in 1: 2 3" (the arguments) and "out 1:5" (the output, exactly what stands behind the colon)';
   return `There is nothing to submit to: ${fault}. A case is two lines, such as ${lines}.`;
 }
 
-/** A program's stdout as it is compared with `out`: line ends turned into spaces, the end trimmed. */
+/** stdout in the form that is compared with `out`: line ends become spaces, and the end is trimmed. */
 export function actualText(stdout: string): string {
   return stdout.replace(/\r?\n/g, ' ').trimEnd();
 }
 
 /**
- * The verdict that ends a submit. The program's exit status does not matter.
- *
- * @param outputs each case's whole stdout by its key; a case that never ran has none, and fails
+ * The verdict of a submit. Exit statuses do not matter.
+ * @param outputs stdout of each case by key; a case without an entry did not run, and fails
  */
 export function judge(cases: readonly LabCase[], outputs: ReadonlyMap<string, string>): LabVerdict {
   const verdicts = cases.map((each) => {

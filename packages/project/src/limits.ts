@@ -1,20 +1,17 @@
-/** What a request may ask for, and the settings that say so. */
+/** Limits of a request, and their settings. */
 import { Type, type Static, type TObject } from 'typebox';
 
 export interface RequestLimits {
-  /** Files in one request, the special ones included. */
+  /** Files of a request, including cli.txt and lab_io.txt. */
   readonly files: number;
-  /** Bytes of a base name in UTF-8. */
+  /** Of a base name, in UTF-8. */
   readonly fileNameBytes: number;
-  /** Unicode code points of a file's contents. */
   readonly fileCodePoints: number;
-  /** Unicode code points of the project's name. */
   readonly projectNameCodePoints: number;
-  /** Cases in lab_io.txt. */
   readonly labCases: number;
-  /** Digits of a case's key, which every item of its output bears. */
+  /** Digits of a case's key. Each output item of the case repeats the key. */
   readonly labKeyDigits: number;
-  /** Bytes of one argument in UTF-8. */
+  /** Of one argument, in UTF-8. */
   readonly argumentBytes: number;
 }
 
@@ -26,20 +23,20 @@ export const REQUEST_LIMITS: RequestLimits = Object.freeze({
   projectNameCodePoints: 512,
   labCases: 50,
   labKeyDigits: 20,
-  // Linux refuses to execute with a longer one (MAX_ARG_STRLEN, its closing NUL counted).
+  // Linux cannot execute with a longer argument (MAX_ARG_STRLEN, which counts the NUL).
   argumentBytes: 131_071,
 });
 
-/** A file's name may have 255 bytes, and the tools add prefixes and suffixes of their own. */
+/** File systems allow 255 bytes, and the tools add prefixes and suffixes. */
 const LONGEST_FILE_NAME_BYTES = 240;
 
-/** At four bytes each, what the launcher takes of a file: FILE_BYTES of launcher.h. */
+/** At four bytes each they fit into FILE_BYTES of launcher.h. */
 const MOST_FILE_CODE_POINTS = 2_000_000;
 
 const limit = (standard: number, maximum?: number) =>
   Type.Integer({ minimum: 1, default: standard, ...(maximum !== undefined && { maximum }) });
 
-/** The same for widgets, which refuse by them, and workers, which trust no message. */
+/** The API refuses requests by these. Workers check again, since they do not trust messages. */
 export const REQUEST_SETTINGS = {
   REQUEST_LIMIT_FILES: limit(REQUEST_LIMITS.files),
   FILE_NAME_LIMIT_BYTES: limit(REQUEST_LIMITS.fileNameBytes, LONGEST_FILE_NAME_BYTES),
@@ -49,11 +46,10 @@ export const REQUEST_SETTINGS = {
   ADA_RESTRICTIONS: Type.Enum(['original', 'none'], { default: 'original' }),
 };
 
-/** What an installation decides about every project. */
 export interface ProjectOptions {
-  /** The contract's without it. */
+  /** Default: the contract's. */
   readonly limits?: RequestLimits;
-  /** Whether main.adc keeps Ada programs from importing what was not sent; true without it. */
+  /** Whether main.adc keeps Ada programs from importing foreign code; default true. */
   readonly restricted?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What a reader is told when there is no main program to run. */
+/** Explains to the user why there is no main program. */
 import { unitKeyword } from './ada-unit.js';
 import { definesMain } from './c-main.js';
 import { kindOf, languagesOf, splitName } from './languages.js';
@@ -8,7 +8,6 @@ import { listed } from './text.js';
 
 const NO_MAIN = 'There is no main program to run';
 
-/** Why `sources` have no main, and what to do, in the words of their languages. Not for sources that have one. */
 export function explainMissingMain(sources: readonly SourceFile[]): string {
   const candidates = mainCandidates(sources);
   return candidates.length > 1 ? chooseOne(candidates) : addOne(sources);

@@ -1,4 +1,4 @@
-/** Which file of a project holds its main subprogram. */
+/** Finds the main program of a project. */
 import { unitKeyword } from './ada-unit.js';
 import { definesMain } from './c-main.js';
 import { kindOf, splitName } from './languages.js';
@@ -6,27 +6,24 @@ import { ProjectError } from './project-error.js';
 import type { SourceFile } from './source-file.js';
 
 export interface Main {
-  /** Base name of the file that holds the main subprogram. */
   readonly file: string;
-  /** The name of the program that the build makes: the file's name up to its first dot. */
+  /** File name of the program: the source's name up to its first dot. */
   readonly executable: string;
 }
 
-/** A name that a client sent is quoted in a message up to this length. */
+/** Maximum length of a client's text in an error message, in UTF-16 units. */
 const MAX_QUOTED = 100;
 
 /**
- * The main of a project, or undefined if it has none or several that nothing tells apart (such a
- * project builds; it cannot run). The rules are the contract's.
- *
+ * The contract's rules. Undefined if there is no main, or nothing tells several apart; such a project only builds.
  * @param asked file, unit or base name from the request; empty for none
- * @throws ProjectError if `asked` names nothing that can be a main, or two files claim to be main.adb
+ * @throws ProjectError if `asked` names no possible main, or two files have main.adb in their names
  */
 export function findMain(files: readonly SourceFile[], asked = ''): Main | undefined {
   if (asked !== '') return namedMain(files, asked);
   const candidates = mainCandidates(files);
   if (candidates.length <= 1) return candidates[0] === undefined ? undefined : mainOf(candidates[0]);
-  // As a part of the name, so that domain.adb counts: pages rely on it.
+  // A part of the name is enough, for example domain.adb: existing pages rely on it.
   const [first, second] = candidates.filter((name) => name.includes('main.adb'));
   if (second !== undefined) {
     const both = `"${first}" and "${second}" both have main.adb in their names, so each can be the main program`;
@@ -35,20 +32,19 @@ export function findMain(files: readonly SourceFile[], asked = ''): Main | undef
   return first === undefined ? undefined : mainOf(first);
 }
 
-/** The names of the files that can be the main. */
 export function mainCandidates(files: readonly SourceFile[]): string[] {
   const names = new Set(files.map(({ basename }) => basename));
   return files.filter((file) => isCandidate(file, names)).map(({ basename }) => basename);
 }
 
 function namedMain(files: readonly SourceFile[], asked: string): Main {
-  // GNAT's file names: unit Foo.Bar is in foo-bar.adb, or foo-bar.ads if it needs no body.
+  // GNAT's file names: unit Foo.Bar is in foo-bar.adb, or in foo-bar.ads if it needs no body.
   const unit = asked.toLowerCase().replaceAll('.', '-');
   const file =
     files.find(({ basename }) => basename === asked) ??
     files.find(({ basename }) => basename === `${unit}.adb`) ??
     files.find(({ basename }) => basename === `${unit}.ads`) ??
-    // Ada's names have no case.
+    // Ada ignores case.
     files.find(({ basename }) => basename === asked.toLowerCase() && kindOf(basename)?.language === 'Ada') ??
     files.find(({ basename }) => isCompiled(basename) && executableOf(basename) === asked);
   if (file === undefined) {
@@ -86,13 +82,13 @@ function isCandidate(file: SourceFile, names: ReadonlySet<string>): boolean {
   const { stem, ending } = splitName(basename);
   if (ending !== '.adb' || isSubunit(file)) return false;
   if (!names.has(`${stem}.ads`)) return true;
-  // A procedure may have a specification of its own. What is called main is taken for one, if it is no package.
+  // Any other body with a specification may be a package. Only main.adb may be a procedure with a specification.
   return basename === 'main.adb' && unitKeyword(contents) !== 'package';
 }
 
 const isCompiled = (basename: string): boolean => kindOf(basename)?.isHeader === false;
 
-/** Whether `file` is an Ada source that is compiled as a part of another one. */
+/** Whether the file is compiled as a part of another unit. */
 export function isSubunit({ basename, contents }: SourceFile): boolean {
   return splitName(basename).ending === '.adb' && unitKeyword(contents) === 'separate';
 }

@@ -1,10 +1,10 @@
-/** What the user has to change in the request; an HTTP service answers it with 400. */
+/** A mistake in the request. The API answers it with 400. */
 export class ProjectError extends Error {
   override readonly name = 'ProjectError';
 
   /**
-   * @param message for people: what is wrong, and what to do about it
-   * @param path where in the request, e.g. `files[2].basename`
+   * @param message for users: what is wrong, and what to do
+   * @param path in the request, for example `files[2].basename`
    */
   constructor(
     message: string,

@@ -1,4 +1,4 @@
-/** The text of main.gpr and main.adc, which every project is built, proved and downloaded with. */
+/** The text of main.gpr and main.adc, with which each project is built, proved and downloaded. */
 import { kindOf } from './languages.js';
 import type { Main } from './mains.js';
 import type { SourceFile } from './source-file.js';
@@ -7,11 +7,11 @@ import type { SwitchPackage } from './switches.js';
 export const PROJECT_FILE = 'main.gpr';
 export const CONFIGURATION_PRAGMAS = 'main.adc';
 
-/** The packages in their order in the project file; attributes are statements that follow the switches. */
+/** In the order of the project file. `attributes` are statements after the switches. */
 const PACKAGES: readonly {
   readonly name: SwitchPackage;
   readonly defaultSwitches: readonly string[];
-  /** What is left when a client asks for none. */
+  /** Used if the client sends an empty list. */
   readonly leastSwitches: readonly string[];
   readonly attributes: readonly string[];
 }[] = [
@@ -29,7 +29,7 @@ const PACKAGES: readonly {
   },
 ];
 
-/** Keeps programs from calling what was not sent with them. */
+/** Keeps programs from importing code that was not sent. */
 const RESTRICTIONS = [
   'No_Specification_of_Aspect => Import',
   'No_Use_Of_Pragma => Import',
@@ -49,18 +49,14 @@ const PROVING = [
 ];
 
 export interface ProjectFileContents {
-  /** Undefined for a project without one. */
   readonly main: Main | undefined;
   readonly languages: readonly string[];
   readonly sources: readonly SourceFile[];
-  /**
-   * Switches to take the place of a package's defaults, by the package's name; an empty list means as few as
-   * can be.
-   */
+  /** Switches that replace a package's defaults, by package. An empty list: as few as possible. */
   readonly switches: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The text of main.gpr. Its statements and their order are the contract's. */
+/** The text of main.gpr. The contract fixes its statements and their order. */
 export function projectFile({ main, languages, sources, switches }: ProjectFileContents): string {
   return [
     '--  Generated for this project; builds with "gprbuild -P main.gpr".',
@@ -83,18 +79,16 @@ export function projectFile({ main, languages, sources, switches }: ProjectFileC
   ].join('\n');
 }
 
-/** The text of main.adc. The prove modes ask for SPARK and for what its tasking needs. */
 export function configurationPragmas({ proving, restricted }: { proving: boolean; restricted: boolean }): string {
   const pragmas = [...(restricted ? RESTRICTIONS : []), ...(proving ? PROVING : [])];
   return ['--  Generated for this project.', ...pragmas, ''].join('\n');
 }
 
-/** gprbuild looks for a main by the endings that it knows; with another one it needs the whole name. */
+/** For an ending that gprbuild does not know, it needs the whole file name. */
 function mainName({ file, executable }: Main): string {
   return kindOf(file)?.isListed ? file : executable;
 }
 
-/** C++ files whose endings gprbuild does not know. */
 function naming(sources: readonly SourceFile[]): string[] {
   const listed = sources.map(({ basename }) => basename).filter((name) => kindOf(name)?.isListed);
   if (listed.length === 0) return [];
@@ -114,7 +108,7 @@ function naming(sources: readonly SourceFile[]): string[] {
 const exceptions = (attribute: string, names: readonly string[]): string[] =>
   names.length === 0 ? [] : [`      for ${attribute} ("c++") use ${list(names)};`];
 
-/** Switches, where there is a list of them, take the place of Default_Switches. */
+/** gprbuild uses Switches, if present, in place of Default_Switches. */
 function chosen(switches: readonly string[] | undefined, least: readonly string[]): string[] {
   if (switches === undefined) return [];
   return [`      for Switches ("Ada") use ${list(switches.length === 0 ? least : switches)};`];
@@ -124,7 +118,7 @@ function list(values: readonly string[]): string {
   return `(${values.map(literal).join(', ')})`;
 }
 
-/** A string literal of the project language, in which `"` is the only special character. */
+/** In the project language only `"` is special inside a string. */
 function literal(value: string): string {
   return `"${value.replaceAll('"', '""')}"`;
 }

@@ -1,4 +1,4 @@
-/** From a request to a project that is fit to be built, run, proved or downloaded; the package's entry. */
+/** The package's entry. Turns a request into a checked project. */
 import type { DownloadRequest, Mode, RunProgramRequest } from '@code-widgets/protocol';
 
 import { checkArguments, splitArguments } from './arguments.js';
@@ -36,38 +36,32 @@ export {
 
 const ARGUMENTS_FILE = 'cli.txt';
 
-/** Frozen throughout. */
+/** Deeply frozen. */
 export interface Project {
-  /** Empty if the request gave none. */
+  /** Empty if the request has none. */
   readonly name: string;
-  /** Only of a project that is to be run. */
+  /** Missing for a download. */
   readonly mode?: Mode;
-  /** What the reader has to mend before a tool can take the sources, in words. */
+  /** A mistake that keeps the tools from taking the sources, in words for the user. */
   readonly mistake?: string;
-  /** Missing where there is none, or several that nothing tells apart. */
+  /** Missing if there is none, or if nothing tells several apart. */
   readonly main?: Main;
-  /** As the project file lists them; none if no file is a source. */
+  /** In the order of the project file. */
   readonly languages: readonly string[];
-  /**
-   * The files as they were sent, in their order, without the special and the generated ones. In a run, Ada
-   * sources end in a line end.
-   */
+  /** The sent files without the special and generated ones. For a run, Ada sources end with a line end. */
   readonly sources: readonly SourceFile[];
-  /** What lies in the folder when a tool starts, and in the zip: the sources, main.gpr and main.adc. */
+  /** The files of the working folder and the zip: sources, main.gpr and main.adc. */
   readonly files: readonly SourceFile[];
-  /** The words of cli.txt. */
   readonly arguments: readonly string[];
-  /** Missing without lab_io.txt; empty if that has no case. */
+  /** Missing without lab_io.txt; empty if it has no case. */
   readonly labCases?: readonly LabCase[];
-  /** The first few switches that were asked for and are not allowed: text of the client's, for the log alone. */
+  /** The first few switches that are not allowed. Untrusted text, for the log only. */
   readonly droppedSwitches: readonly string[];
 }
 
 /**
- * The project in a request that has passed its schema. Of a download, hand over only the members
- * that its schema names: a `mode` makes it a request to run.
- *
- * @throws ProjectError, and nothing else, for everything that the contract answers with 400
+ * A request with `mode` is a run. For a download, pass only the members of its schema.
+ * @throws ProjectError, and nothing else, for each mistake that the contract answers with 400
  */
 export function createProject(
   request: RunProgramRequest | DownloadRequest,
@@ -80,9 +74,9 @@ export function createProject(
   const run = 'mode' in request ? request : undefined;
   const special = new Set([ARGUMENTS_FILE, LAB_FILE, PROJECT_FILE, CONFIGURATION_PRAGMAS]);
   const sources = files.filter(({ basename }) => !special.has(basename)).map(run ? withLineEnd : file);
-  // No file at all is left to gprbuild, whose words for it are the contract's.
+  // gprbuild reports an empty project; the contract fixes its message.
   const misnamed = files.length === 0 ? undefined : sourceMistake(sources);
-  // Among names that are wrong no main is looked for; a download has to have what can be had.
+  // A run with wrong file names looks for no main. A download still does.
   const main = run && misnamed !== undefined ? undefined : findMain(sources, run?.main);
   const mistake = misnamed ?? (main && mainMistake(main, sources));
   checkExecutable(main, files);
@@ -143,7 +137,7 @@ function checkFiles(files: readonly SourceFile[], limits: RequestLimits): void {
   }
 }
 
-/** The linker would write over such a file, or the run start it. */
+/** The linker would overwrite such a file, or the run would start it. */
 function checkExecutable(main: Main | undefined, files: readonly SourceFile[]): void {
   const index = files.findIndex(({ basename }) => basename === main?.executable);
   if (index < 0) return;
@@ -187,8 +181,8 @@ function readLab(
 }
 
 /**
- * GNAT marks the end of a source with SUB. Where the last line has no line end, its messages show that
- * mark, and behind an open string it reads on and tells about files that nobody sent.
+ * GNAT marks the end of a source with SUB. Without a final line end its messages show that mark. After an open string
+ * GNAT reads on, and names files that nobody sent.
  */
 function withLineEnd({ basename, contents }: SourceFile): SourceFile {
   const isOpen = kindOf(basename)?.language === 'Ada' && !/[\r\n]$/.test(contents);

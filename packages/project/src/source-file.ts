@@ -1,4 +1,4 @@
-/** A file of a project: the name of a plain file in a flat folder, and its text. */
+/** `basename` is the name of a plain file in a flat folder. */
 export interface SourceFile {
   readonly basename: string;
   readonly contents: string;

@@ -1,14 +1,11 @@
-/** What keeps the tools from taking the sources of a project, in words for the reader. */
+/** Explains file names that the tools do not accept. */
 import { adaNameFor, isAdaName, isLibraryName, reservedWordIn, unitOf } from './ada-names.js';
 import { kindOf, kindOfEnding, splitName } from './languages.js';
 import { isSubunit, type Main } from './mains.js';
 import type { SourceFile } from './source-file.js';
 import { listed } from './text.js';
 
-/**
- * What is wrong with the names of `sources`, a line for each fault, with what to do. Without these
- * words the tools would tell of main.gpr, which the reader has not sent.
- */
+/** One line for each wrong name. The tools' own messages would mention main.gpr, which the user did not send. */
 export function sourceMistake(sources: readonly SourceFile[]): string | undefined {
   const names = new Set(sources.map(({ basename }) => basename));
   const misnamed = sources.flatMap(({ basename }) => misnaming(basename, names) ?? []);
@@ -17,7 +14,7 @@ export function sourceMistake(sources: readonly SourceFile[]): string | undefine
   return sources.some(({ basename }) => kindOf(basename)) ? undefined : noSource(sources);
 }
 
-/** What is wrong with the name of the main program's file, if anything is: gprbuild would not find it. */
+/** gprbuild does not find a main program whose file name has more than one dot. */
 export function mainMistake({ file }: Main, sources: readonly SourceFile[]): string | undefined {
   const { stem, ending } = splitName(file);
   if (!stem.includes('.')) return undefined;
@@ -32,12 +29,12 @@ function noSource(files: readonly SourceFile[]): string {
 }
 
 function misnaming(basename: string, names: ReadonlySet<string>): string | undefined {
-  // Of "A.ADB " and "a.adb." it is plain what they should be.
+  // The intended ending of "A.ADB " and "a.adb." is clear.
   const { stem, ending } = splitName(basename.replace(/[.\s]+$/, ''));
   const plain = ending.toLowerCase().replace(/\s/g, '');
   if (plain === '.ada') return ada(basename, stem, '.adb', names);
   const kind = kindOfEnding(plain);
-  // A header may have any name: it is opened by #include alone.
+  // Headers may have any name, since only #include opens them.
   if (kind === undefined || kind.isHeader) return undefined;
   return kind.language === 'Ada' ? ada(basename, stem, plain, names) : c(basename, stem, plain, names);
 }
@@ -68,7 +65,7 @@ function c(basename: string, stem: string, ending: string, names: ReadonlySet<st
   }
   if (basename === stem + ending) return undefined;
   const fault = `The tools do not take the file name "${basename}": its ending has to be in lower case.`;
-  // For the compiler alone, .C is C++.
+  // Only the compiler takes .C for C++; gprbuild does not.
   if (/\.C\s*$/.test(basename))
     return `${fault} Rename the file to "${stem}.c" if it is C, or to "${stem}.cpp" if it is C++.`;
   return `${fault} ${renaming('the file', stem + ending, names)}`;
@@ -78,7 +75,7 @@ function renaming(what: string, to: string, names: ReadonlySet<string>): string 
   return names.has(to) ? `Leave it out or rename it: there is a "${to}" already.` : `Rename ${what} to "${to}".`;
 }
 
-/** Files that the build would make the same thing of. */
+/** Files whose objects or Ada units have equal names. */
 function clashes(sources: readonly SourceFile[], names: ReadonlySet<string>): string[] {
   const objects = new Map<string, string[]>();
   const units = new Map<string, string[]>();

@@ -1,17 +1,17 @@
-/** From a mode to the commands that it takes. What is announced is what is run. */
+/** The table of modes, and the commands of each step. */
 import type { Mode } from '@code-widgets/protocol';
 
 import { PROJECT_FILE } from './project-file.js';
 
 export type Step =
   | { readonly kind: 'build' }
-  /** One run, with the arguments of cli.txt. */
+  /** Runs the program once, with the arguments of cli.txt. */
   | { readonly kind: 'run' }
-  /** One run per lab case, then the verdict. */
+  /** Runs the program once for each lab case, then gives the verdict. */
   | { readonly kind: 'judge' }
   | { readonly kind: 'prove'; readonly switches: readonly string[] };
 
-/** The one table of modes: a new one needs its name in the protocol and its line here. */
+/** A new mode needs its name in the protocol and its line here. */
 const STEPS: Readonly<Record<Mode, readonly Step[]>> = {
   compile: [{ kind: 'build' }],
   run: [{ kind: 'build' }, { kind: 'run' }],
@@ -22,21 +22,20 @@ const STEPS: Readonly<Record<Mode, readonly Step[]>> = {
   prove_flow_report_all: [{ kind: 'prove', switches: ['--mode=flow', '--report=all'] }],
 };
 
-/** The steps of a mode, in order. */
 export const stepsOf = (mode: Mode): readonly Step[] => STEPS[mode];
 
 export const isProveMode = (mode: Mode): boolean => STEPS[mode].some(({ kind }) => kind === 'prove');
 
 export interface Command {
-  /** The program and its arguments, one entry a word; no shell comes near it. */
+  /** No shell reads these words. */
   readonly argv: readonly string[];
-  /** What the user is shown before it starts. */
+  /** Shown to the user before the command starts. */
   readonly announcement: string;
 }
 
 export const BUILD_COMMAND: Command = command('gprbuild', '-q', '-P', PROJECT_FILE);
 
-/** Runs what the build has made. The space after its name stays without arguments: the contract's. */
+/** The contract has the space after the name, even without arguments. */
 export function runCommand(executable: string, words: readonly string[]): Command {
   const program = `./${executable}`;
   return { argv: [program, ...words], announcement: `${program} ${words.join(' ')}` };
@@ -50,15 +49,13 @@ const PROVE_SWITCHES: Readonly<Record<GnatproveGeneration, readonly string[]>> =
   'from-14': ['--checks-as-errors=on', '--level=0', '--function-sandboxing=off'],
 };
 
-/** @param switches those of the step */
 export function proveCommand(generation: GnatproveGeneration, switches: readonly string[]): Command {
   return command('gnatprove', '-P', PROJECT_FILE, ...PROVE_SWITCHES[generation], ...switches);
 }
 
 /**
- * Which command line a gnatprove takes, by what its `--help` prints: from 14 on --checks-as-errors
- * has a value. (Its version will not do: a build from the sources may call itself 0.0w.) Text that
- * says nothing of it, as of an image without gnatprove, counts as the older one.
+ * From 14 on, --checks-as-errors takes a value. The version does not help: a build from sources may call itself 0.0w.
+ * Help text of an image without gnatprove counts as the older generation.
  */
 export function gnatproveGeneration(helpText: string): GnatproveGeneration {
   return /--checks-as-errors\[?=c/.test(helpText) ? 'from-14' : 'up-to-13';

@@ -1,4 +1,4 @@
-/** Which switches a request may ask for; what is not here never reaches a tool. */
+/** Switches that a request may ask for. No other one reaches a tool. */
 export const ALLOWED_SWITCHES = {
   Compiler: [
     ...['-g', '-O0', '-gnata', '-gnatwa', '-gnateE'],
@@ -8,33 +8,32 @@ export const ALLOWED_SWITCHES = {
   Builder: ['-g'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** A package of the project file that takes switches. */
 export type SwitchPackage = keyof typeof ALLOWED_SWITCHES;
 
-/** A request can ask for a million switches; the log is spared most of them. */
+/** A request can have a million switches, so only a few are logged. */
 const MAX_DROPPED = 20;
 const MAX_DROPPED_LENGTH = 100;
 
 export interface SortedSwitches {
-  /** By package, in the order asked for, each once. */
+  /** By package, in the request's order, without duplicates. */
   readonly allowed: ReadonlyMap<string, readonly string[]>;
-  /** The first few, as `<package> <switch>` and cut short: text of the client's, for the log alone. */
+  /** The first few as `<package> <switch>`, cut short. Untrusted text, for the log only. */
   readonly dropped: readonly string[];
 }
 
-/** Parts the switches that a request asks for; an unknown package is dropped with all that is in it. */
+/** An unknown package is dropped with all its switches. */
 export function sortSwitches(asked: Readonly<Record<string, readonly string[]>> = {}): SortedSwitches {
   const table = new Map<string, readonly string[]>(Object.entries(ALLOWED_SWITCHES));
   const allowed = new Map<string, readonly string[]>();
   const dropped: string[] = [];
   for (const [name, switches] of Object.entries(asked)) {
-    const kept: string[] = [];
-    // Of a switch that is repeated the last one stays: of -gnato and its like, the last one wins.
+    const permitted: string[] = [];
+    // Of repeated switches the last one stays, since the last -gnato and its like wins.
     for (const each of [...new Set(switches.toReversed())].reverse()) {
-      if (table.get(name)?.includes(each)) kept.push(each);
+      if (table.get(name)?.includes(each)) permitted.push(each);
       else if (dropped.length < MAX_DROPPED) dropped.push(`${name} ${each}`.slice(0, MAX_DROPPED_LENGTH));
     }
-    allowed.set(name, kept);
+    allowed.set(name, permitted);
   }
   return { allowed, dropped };
 }

@@ -1,20 +1,20 @@
-/** C0, DEL and C1: what has no place in a name, a header or a line of a log. */
+/** C0, DEL and C1, which are not allowed in a name, a header or a log line. */
 const CONTROL = /\p{Cc}/u;
-/** Half of a UTF-16 pair: no UTF-8 can carry it. */
+/** Half of a UTF-16 pair, which UTF-8 cannot encode. */
 const LONE_SURROGATE = /\p{Cs}/u;
 
 export const hasControlCharacter = (text: string): boolean => CONTROL.test(text);
 
 export const hasLoneSurrogate = (text: string): boolean => LONE_SURROGATE.test(text);
 
-/** Whether `text` has more than `max` Unicode code points. */
+/** `max` is in Unicode code points. */
 export function isLongerThan(text: string, max: number): boolean {
-  // A code point is one or two UTF-16 units: most texts need no counting.
+  // A code point has one or two UTF-16 units, so most texts need no counting.
   if (text.length <= max) return false;
   return text.length > 2 * max || [...text].length > max;
 }
 
-/** `names`, quoted, as a part of a sentence. */
+/** Quotes the names and joins them for a sentence. */
 export function listed(names: readonly string[]): string {
   const quoted = names.map((name) => `"${name}"`);
   const last = quoted.pop() ?? '';

@@ -1,7 +1,4 @@
-/**
- * The routes' bodies as the existing frontend sends and reads them; the types come from the schemas.
- * What else a lenient client may send, the widget makes into these before it checks them.
- */
+/** The routes' bodies, as the existing frontend sends and reads them. The API accepts more (lenience.ts). */
 import { Type, type Static } from 'typebox';
 
 export const MODES = [
@@ -16,9 +13,9 @@ export const MODES = [
 export type Mode = (typeof MODES)[number];
 
 const SourceFile = Type.Object({ basename: Type.String(), contents: Type.String() });
-/** Far above what there is to ask for: each one is looked at, whether it is allowed or not. */
+/** Far above any real request. Each switch is checked, allowed or not. */
 const MOST_SWITCHES = 100;
-/** The pattern says any name: that of a plain string misses names with a line end, whose values nobody would check. */
+/** This pattern matches any name. The default one misses names with a line end, whose values stay unchecked. */
 const Switches = Type.Record(
   Type.String({ pattern: '^[\\s\\S]*$' }),
   Type.Array(Type.String(), { maxItems: MOST_SWITCHES }),
@@ -39,7 +36,7 @@ export const RunProgramAnswer = Type.Object({ identifier: Type.String(), message
 
 export const CheckOutputRequest = Type.Object({
   identifier: Type.String(),
-  /** How many output items this client has processed; without it the queue is drained. */
+  /** How many output items this client has processed. Without it, each item is answered once. */
   read: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 export type CheckOutputRequest = Static<typeof CheckOutputRequest>;
@@ -90,7 +87,7 @@ export const DownloadRequest = Type.Object({
 });
 export type DownloadRequest = Static<typeof DownloadRequest>;
 
-/** Every error has this body: what is wrong, and where in the request if it is there. */
+/** The body of every error. `path` names the member of the request that is wrong. */
 export const ErrorAnswer = Type.Object({
   error: Type.String(),
   message: Type.String(),

@@ -1,24 +1,24 @@
 /**
- * What travels through the broker: the task that a widget publishes, and what the worker answers
- * into the task's reply queue. Each message is JSON and carries its version, so that old and new
- * processes can run side by side during a deploy.
+ * Messages between the API and the workers, as JSON. Each carries its version, because old and new processes run
+ * side by side during a deploy.
  */
 import { Type, type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 
 import { RunProgramRequest, OutputItem } from './http.js';
 
+/** Raise it if processes of the previous version cannot read the new messages. Keep reading the previous ones. */
 export const MESSAGE_VERSION = 1;
 
 const Version = Type.Literal(MESSAGE_VERSION);
 const Count = Type.Integer({ minimum: 0 });
-/** 1 for the first worker that takes the task, one more each time that it had to be started again. */
+/** Number of the delivery of the task, from 1. */
 const Attempt = Type.Integer({ minimum: 1 });
 
-/** Of a UUID's 36 characters there is plenty of room; a queue is named by it, and each line of the log. */
+/** A UUID has 36 characters. Queue names and log lines contain the identifier. */
 const LONGEST_IDENTIFIER = 100;
 
-/** A run request on its way to a worker. `submittedAt` is in ms since the epoch. */
+/** A run request. `submittedAt` is in ms since the epoch. */
 export const TaskMessage = Type.Object({
   version: Version,
   identifier: Type.String({ maxLength: LONGEST_IDENTIFIER }),
@@ -27,7 +27,7 @@ export const TaskMessage = Type.Object({
 });
 export type TaskMessage = Static<typeof TaskMessage>;
 
-/** Output items of one attempt, in order; `first` is the number of the first of them, from 1. */
+/** Output items of one attempt, in order. `first` is the number of the first item, from 1. */
 export const OutputMessage = Type.Object({
   version: Version,
   kind: Type.Literal('output'),
@@ -37,7 +37,7 @@ export const OutputMessage = Type.Object({
 });
 export type OutputMessage = Static<typeof OutputMessage>;
 
-/** The end of a task: published once, by the attempt that ended it, after its `items` items. */
+/** The end of a task, published once, after the `items` items of the attempt that ended it. */
 export const FinalMessage = Type.Object({
   version: Version,
   kind: Type.Literal('final'),
@@ -45,14 +45,14 @@ export const FinalMessage = Type.Object({
   items: Count,
   state: Type.Union([Type.Literal('SUCCESS'), Type.Literal('FAILURE')]),
   status: Type.Integer(),
-  /** How long a worker was busy with the task, in ms; tells the widgets how fast the queue moves. */
+  /** How long a worker was busy with the task, in ms. The API estimates Retry-After from it. */
   workMs: Type.Number({ minimum: 0 }),
 });
 export type FinalMessage = Static<typeof FinalMessage>;
 
 /**
- * Left in the reply queue by the widget that first sees a new attempt: how many items the client
- * had received before it. From then on every replica numbers the new attempt's items alike.
+ * Published by the API process that first sees a new attempt. `received` is how many items the client had before it,
+ * so that all replicas number the new items alike.
  */
 export const RestartMessage = Type.Object({
   version: Version,
@@ -65,10 +65,7 @@ export type RestartMessage = Static<typeof RestartMessage>;
 export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage]);
 export type ReplyMessage = Static<typeof ReplyMessage>;
 
-/**
- * A worker's note about an attempt, in the task's log of attempts. `begun`: its steps begin. `returned`:
- * requeued, or lost with the connection, through no fault of the task.
- */
+/** `begun`: the worker starts the task. `returned`: requeued, or lost with the connection, through no fault of it. */
 export const AttemptNote = Type.Object({
   version: Version,
   attempt: Attempt,
@@ -82,12 +79,12 @@ export function encodeMessage(message: TaskMessage | ReplyMessage | AttemptNote)
   return Buffer.from(JSON.stringify(message));
 }
 
-/** The task in `body`; `newer` for one of a later version, undefined for what is no task at all. */
+/** The task in `body`; `newer` if its version is later, undefined if it is no task. */
 export function decodeTaskMessage(body: Buffer): TaskMessage | 'newer' | undefined {
   return decode(TaskMessage, body) ?? (decode(OfLaterVersion, body) && 'newer');
 }
 
-/** The reply in `body`, or undefined if it is none that this version understands. */
+/** The reply in `body`; undefined if this version cannot decode it. */
 export function decodeReplyMessage(body: Buffer): ReplyMessage | undefined {
   return decode(ReplyMessage, body);
 }

@@ -1,7 +1,4 @@
-/**
- * What widget and worker agree on: the routes' bodies and the broker's messages. Nothing else of ours is
- * imported here.
- */
+/** The package's entry: what the API and the workers agree on. It imports no other package of this repository. */
 export {
   MODES,
   RunProgramRequest,

@@ -1,7 +1,4 @@
-/**
- * Results of jobs that were made before, kept in a folder that the workers of a machine share. One
- * file holds one result, and is read only if it is, byte for byte, what was written for that key.
- */
+/** Caches results of builds in a folder that all workers of a machine share. Each file holds one result. */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,42 +9,39 @@ import { CACHE_SHARE, CACHE_SLACK, UNFINISHED_MS } from './limits.js';
 import type { Log } from './log.js';
 import type { OutputStream } from './frames.js';
 
-/** The output of a build, how it ended, and what it handed back. */
 export interface CachedBuild {
   readonly output: readonly (readonly [OutputStream, Buffer])[];
   readonly status: number;
-  /** Of the command, when it was built. */
+  /** Run time of the command when it was built. */
   readonly ms: number;
   readonly copiedOut?: BytePieces;
 }
 
-/** The right to make the build of a key, to be settled once. Other lookups of the key wait for that. */
+/** Permission to make the build of a key. Other lookups of the key wait until it is settled. */
 export interface Reservation {
-  /** Keeps the build. Without one, the next lookup that waits gets a reservation of its own. */
+  /** Call it once. Stores the build, or without one hands the reservation to the next lookup that waits. */
   settle(build: CachedBuild | undefined): void;
 }
 
 export interface BuildCacheOptions {
   folder: string;
-  /** Of all files. The least recently used are evicted. */
+  /** All files together. The least recently used are evicted. */
   maxBytes: number;
   log: Log;
 }
 
-/** Raise when the files look different, or the same key should give another build. */
+/** Raise it when the file format changes, or when builds of an older version must not be used again. */
 const VERSION = 4;
 const DIGEST_CHARACTERS = 64;
 
-/** Successive bytes of one stream, and their number. */
 export type OutputRun = [stream: OutputStream, bytes: number];
 
-/** The output whose bytes are `bytes`, without a copy. */
+/** Splits `bytes` by runs, without a copy. */
 export function toOutput(bytes: Buffer, runs: readonly OutputRun[]): CachedBuild['output'] {
   let end = 0;
   return runs.map(([stream, length]) => [stream, bytes.subarray(end, (end += length))]);
 }
 
-/** The key of a build, from everything that it depends on. */
 export function buildKey(...parts: readonly unknown[]): string {
   const hash = createHash('sha256');
   for (const part of [VERSION, ...parts]) hash.update(`${JSON.stringify(part)}\n`);
@@ -55,29 +49,27 @@ export function buildKey(...parts: readonly unknown[]): string {
 }
 
 export class BuildCache {
-  /** Builds that are being made or written, by their keys. */
+  /** Builds that are being made or written, by key. */
   private readonly pending = new Map<string, Promise<CachedBuild | undefined>>();
   private readonly writing = new Set<Promise<void>>();
-  /** Bytes written here since the folder was last reviewed. */
+  /** Bytes written by this process since the last eviction. */
   private newBytes = Infinity;
 
   constructor(private readonly options: BuildCacheOptions) {}
 
   /**
-   * The build of this key, or the reservation to make it. Waits for a build of the key that is
-   * being made in this process.
+   * Returns the build of this key, or a reservation to make it. Waits while this process makes that build.
    * @throws the signal's reason on an abort.
    */
   async lookup(key: string, signal?: AbortSignal): Promise<CachedBuild | Reservation> {
     for (;;) {
-      // A build that is being written cannot be read yet, and is pending until it can.
+      // A build stays pending until its file can be read.
       const found = (await this.wait(key, signal)) ?? (await this.read(key));
       if (found) return found;
       if (!this.pending.has(key)) return this.reserve(key);
     }
   }
 
-  /** Resolves when all settled builds are written. */
   async written(): Promise<void> {
     while (this.writing.size > 0) await Promise.all(this.writing);
   }
@@ -125,10 +117,10 @@ export class BuildCache {
     return build;
   }
 
-  /** Whole or not at all, also if another worker writes the same. An error is logged: the task goes on without. */
+  /** Errors are logged only, since the task can go on without the cache. */
   private async write(key: string, build: CachedBuild): Promise<void> {
     const { folder, maxBytes, log } = this.options;
-    // The task that built it goes on first.
+    // Let the task that waits for this build go on first.
     await setImmediate();
     const pieces = encode(key, build);
     const bytes = byteLength(pieces);
@@ -139,7 +131,7 @@ export class BuildCache {
       await writeFile(unfinished, pieces, { flag: 'wx', mode: 0o600 });
       await rename(unfinished, this.path(key));
       this.newBytes += bytes;
-      // Other workers write as well: each reviews the folder before it alone could fill what was left free.
+      // Other workers write as well, so each evicts before it alone could fill the free part.
       if (this.newBytes > maxBytes * (1 - CACHE_SLACK)) await this.evict();
     } catch (error) {
       log.warn({ reason: (error as Error).message }, 'a build could not be kept');
@@ -147,7 +139,7 @@ export class BuildCache {
     }
   }
 
-  /** Evicts what is least recently used, and removes unfinished files of workers that died. */
+  /** Evicts the least recently used files, and removes unfinished files of dead workers. */
   private async evict(): Promise<void> {
     const { folder, maxBytes } = this.options;
     this.newBytes = 0;
@@ -168,7 +160,7 @@ export class BuildCache {
 
   private async fileOf(name: string) {
     const path = this.path(name);
-    // Missing if another worker evicted it.
+    // Another worker may have evicted it.
     const found = await stat(path).catch(() => undefined);
     return found && { path, bytes: found.size, usedMs: found.mtimeMs, isFinished: !name.includes('.') };
   }
@@ -179,11 +171,11 @@ interface Header {
   status: number;
   ms: number;
   runs: OutputRun[];
-  /** Whether the rest of the file is what was handed back. */
+  /** Whether the rest of the file is the file that the build handed back. */
   hasCopiedOut: boolean;
 }
 
-/** A digest of all that follows, a line of JSON, the output, what was handed back. */
+/** A file is: digest of the rest, a line of JSON (`Header`), the output, the file that was handed back. */
 function encode(key: string, { output, status, ms, copiedOut }: CachedBuild): Buffer[] {
   const runs = output.map(([stream, { length }]): OutputRun => [stream, length]);
   const header: Header = { key, status, ms, runs, hasCopiedOut: copiedOut !== undefined };
@@ -209,7 +201,7 @@ function decode(key: string, bytes: Buffer): CachedBuild | undefined {
 
 function promiseWithResolver<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((given) => (resolve = given));
+  const promise = new Promise<T>((resolver) => (resolve = resolver));
   return { promise, resolve };
 }
 

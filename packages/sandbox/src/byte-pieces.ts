@@ -1,6 +1,6 @@
-/** Bytes in pieces. A large result of a step is never one buffer, and is shared, not copied. */
+/** Large results in pieces: shared instead of copied, and never one buffer. */
 
-/** The bytes of a file that a job handed back. The pieces never change. */
+/** A file that a job handed back. The pieces never change. */
 export type BytePieces = readonly Buffer[];
 
 export const byteLength = (pieces: readonly Buffer[]): number => pieces.reduce((sum, { length }) => sum + length, 0);
@@ -8,10 +8,7 @@ export const byteLength = (pieces: readonly Buffer[]): number => pieces.reduce((
 const SMALLEST_BLOCK_BYTES = 4 * 1024;
 const LARGEST_BLOCK_BYTES = 64 * 1024;
 
-/**
- * Copies bytes into blocks that grow with them. To retain what came would retain the whole chunk
- * that the connection read, or an object of 100 bytes for each byte that came alone.
- */
+/** Copies bytes, since kept chunks would retain whole read buffers, or an object for each byte that came alone. */
 export class ByteCollector {
   private readonly full: Buffer[] = [];
   private block = Buffer.alloc(0);

@@ -1,7 +1,4 @@
-/**
- * Adds the build cache to `execute`. Which jobs may be cached is the caller's to say: this package knows no
- * compiler.
- */
+/** Adds the build cache to `execute`. The caller decides which jobs may be cached. */
 import { buildKey, toOutput, type BuildCache, type CachedBuild, type OutputRun } from './build-cache.js';
 import { byteLength, ByteCollector } from './byte-pieces.js';
 import type { Confining } from './container-options.js';
@@ -11,9 +8,9 @@ import type { Execute, ExecuteOptions, Job, JobResult } from './job.js';
 import type { Log } from './log.js';
 
 export interface CachePolicy {
-  /** Whether the job would come to the same result each time. */
+  /** Whether the job gives the same result each time. */
   isCacheable(job: Job): boolean;
-  /** Whether this result may be given again. `output`: stdout and stderr in order, as Latin-1. */
+  /** Whether this result may be cached. `output`: stdout and stderr in order, as Latin-1. */
   isRepeatable(result: JobResult, output: string): boolean;
 }
 
@@ -25,7 +22,7 @@ export interface CachedExecuteDependencies {
   readonly log: Log;
 }
 
-/** The output of a cached build comes all at once. */
+/** Output of a cached build is reported all at once. */
 export function withCache(
   execute: Execute,
   { cache, policy, images, confining, log }: CachedExecuteDependencies,
@@ -86,7 +83,7 @@ class Recorder {
     this.bytes.add(bytes);
   }
 
-  /** Undefined if the result may not be given again. */
+  /** Undefined if the result must not be cached. */
   build(result: JobResult, policy: CachePolicy): CachedBuild | undefined {
     const { status, limit, signal, ms, commandMissing, copiedOut } = result;
     if (limit !== undefined || signal !== undefined || commandMissing) return undefined;

@@ -1,4 +1,4 @@
-/** The container of a job: everything that keeps a hostile program in it, in one place. */
+/** Every option that confines a job's container. */
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import { byteLength } from './byte-pieces.js';
 import { forGvisor, isGvisor } from './gvisor.js';
@@ -20,7 +20,7 @@ import {
 } from './limits.js';
 
 export const NAMESPACE_LABEL = 'code-widgets.namespace';
-/** Seconds from a container's creation after which no live worker can still want it. */
+/** Seconds from a container's creation. After them no live worker needs the container. */
 export const LIFETIME_LABEL = 'code-widgets.lifetime-s';
 
 const PAGE_BYTES = 4096;
@@ -30,31 +30,26 @@ function pageRounded(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** What is fixed once a container is made. */
 export interface ContainerSpec {
   readonly profile: Profile;
-  /** The tmpfs that holds all files. */
+  /** Size of the tmpfs that holds all files. */
   readonly workspaceBytes: number;
-  /** The longest time limit of its job. */
+  /** The longest time limit of a job that it may run. */
   readonly jobMs: number;
-  /** How long it may wait for its job. */
+  /** How long it may wait for a job. */
   readonly waitMs: number;
 }
 
-/** Of a job that runs now. */
 export function specOf(job: Job): ContainerSpec {
   return { profile: job.profile, workspaceBytes: workspaceBytes(job), jobMs: job.limits.timeMs, waitMs: 0 };
 }
 
-/** Of a container that waits for a job to which no more is sent than is usual. */
+/** A warm container has room for files of usual size. */
 export function warmSpec(profile: Profile, waitMs = POOL_WAIT_MS): ContainerSpec {
   return { profile, workspaceBytes: workspaceBytes({ profile, files: [] }), jobMs: profile.longestJobMs, waitMs };
 }
 
-/**
- * What the command may write, and room for what is sent to it: for as much as is usual at least, so
- * that nearly all jobs can run in a container that was made before they were known.
- */
+/** Bytes that the command may write, plus room for sent files: enough that nearly all jobs fit a warm container. */
 export function workspaceBytes({ profile, files, copyIn }: Pick<Job, 'profile' | 'files' | 'copyIn'>): number {
   const sent = filesToSend({ files, ...(copyIn && { copyIn }) }).map(({ contents }) => Buffer.byteLength(contents));
   if (copyIn !== undefined) sent.push(byteLength(copyIn.pieces));
@@ -62,15 +57,12 @@ export function workspaceBytes({ profile, files, copyIn }: Pick<Job, 'profile' |
   return profile.writableBytes + LAUNCHER_FILES_BYTES + Math.max(USUAL_FILES_BYTES, sentBytes);
 }
 
-/** From the command's start to where the worker no longer waits for the launcher's word, in ms. */
+/** From the command's start until the worker removes the container without asking the launcher. */
 export function outerTimeLimitMs(timeLimitMs: number): number {
   return timeLimitMs + STEP_SLACK_MS;
 }
 
-/**
- * Creation, attachment and start, the wait, the job itself, the looks at its end, and the first attempt at
- * its removal.
- */
+/** An upper bound: creation, attach and start, the wait, the job, the checks at its end, and one removal. */
 function lifetimeSeconds({ jobMs, waitMs }: ContainerSpec): number {
   return Math.ceil(
     (waitMs +
@@ -92,15 +84,15 @@ function hostConfig(
     ...(runtime !== undefined && { Runtime: runtime }),
     ReadonlyRootfs: true,
     Tmpfs: {
-      // exec, since the program is there; a tmpfs has noexec otherwise.
+      // The program is executed there, and a tmpfs is noexec by default.
       '/workspace': `rw,exec,nosuid,nodev,size=${size},nr_inodes=${INODES}`,
     },
     CapDrop: ['ALL'],
-    // The launcher becomes the command's user and empties the bounding set. Then it has none left.
+    // The launcher changes its user and empties the bounding set; then it drops these three.
     CapAdd: ['SETPCAP', 'SETUID', 'SETGID'],
     SecurityOpt: ['no-new-privileges', `seccomp=${seccompProfile}`],
     NetworkMode: 'none',
-    // Names in a /dev/shm must not meet those of another container.
+    // Shared memory must not be visible to another container.
     IpcMode: sharedMemory ? 'private' : 'none',
     ...(sharedMemory && { ShmSize: SHARED_MEMORY_BYTES }),
     Memory: memoryBytes,
@@ -116,12 +108,11 @@ function hostConfig(
   };
 }
 
-/** What all containers of a sandbox have in common. */
 export interface Confining {
-  /** The profile's JSON text, as the engine gets it. */
+  /** The seccomp profile as JSON text. */
   readonly seccompProfile: string;
   readonly namespace: string;
-  /** One of the engine's runtimes; its default without it. */
+  /** A runtime that the engine knows; the engine's default if missing. */
   readonly runtime?: string;
 }
 
@@ -133,10 +124,10 @@ export function containerOptions(spec: ContainerSpec, confining: Confining): Con
       [NAMESPACE_LABEL]: confining.namespace,
       [LIFETIME_LABEL]: String(lifetimeSeconds(spec)),
     },
-    // Saves 300 ms of the start beside the network mode `none` alone.
+    // Saves 300 ms of each start, compared with the network mode `none` alone.
     NetworkDisabled: true,
     OpenStdin: true,
-    // The end of the worker's connection is the end of stdin, and so of the launcher.
+    // When the worker's connection ends, stdin ends, and the launcher exits.
     StdinOnce: true,
     AttachStdin: true,
     AttachStdout: true,

@@ -1,7 +1,4 @@
-/**
- * One container: made, attached to, started, asked how it is. Whoever has the lease says when it goes;
- * removals.ts removes it.
- */
+/** Creates, starts and inspects one container. Its lease decides when it is removed. */
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,32 +9,31 @@ import { EngineRefused, type ContainerState, type Runtime } from './runtime.js';
 
 const MIN_POLL_MS = 20;
 
-/** What it takes to make containers and to remove them. */
 export interface ContainerDependencies {
   readonly runtime: Runtime;
   readonly confining: Confining;
   readonly removals: Removals;
 }
 
-/** A container in somebody's hands, to be given up once: with `retire` or with `discard`. */
+/** Exclusive use of one container. The holder calls `retire` or `discard` once at the end. */
 export class ContainerLease {
   private starting: Promise<void> | undefined;
   private isRetired = false;
 
   constructor(
     private readonly name: string,
-    /** Its stdin, and its output as Docker's frames. */
+    /** Carries the container's stdin, and its output in Docker's framing. */
     readonly stream: Duplex,
     private readonly runtime: Runtime,
     private readonly removals: Removals,
   ) {}
 
-  /** Starts it at the first call; further calls wait for that start. */
+  /** Idempotent: further calls wait for the first start. */
   start(signal?: AbortSignal): Promise<void> {
     return (this.starting ??= this.runtime.start(this.name, signal));
   }
 
-  /** False as well if the engine does not say. */
+  /** False if the engine does not answer. */
   async isRunning(): Promise<boolean> {
     return this.inspect().then(
       ({ isRunning }) => isRunning,
@@ -45,7 +41,7 @@ export class ContainerLease {
     );
   }
 
-  /** Whether it is of that image and runs as it was started. True if the engine does not say. */
+  /** Whether the image is right and nobody paused, restarted or entered it. True if the engine does not answer. */
   async isUntouched(imageId: string): Promise<boolean> {
     return this.inspect().then(
       ({ image, isUntouched }) => image === imageId && isUntouched,
@@ -53,7 +49,7 @@ export class ContainerLease {
     );
   }
 
-  /** Whether it was made of that image. False if the engine does not say. */
+  /** Whether it was made from this image. False if the engine does not answer. */
   async isOf(imageId: string): Promise<boolean> {
     return this.inspect().then(
       ({ image }) => image === imageId,
@@ -61,7 +57,7 @@ export class ContainerLease {
     );
   }
 
-  /** The engine hears of a container's end a little later than its stream does. */
+  /** The engine learns of a container's end a little later than the stream does. */
   async stateOnceEnded(): Promise<ContainerState> {
     const deadlineMs = performance.now() + END_KNOWN_MS;
     for (let wait = MIN_POLL_MS; ; wait *= 2) {
@@ -71,17 +67,14 @@ export class ContainerLease {
     }
   }
 
-  /** Has it removed soon, whatever it is doing. Does nothing after `retire`. */
+  /** Removes it soon, even while it runs. Does nothing after `retire`. */
   discard(): void {
     if (this.isRetired) return;
     this.stream.destroy();
     void this.removals.remove(this.name, AFTERMATH_MS);
   }
 
-  /**
-   * Has it removed at an idle time. Its launcher has sent the status and waits, unless other
-   * processes are left in it: the engine is not kept busy with its end while the task goes on.
-   */
+  /** Removes it at an idle time, since the engine's work for it would delay the task. Its launcher waits until then. */
   retire(): void {
     this.isRetired = true;
     void this.removals.retire(this.name).finally(() => this.stream.destroy());
@@ -93,19 +86,18 @@ export class ContainerLease {
 }
 
 /**
- * Makes a container and attaches to it; it is not started yet.
- * @throws {SandboxUnavailable} when the engine failed; the signal's reason on an abort. Then
- *   nothing is left of it.
+ * Creates a container and attaches to it, without starting it. After an error the container is removed.
+ * @throws {SandboxUnavailable} when the engine failed; the signal's reason on an abort.
  */
 export async function makeContainer(
   { runtime, confining, removals }: ContainerDependencies,
   spec: ContainerSpec,
   signal?: AbortSignal,
 ): Promise<ContainerLease> {
-  // Named here, so that it can be removed even when the engine's answer to its creation is lost.
+  // The name is chosen here, so that the container can be removed even if the engine's answer is lost.
   const name = `code-widgets-${randomUUID()}`;
   try {
-    // Without the signal: a creation under way goes on in the engine, and would come after the removal.
+    // No signal here: the engine would finish an aborted creation, perhaps after the removal.
     await runtime.create(name, containerOptions(spec, confining));
   } catch (error) {
     if (!(error instanceof EngineRefused)) void removals.removeOnceMade(name);

@@ -1,4 +1,4 @@
-/** The runtime over dockerode: where the engine is, and how long it may take to answer. */
+/** Implements `Runtime` with dockerode. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -9,18 +9,18 @@ import { EngineRefused, SandboxUnavailable, type EngineInfo, type Runtime } from
 export const DEFAULT_DOCKER_HOST = 'unix:///var/run/docker.sock';
 
 export interface EngineAddress {
-  /** As DOCKER_HOST: unix://, tcp://, http:// or https://. */
+  /** Same as DOCKER_HOST: unix://, tcp://, http:// or https://. */
   dockerHost?: string;
-  /** As DOCKER_CERT_PATH: the folder of ca.pem, cert.pem and key.pem; makes tcp:// TLS. */
+  /** Same as DOCKER_CERT_PATH: the folder of ca.pem, cert.pem and key.pem. Turns tcp:// into TLS. */
   dockerCertPath?: string;
 }
 
 const DEFAULT_PORTS = { http: 2375, https: 2376 };
 
 /**
- * dockerode's options for an address. Every one is given, since docker-modem takes those that are
- * not from the environment (a DOCKER_HOST there would win over a socket path given here).
- * @throws {RangeError} an address of another kind, ssh:// say.
+ * Options of dockerode for an address. Sets each option, since docker-modem reads missing ones from the environment:
+ * DOCKER_HOST would override a socket path given here.
+ * @throws {RangeError} the scheme is not supported, for example ssh://.
  */
 export function engineOptions({
   dockerHost = DEFAULT_DOCKER_HOST,
@@ -28,7 +28,7 @@ export function engineOptions({
 }: EngineAddress): Docker.DockerOptions {
   const unset = { host: undefined, socketPath: undefined, ca: undefined, cert: undefined, key: undefined };
   const scheme = /^[a-z]+:/.exec(dockerHost)?.[0] ?? '';
-  // Read as a scheme that URL does not know: of the others it drops the usual port.
+  // URL drops the default port of a scheme that it knows, so it gets an unknown one.
   const address = dockerHost.replace(scheme, 'engine:');
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !['unix:', 'tcp:', 'http:', 'https:'].includes(scheme)) {
@@ -51,7 +51,7 @@ export function engineOptions({
   };
 }
 
-/** Not there any more, or another removal is under way. */
+/** 404: already removed. 409: another removal is under way. */
 const GONE = new Set([404, 409]);
 
 /** @throws {RangeError} as `engineOptions`. */
@@ -120,27 +120,27 @@ export function createDockerRuntime(address: EngineAddress): Runtime {
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const give = () => reject(signal.reason as Error);
-    if (signal.aborted) give();
-    else signal.addEventListener('abort', give, { once: true });
+    const onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
   });
 }
 
-/** One call of the engine. Errors have the engine's own words. */
+/** Calls the engine, with a timeout. Errors include the engine's own message. */
 export async function engineCall<T>(
   what: string,
   call: (abortSignal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  // Not AbortSignal.timeout: a stream must outlive the call that attached it. Nor AbortSignal.any:
-  // what listens to such a signal is kept, with all that the call has answered, as long as the others live.
+  // Not AbortSignal.timeout: an attached stream outlives the call. Not AbortSignal.any: its listeners, and the answer
+  // that they hold, would live as long as the source signals.
   const controller = new AbortController();
-  const giveUp = () => controller.abort(signal?.reason);
-  const timer = setTimeout(giveUp, ENGINE_CALL_MS);
-  signal?.addEventListener('abort', giveUp);
-  if (signal?.aborted) giveUp();
+  const abort = () => controller.abort(signal?.reason);
+  const timer = setTimeout(abort, ENGINE_CALL_MS);
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
   try {
-    // Raced too, since not every call of dockerode's takes a signal.
+    // Some calls of dockerode ignore the signal.
     return await Promise.race([call(controller.signal), rejectOnAbort(controller.signal)]);
   } catch (error) {
     signal?.throwIfAborted();
@@ -151,6 +151,6 @@ export async function engineCall<T>(
     throw new SandboxUnavailable(message, { cause: error });
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', giveUp);
+    signal?.removeEventListener('abort', abort);
   }
 }

@@ -1,4 +1,4 @@
-/** Runs one job: a warm container or a new one, sent its request, read to its end, and removed. */
+/** Runs one job: leases or creates a container, sends the request, reads the result, removes the container. */
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outerTimeLimitMs, specOf } from './container-options.js';
@@ -19,20 +19,19 @@ export interface ExecuteDependencies extends ContainerDependencies {
   readonly images: Images;
   readonly idle: IdleGate;
   readonly log: Log;
-  /** Without it, each container is made when it is needed. */
   readonly pool?: WarmPool;
 }
 
-/** `inspect`: the launcher reports what a command would find, in place of executing it. */
+/** `inspect`: the launcher reports what a command would find, and executes none. */
 export interface InternalOptions extends ExecuteOptions {
   inspect?: boolean;
 }
 
-/** As a shell has them. */
+/** Same as a shell. */
 const MISSING_STATUS = 127;
 const SIGNAL_STATUS = 128;
 
-/** As `Execute`. */
+/** Same as `Execute`. */
 export async function execute(
   dependencies: ExecuteDependencies,
   job: Job,
@@ -48,7 +47,7 @@ export async function execute(
     const container = pool?.lease(spec, image) ?? (await makeContainer(dependencies, spec, signal));
     try {
       const isOfImage = imageId === undefined ? undefined : container.isOf(imageId);
-      const result = await converse(dependencies, container, encoded, job, options);
+      const result = await runInContainer(dependencies, container, encoded, job, options);
       return { ...result, ...(isOfImage && { ranInImage: await isOfImage }) };
     } finally {
       container.discard();
@@ -56,7 +55,7 @@ export async function execute(
   });
 }
 
-async function converse(
+async function runInContainer(
   { confining, log }: ExecuteDependencies,
   container: ContainerLease,
   encoded: Iterable<Buffer>,
@@ -73,16 +72,15 @@ async function converse(
   );
   let timer: NodeJS.Timeout | undefined;
   try {
-    // Left open to the end: the launcher takes the end of its stdin for the end of the worker.
+    // Not ended: the launcher exits when its stdin ends.
     void send(stream, encoded);
     const starting = container.start(signal);
-    // If either fails, so does the job.
     await Promise.race([starting, reading]);
     const startedMs = performance.now();
     let isOverdue = false;
     timer = setTimeout(() => {
       void container.isRunning().then(async (running) => {
-        // If it was this process or the engine that stood still, the last output is on its way.
+        // If this process or the engine was suspended, the last output is still on its way.
         await delay(LAST_WORDS_MS);
         isOverdue = running;
         deadline.abort();
@@ -105,11 +103,10 @@ async function converse(
   }
 }
 
-/** Chunk by chunk, as the launcher reads. */
 async function send(stream: Duplex, chunks: Iterable<Buffer>): Promise<void> {
   for (const chunk of chunks) {
     const error = await new Promise((resolve) => stream.write(chunk, resolve));
-    // The reader notices a lost connection.
+    // The reader handles a lost connection.
     if (error) return;
   }
 }
@@ -125,16 +122,16 @@ function resultOf(reason: EndReason, status: number, ms: number): JobResult {
   return limitResult(reason, ms);
 }
 
-/** The launcher did not send a status, so the engine must know how the container ended. */
+/** Without a status from the launcher, only the engine knows how the container ended. */
 async function resultWithoutStatus(
   container: ContainerLease,
   { isReady, diagnostics }: LauncherResult,
-  /** Whether it still ran after its time and the slack. */
+  /** Whether the container still ran after its time limit and STEP_SLACK_MS. */
   isOverdue: boolean,
   ms: number,
   log: Log,
 ): Promise<JobResult> {
-  // It had begun, so the command keeps it from ending, and would do so again elsewhere.
+  // The launcher was ready, so the command itself blocks it. A retry would end in the same way.
   if (isOverdue && isReady) return limitResult('time', ms);
   const state = await container.stateOnceEnded();
   if (state.oomKilled) return limitResult('memory', ms);
@@ -143,15 +140,12 @@ async function resultWithoutStatus(
   throw new ContainerLost(`the container ${outcome} and did not say how its command ended`);
 }
 
-/**
- * Under gVisor the host counts memory, out of the launcher's sight. What the launcher takes for a
- * failure of the command may be the host's kill, which the engine knows once the container has ended.
- */
+/** Under gVisor only the host counts memory. The launcher reports an OOM kill as a failure of the command. */
 async function failedForMemory(
   container: ContainerLease,
   { reason, status }: { reason: EndReason; status: number },
 ): Promise<boolean> {
   if ((reason !== 'exited' && reason !== 'signal') || status === 0) return false;
-  container.stream.end(); // Its launcher waits for that.
+  container.stream.end(); // Makes the launcher exit.
   return (await container.stateOnceEnded()).oomKilled;
 }

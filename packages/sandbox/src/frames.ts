@@ -1,12 +1,11 @@
 /**
- * The two framings of a job's output, one inside the other: Docker's, which tells a container's
- * stdout from its stderr, and in its stdout the launcher's. Both readers take chunks cut anywhere,
- * work in loops, copy each byte at most once, and trust no length.
+ * Parsers for a job's output: Docker's framing of a container's streams, and inside its stdout the launcher's.
+ * Chunks may be cut anywhere. Neither parser recurses, trusts a length, or copies a byte twice.
  */
 import { REASONS, SENT } from './launcher-protocol.js';
 import { LAUNCHER_FRAME_BYTES } from './limits.js';
 
-/** What came is no frame: a wrong image, or a stream out of step. It cannot be read on. */
+/** The stream is not in the expected format, and cannot be read further. */
 export class InvalidFrame extends Error {
   override readonly name = 'InvalidFrame';
 }
@@ -19,9 +18,8 @@ interface Header {
 }
 
 /**
- * Cuts a stream of `header, payload` into pieces. `decode` throws InvalidFrame on a bad header;
- * `onPiece` gets a payload's pieces as they come, with what is still to come of it, and is called
- * once for an empty payload.
+ * Splits a stream of `header, payload`. `onPiece` gets pieces as they arrive, with the number of bytes left; one empty
+ * piece for an empty payload. `decode` throws InvalidFrame on a bad header.
  */
 function createReader(
   headerBytes: number,
@@ -57,7 +55,7 @@ const DOCKER_STREAMS = [undefined, 'stdout', 'stderr'] as const;
 
 export type OutputStream = 'stdout' | 'stderr';
 
-/** Reads Docker's stream frames; hands on the pieces of a payload as they come, none empty. */
+/** Parses Docker's framing. `onBytes` gets pieces as they arrive, never an empty one. */
 export function createDockerReader(onBytes: (stream: OutputStream, bytes: Buffer) => void): ChunkReader {
   const streamOf = (type: number): OutputStream => {
     const stream = DOCKER_STREAMS[type];
@@ -77,7 +75,6 @@ export function createDockerReader(onBytes: (stream: OutputStream, bytes: Buffer
   );
 }
 
-/** How a command ended, as the launcher saw it. */
 export type EndReason = 'exited' | 'signal' | 'time' | 'output' | 'memory' | 'missing';
 
 export type LauncherFrame =
@@ -121,7 +118,7 @@ function parseStatus(payload: Buffer): LauncherFrame {
   return { type: 'status', reason, status: payload.readUInt32BE(1), ms: payload.readUInt32BE(5) };
 }
 
-/** Reads the launcher's frames; `onFrame` gets each one whole. */
+/** Parses the launcher's framing. `onFrame` gets whole frames. */
 export function createLauncherReader(onFrame: (frame: LauncherFrame) => void): ChunkReader {
   let payload: Buffer | undefined;
   let fill = 0;
@@ -135,7 +132,7 @@ export function createLauncherReader(onFrame: (frame: LauncherFrame) => void): C
     },
     (type, piece, left) => {
       if (left > 0 || payload !== undefined) {
-        // One that came in many pieces takes no more memory than its length.
+        // Copy the pieces, so that a frame in many pieces retains no more than its length.
         payload ??= Buffer.allocUnsafe(piece.length + left);
         fill += piece.copy(payload, fill);
       }

@@ -1,13 +1,10 @@
-/** What gVisor does in its own way, and what it takes for a container's limits to hold there as well. */
+/** Differences under gVisor, and the options that make limits hold there. */
 import type { HostConfig } from 'dockerode';
 
-/**
- * Tasks of the host for each process of a container: its address space is held by a few of them.
- * A kernel that is refused one ends with all that it runs, so this is only a last resort.
- */
+/** Several host tasks serve the address space of one process. A gVisor kernel that gets no task ends. */
 const HOST_TASKS_PER_PROCESS = 10;
 
-/** gVisor's own name for itself is `runsc`, and an engine's name for it has to have that in it. */
+/** gVisor's runtime is called runsc. The engine's name for it must contain `runsc` or `gvisor`. */
 export function isGvisor(runtime: string | undefined): boolean {
   return runtime !== undefined && /runsc|gvisor/i.test(runtime);
 }
@@ -15,20 +12,17 @@ export function isGvisor(runtime: string | undefined): boolean {
 export function forGvisor(hostConfig: HostConfig, processes: number): HostConfig {
   return {
     ...hostConfig,
-    // A file system of its own would be put over an empty /tmp, without a size. The image's /tmp
-    // leads to /workspace/tmp, and this mount keeps that from being empty.
+    // gVisor mounts a tmpfs without a size over an empty /tmp. The image's /tmp is a link to /workspace/tmp, and this
+    // mount makes that folder not empty.
     Tmpfs: { ...hostConfig.Tmpfs, '/workspace/tmp/.gvisor': 'ro,noexec,nosuid,nodev,size=4096' },
-    // The engine's limit counts tasks of the host; this one gVisor's own. Of a user, which is here
-    // the same: the launcher and the command have one each.
+    // Under gVisor the engine's limit counts host tasks, so nproc limits the processes. It counts for each user: the
+    // launcher is one user, the command another.
     PidsLimit: processes * HOST_TASKS_PER_PROCESS,
     Ulimits: [...(hostConfig.Ulimits ?? []), { Name: 'nproc', Soft: processes - 1, Hard: processes - 1 }],
   };
 }
 
-/**
- * The profile's JSON text with ptrace, for the launcher, which refuses it to commands (launcher/trace.c,
- * confine.c).
- */
+/** Adds ptrace to the JSON text. Only the launcher may use it: see launcher/trace.c and confine.c. */
 export function withPtrace(seccompProfile: string): string {
   const { syscalls, ...rest } = JSON.parse(seccompProfile) as { syscalls: unknown[] };
   return JSON.stringify({ ...rest, syscalls: [...syscalls, { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' }] });

@@ -1,28 +1,25 @@
-/**
- * Holds back background work while steps run. Creating or removing a container takes as much
- * processor time as a small build.
- */
+/** Delays background work while jobs run: creating a container takes as much processor time as a small build. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { AFTERMATH_MS } from './limits.js';
 
 const POLL_MS = 20;
 
 export class IdleGate {
-  private steps = 0;
+  private runningJobs = 0;
   private lastEndMs = -Infinity;
 
-  /** Runs a step. The gate is not idle until AFTERMATH_MS after its end. */
-  async during<T>(step: () => Promise<T>): Promise<T> {
-    this.steps++;
+  /** Runs a job. The gate is idle again AFTERMATH_MS after the job ends. */
+  async during<T>(job: () => Promise<T>): Promise<T> {
+    this.runningJobs++;
     try {
-      return await step();
+      return await job();
     } finally {
-      this.steps--;
+      this.runningJobs--;
       this.lastEndMs = performance.now();
     }
   }
 
-  /** Resolves when no step runs, after `timeoutMs`, or when `signal` is aborted. */
+  /** Resolves when no job runs, after `timeoutMs`, or on an abort. Never rejects. */
   async untilIdle(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!this.isIdle() && performance.now() < deadline && !signal.aborted) {
@@ -31,6 +28,6 @@ export class IdleGate {
   }
 
   private isIdle(): boolean {
-    return this.steps === 0 && performance.now() - this.lastEndMs > AFTERMATH_MS;
+    return this.runningJobs === 0 && performance.now() - this.lastEndMs > AFTERMATH_MS;
   }
 }

@@ -1,10 +1,9 @@
-/** Which images the names stand for. A name may be given to another image at any time. */
+/** Maps names of images to ids. A name can move to another image at any time. */
 import { IMAGE_KNOWN_MS } from './limits.js';
 import { EngineRefused, SandboxUnavailable, type Runtime } from './runtime.js';
 
 interface Known {
   id: string;
-  /** When the engine was asked. */
   askedMs: number;
 }
 
@@ -14,23 +13,20 @@ export class Images {
   constructor(private readonly runtime: Pick<Runtime, 'imageId'>) {}
 
   /**
-   * The id of the image that has this name, or had it a few seconds ago.
-   * @throws {SandboxUnavailable} engine out of reach or no such image, and what to do about it.
+   * The image's id, at most IMAGE_KNOWN_MS old.
+   * @throws {SandboxUnavailable} the engine is unavailable, or there is no such image; the message says what to do.
    */
   async known(name: string): Promise<string> {
     const known = this.ids.get(name);
     return known !== undefined && performance.now() - known.askedMs < IMAGE_KNOWN_MS ? known.id : this.current(name);
   }
 
-  /**
-   * The id of the image that has this name now; `known` takes it from here on.
-   * @throws as `known`.
-   */
+  /** The image's id now, which `known` returns from here on. Throws as `known`. */
   async current(name: string): Promise<string> {
     const askedMs = performance.now();
     const id = await this.ask(name);
     const known = this.ids.get(name);
-    // Answers may come in another order.
+    // Answers may arrive out of order.
     if (known === undefined || known.askedMs < askedMs) this.ids.set(name, { id, askedMs });
     return id;
   }

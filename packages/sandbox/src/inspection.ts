@@ -1,22 +1,16 @@
-/**
- * Whether a sandbox holds what it promises, as seen from inside: a worker asks before it takes its
- * first task, since an engine that cannot limit something says so in a warning and goes on.
- */
+/** Checks a container from inside. An engine that cannot apply a limit only logs a warning. */
 import type { Profile } from './job.js';
 import { BUILDER, FIRST_RUNNER, RUNNERS } from './launcher-protocol.js';
 import { INODES, OPEN_FILES } from './limits.js';
 import type { EngineInfo } from './runtime.js';
 
-/** What launcher/inspect.c says; a value that cannot be seen from inside is missing. */
+/** Output of launcher/inspect.c. A value that cannot be seen from inside is missing. */
 export type Report = ReadonlyMap<string, string>;
 
 export interface Expectation {
   profile: Profile;
   workspaceBytes: number;
-  /**
-   * Whether the kernel is gVisor's, which has no limit on the number of files and counts processes
-   * by a ulimit. What it shows of cgroups is its own; those that count are the host's, out of sight.
-   */
+  /** gVisor limits no inodes, and processes by a ulimit. It shows cgroups of its own, not the host's, which apply. */
   gvisor: boolean;
 }
 
@@ -27,7 +21,7 @@ export function parseReport(text: string): Report {
   return new Map(lines.flatMap((line) => (line ? [[line[1] ?? '', line[2] ?? ''] as const] : [])));
 }
 
-/** What a profile answers; with any other error (EFAULT, say) a call has reached the kernel behind it. */
+/** Errors of a seccomp profile. Any other one, such as EFAULT, comes from the kernel behind it. */
 const REFUSED = ['1' /* EPERM */, '38' /* ENOSYS */];
 const NOT_THERE = ['2' /* ENOENT */, '13' /* EACCES */, '30' /* EROFS */];
 
@@ -47,7 +41,7 @@ const TRIES: Readonly<Record<string, string>> = {
 const PROFILE = 'Let the engine use the seccomp profile that SECCOMP_PROFILE names; runsc does with --oci-seccomp.';
 const CGROUPS = 'Boot the machine with that cgroup controller, and give it to the engine.';
 
-/** What does not hold, each in a sentence with what to do; none if all is as it should be. */
+/** Describes each fault in a sentence that says what to do; empty if there is none. */
 export function faultsOf(
   report: Report,
   engine: EngineInfo,
@@ -60,7 +54,7 @@ export function faultsOf(
   const is = (name: string, value: number | string) => report.get(name) === String(value);
   const atMost = (name: string, value: number) =>
     Number(report.get(name) ?? NaN) <= value && Number(report.get(name)) >= 0;
-  /** Of a cgroup: the engine's word where the file cannot be seen. */
+  /** Checks a cgroup limit: by its file, or by what the engine says where the file cannot be seen. */
   const limited = (name: string, ability: boolean | undefined, holds: (value: string) => boolean) => {
     const value = gvisor ? undefined : report.get(name);
     return value === undefined ? ability !== false : holds(value);
@@ -134,5 +128,5 @@ export function faultsOf(
   return faults;
 }
 
-/** What the kernel answers to an exec once the launcher has closed the door (confine.c). */
+/** The kernel's answer to an exec after the launcher has closed the seccomp listener (confine.c). */
 const ENOSYS = 38;

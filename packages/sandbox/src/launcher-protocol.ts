@@ -1,18 +1,16 @@
 /**
- * What the worker and the launcher (docker/sandbox/launcher) agree on. launcher/protocol.h is made
- * from this file by `npm run generate`.
- *
- * A frame, in both directions: one byte of type, the payload's length as u32 big-endian, the payload.
+ * The protocol of the worker and the launcher. `npm run generate` makes launcher/protocol.h from this file.
+ * A frame, in both directions: type (1 byte), payload length (u32, big-endian), payload.
  */
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES, LAUNCHER_FRAME_BYTES } from './limits.js';
 
-/** What a command may do. `tool`: start processes. `program`: neither start a process nor execute a file. */
+/** A `tool` may start processes. A `program` may neither start a process nor execute a file. */
 export type Confinement = 'tool' | 'program';
 
-/** Raise with every change of the frames: a worker refuses an image of another version. */
+/** Raise it with every change of the frames. A worker refuses an image of another version. */
 export const PROTOCOL_VERSION = 5;
 
-/** Frames that the launcher receives. START comes first and GO last. */
+/** The launcher receives these. START comes first and GO last. */
 export const RECEIVED = {
   START: 'S',
   VARIABLE: 'V',
@@ -22,9 +20,8 @@ export const RECEIVED = {
   HAND_BACK: 'B',
   GO: 'G',
 } as const;
-/** Frames that it sends. */
+/** The launcher sends these. */
 export const SENT = { READY: 'r', OUTPUT: 'o', ERROR_OUTPUT: 'e', EXECUTABLE: 'x', STATUS: 's' } as const;
-/** How a command ended. */
 export const REASONS = {
   EXITED: 'e',
   SIGNALLED: 'k',
@@ -35,22 +32,18 @@ export const REASONS = {
 } as const;
 export const CONFINEMENTS: Readonly<Record<'TOOL' | 'PROGRAM', string>> = { TOOL: 't', PROGRAM: 'p' };
 
-/**
- * START: confinement, user, time limit in ms, output limit in bytes, room for files in bytes, flags. Numbers
- * are u32, the flags a byte.
- */
+/** Payload: confinement, then u32 user, time limit (ms), output limit, writable size (bytes), then flags (1 byte). */
 export const START_BYTES = 18;
-/** Flag of START: no command is executed; the launcher's child reports what a command would find. */
+/** Flag of START: the launcher's child reports what a command would find, and executes nothing. */
 export const INSPECT = 1;
-/** Of a file, in UTF-8. */
+/** A file name in UTF-8. */
 export const NAME_BYTES = 255;
-/** Of a variable, NAME=value in UTF-8. */
+/** NAME=value in UTF-8. */
 export const VARIABLE_BYTES = 4096;
 
 /**
- * Users. The Dockerfile makes the builder. A program's user is drawn anew for each job, since the kernel
- * counts pipes, signals and timers for a user on the whole machine. All stay below 65,536: an engine with
- * userns-remap has no others.
+ * User ids. The Dockerfile creates BUILDER. Each program gets one at random, since the kernel limits pipes, signals and
+ * timers for each user of the machine. With userns-remap, ids of 65,536 and more do not exist.
  */
 export const BUILDER = 10_001;
 export const FIRST_RUNNER = 20_000;
@@ -58,10 +51,10 @@ export const RUNNERS = 40_000;
 
 /** Working directory of every command. */
 export const WORKSPACE = '/workspace/sessions';
-/** Folder for temporary files; the images' /tmp leads here. */
+/** The images' /tmp is a link to it. */
 export const SCRATCH = '/workspace/tmp';
 
-/** The only variables that the launcher takes. */
+/** The launcher refuses other variables. */
 export const VARIABLES: Readonly<Record<Confinement, readonly string[]>> = {
   tool: ['HOME', 'TMPDIR', 'LANG', 'GPR_CONFIG', 'GLIBC_TUNABLES'],
   program: ['HOME', 'TMPDIR', 'LANG', 'PATH'],
@@ -82,8 +75,7 @@ const NUMBERS = {
   RUNNERS,
 };
 
-/** The text of launcher/protocol.h. */
-export function protocolHeader(): string {
+export function protocolHeader(version: string): string {
   const letters = (name: string, values: Readonly<Record<string, string>>) =>
     `enum ${name} { ${Object.entries(values)
       .map(([key, letter]) => `${key} = '${letter}'`)
@@ -96,6 +88,7 @@ export function protocolHeader(): string {
     '#define PROTOCOL_H',
     '',
     ...Object.entries(NUMBERS).map(([name, value]) => `#define ${name} ${value}`),
+    strings('VERSION', [version]),
     strings('WORKSPACE', [WORKSPACE]),
     strings('SCRATCH', [SCRATCH]),
     strings('TOOL_VARIABLES', VARIABLES.tool),

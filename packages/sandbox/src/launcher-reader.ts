@@ -1,4 +1,4 @@
-/** Reads a container's stream, from its first byte to how the command ended. */
+/** Reads the launcher's frames from a container's stream until the command has ended. */
 import type { Duplex } from 'node:stream';
 import { ByteCollector, type BytePieces } from './byte-pieces.js';
 import { createDockerReader, createLauncherReader, InvalidFrame, type LauncherFrame } from './frames.js';
@@ -9,24 +9,22 @@ import { ContainerLost } from './runtime.js';
 
 type StatusFrame = Extract<LauncherFrame, { type: 'status' }>;
 
-/** What the launcher sent until its status frame, the end of its stream, or the abort. */
 export interface LauncherResult {
   isReady: boolean;
-  /** Missing: the stream ended or was given up before the launcher said how the command ended. */
+  /** Missing if the stream ended, or reading was stopped, before the status frame. */
   status?: StatusFrame;
-  /** The file that was handed back; missing when there was none, or an empty one. */
+  /** The file that was handed back. Missing if there was none, or an empty one. */
   file?: BytePieces;
-  /** The beginning of what the launcher (or the engine, starting it) wrote to stderr. */
+  /** The first DIAGNOSTICS_BYTES that the launcher, or the engine at its start, wrote to stderr. */
   diagnostics: string;
 }
 
 export interface ReadOptions extends Pick<ExecuteOptions, 'onOutput'> {
   outputLimitBytes: number;
-  /** Whether the job hands back a file. */
   expectsFile: boolean;
 }
 
-/** Checks each frame against what was asked for: a container is never trusted. */
+/** Checks each frame, since a container is never trusted. */
 class LauncherState {
   isReady = false;
   status: StatusFrame | undefined;
@@ -40,14 +38,14 @@ class LauncherState {
     this.outputLeft = options.outputLimitBytes;
   }
 
-  diagnose(bytes: Buffer): void {
+  addDiagnostics(bytes: Buffer): void {
     this.diagnostics = Buffer.concat([
       this.diagnostics,
       bytes.subarray(0, DIAGNOSTICS_BYTES - this.diagnostics.length),
     ]);
   }
 
-  take(frame: LauncherFrame): void {
+  handle(frame: LauncherFrame): void {
     if (this.status !== undefined) return;
     switch (frame.type) {
       case 'ready':
@@ -80,18 +78,17 @@ class LauncherState {
 }
 
 /**
- * Reads from now on, whether or not the container has been started, until the status frame, the
- * stream's end, or an abort of `stop`. The stream is the caller's to destroy.
- * @throws {ContainerLost} on a frame that is none, or not one that was asked for; what
- *   `onOutput` throws.
+ * Reads until the status frame, the stream's end, or an abort of `stop`. Does not destroy the stream. May be called
+ * before the container starts.
+ * @throws {ContainerLost} an invalid or unexpected frame. Passes on what `onOutput` throws.
  */
 export function readLauncher(stream: Duplex, options: ReadOptions, stop: AbortSignal): Promise<LauncherResult> {
   return new Promise((resolve, reject) => {
     const state = new LauncherState(options);
-    const readFrames = createLauncherReader((frame) => state.take(frame));
+    const readFrames = createLauncherReader((frame) => state.handle(frame));
     const readDocker = createDockerReader((name, bytes) => {
       if (name === 'stdout') readFrames(bytes);
-      else state.diagnose(bytes);
+      else state.addDiagnostics(bytes);
     });
     const settle = (): void => {
       stream.off('data', onData);
@@ -103,7 +100,7 @@ export function readLauncher(stream: Duplex, options: ReadOptions, stop: AbortSi
         if (state.status !== undefined) settle();
       } catch (error) {
         stream.off('data', onData);
-        // After the status frame nothing counts, not even nonsense.
+        // Bytes after the status frame are ignored, even invalid ones.
         if (state.status !== undefined) return settle();
         const invalid = error instanceof InvalidFrame;
         reject(invalid ? new ContainerLost(`the container sent ${error.message}`, { cause: error }) : (error as Error));

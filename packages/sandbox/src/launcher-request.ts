@@ -1,4 +1,4 @@
-/** A job as frames for its launcher. */
+/** Encodes a job as frames for the launcher. */
 import { randomInt } from 'node:crypto';
 import { byteLength } from './byte-pieces.js';
 import type { Job, SourceFile } from './job.js';
@@ -17,7 +17,6 @@ import {
 import { COMMAND_BYTES, COMMAND_WORDS, EXECUTABLE_BYTES } from './limits.js';
 
 const U32_MAX = 0xffff_ffff;
-/** Largest part of a request that is written at once. */
 const CHUNK_BYTES = 64 * 1024;
 
 function header(type: string, length: number): Buffer {
@@ -75,16 +74,14 @@ function checkCommand(command: readonly string[]): void {
   if (command.some((word) => word.includes('\0'))) throw new RangeError('a word of the command has a NUL');
 }
 
-/** The files that are sent: without the one whose name the executable has. */
+/** `copyIn` replaces a source file of the same name. */
 export function filesToSend({ files, copyIn }: Pick<Job, 'files' | 'copyIn'>): readonly SourceFile[] {
   return files.filter(({ basename }) => basename !== copyIn?.basename);
 }
 
 /**
- * A job in chunks of at most 64 KiB, each encoded when it is asked for. All of the job is checked
- * first, so that nothing of it is sent when a part cannot be.
- * @throws {RangeError} a name that is no plain file name or given twice, a variable that launchers
- *   refuse, an executable or a command above the limits: what the caller should not have let pass.
+ * Encodes a job in chunks of at most 64 KiB, each when it is asked for. Nothing is sent of an invalid job.
+ * @throws {RangeError} an invalid or repeated file name, a forbidden variable, or a size above its limit.
  */
 export function encodeRequest(job: Job, inspect = false): Iterable<Buffer> {
   const { argv, copyIn, copyOut } = job;
@@ -110,7 +107,7 @@ function* encodeParts(job: Job, inspect: boolean): Generator<Buffer> {
   yield* frame(RECEIVED.GO);
 }
 
-/** Small parts are copied into one chunk, since each write costs a call of the kernel; large ones are cut. */
+/** Joins small parts and cuts large ones, since each write is a system call. */
 function* inChunks(parts: Iterable<Buffer>): Generator<Buffer> {
   let small = Buffer.allocUnsafe(CHUNK_BYTES);
   let fill = 0;

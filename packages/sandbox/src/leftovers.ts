@@ -1,9 +1,8 @@
-/** Containers that no worker will remove any more, since theirs has died. */
+/** Finds containers whose worker has died. */
 import { LIFETIME_LABEL, NAMESPACE_LABEL } from './container-options.js';
 import { EXITED_GRACE_MS } from './limits.js';
 import { EngineRefused, type Runtime } from './runtime.js';
 
-/** Whether it ended long enough ago for its worker to have had its look at it. */
 async function endedBefore(runtime: Runtime, id: string, timeMs: number): Promise<boolean> {
   try {
     const { finishedMs } = await runtime.inspect(id);
@@ -15,14 +14,12 @@ async function endedBefore(runtime: Runtime, id: string, timeMs: number): Promis
 }
 
 /**
- * The ids of this namespace's leftovers. No worker need be asked: each container has the longest
- * time of its job in a label, and ends by itself when its worker dies (its launcher sees to that).
+ * Ids of this namespace's leftovers: containers that have ended, or have outlived the lifetime in their label.
  * @throws {SandboxUnavailable} when the engine does not answer.
  */
 export async function findLeftovers(runtime: Runtime, namespace: string): Promise<string[]> {
-  // The engine's clock, since it wrote the ages down. By a wrong clock a container is kept, the harmless mistake.
-  const engineMs = Date.parse((await runtime.info()).SystemTime ?? '');
-  const nowMs = Number.isNaN(engineMs) ? Date.now() : engineMs;
+  // The engine's clock, since creation times come from it. Without it (NaN), no container counts as a leftover.
+  const nowMs = Date.parse((await runtime.info()).SystemTime ?? '');
   const leftovers: string[] = [];
   for (const { id, createdMs, labels, hasExited } of await runtime.list(`${NAMESPACE_LABEL}=${namespace}`)) {
     const isOld = nowMs > createdMs + Number(labels[LIFETIME_LABEL] ?? 0) * 1000;

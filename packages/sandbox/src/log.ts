@@ -1,4 +1,4 @@
-/** As much of pino's interface as is needed here. */
+/** The part of pino's interface that this package uses. */
 export interface Log {
   warn(fields: object, message: string): void;
 }

@@ -1,4 +1,4 @@
-/** Removes containers, off the path of a task. */
+/** Removes containers in the background. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IdleGate } from './idle-gate.js';
 import { MAY_STILL_COME_MS, REMOVAL_RETRIES_MS, RETIRED_MOST, RETIREMENT_MS } from './limits.js';
@@ -17,20 +17,17 @@ export class Removals {
     private readonly retriesMs: readonly number[] = REMOVAL_RETRIES_MS,
   ) {}
 
-  /**
-   * Removes a container, running or not, `afterMs` from now, with retries. Never rejects: false, and a
-   * log line, for one that could not be removed. It is then a leftover for `findLeftovers`.
-   */
+  /** Removes a container, even a running one, after `afterMs`. Never rejects: logs a failure and resolves to false. */
   remove(nameOrId: string, afterMs = 0): Promise<boolean> {
     return this.track(afterMs > 0 ? delay(afterMs).then(() => this.tryToRemove(nameOrId)) : this.tryToRemove(nameOrId));
   }
 
-  /** As `remove`, but waits for idle time: RETIREMENT_MS at most, and less if many containers wait. */
+  /** Same as `remove`, but first waits for idle time: at most RETIREMENT_MS, and less if many wait. */
   retire(nameOrId: string): Promise<boolean> {
     return this.track(this.untilIdle().then(() => this.tryToRemove(nameOrId)));
   }
 
-  /** As `remove`, for a container whose creation was not answered: it may still be made. */
+  /** Same as `remove`, for a container that the engine may still create. */
   removeOnceMade(name: string): Promise<boolean> {
     const removing = async () => {
       for (const wait of MAY_STILL_COME_MS) {
@@ -42,7 +39,7 @@ export class Removals {
     return this.track(removing());
   }
 
-  /** Waits for all removals, also those that begin meanwhile. None waits for idle time any more. */
+  /** Waits for all removals, also those that begin meanwhile. Ends their wait for idle time. */
   async settled(): Promise<void> {
     while (this.underWay.size > 0) {
       while (this.retired.size > 0) this.hastenOldest();

@@ -1,4 +1,4 @@
-/** Runs jobs, each in a container of its own that is gone afterwards. The package's entry. */
+/** The package's entry. Runs each job in a single-use container. */
 import { BuildCache } from './build-cache.js';
 import { withCache, type CachePolicy } from './cached-execute.js';
 import { specOf, warmSpec, type Confining } from './container-options.js';
@@ -25,46 +25,42 @@ export { createDockerRuntime } from './docker-runtime.js';
 export { ContainerLost, SandboxUnavailable, type Runtime } from './runtime.js';
 
 export interface SandboxOptions {
-  /** As DOCKER_HOST; unix:///var/run/docker.sock without it. */
+  /** Same as DOCKER_HOST; default unix:///var/run/docker.sock. */
   dockerHost?: string;
-  /** As DOCKER_CERT_PATH: the folder of ca.pem, cert.pem and key.pem. */
+  /** Same as DOCKER_CERT_PATH: the folder of ca.pem, cert.pem and key.pem. */
   dockerCertPath?: string;
-  /** The profiles of all jobs. */
+  /** All profiles that jobs will use. */
   profiles: readonly Profile[];
-  /** The seccomp profile's JSON text. */
+  /** The seccomp profile as JSON text. */
   seccompProfile: string;
-  /** A label of every container; leftovers are looked for by it. */
+  /** A label of each container, by which `removeLeftovers` finds it. */
   namespace: string;
-  /** The name under which the engine knows the runtime, `runsc` say; the engine's default without it. */
+  /** The engine's name for the runtime, for example `runsc`; its default if missing. */
   runtime?: string;
-  /** Maximum number of warm containers of each profile; no container is made ahead without it. */
+  /** Maximum number of warm containers for each profile; missing or 0: none. */
   maxWarm?: number;
-  /** How long a container stays warm before a newer one takes its place. */
+  /** How long a container stays warm; default POOL_WAIT_MS. */
   warmMs?: number;
-  /** Where results are cached, how many bytes of them, and which; nowhere without it. */
+  /** The cache of results; if missing, nothing is cached. */
   cache?: { folder: string; maxBytes: number; policy: CachePolicy };
   log: Log;
 }
 
-/** All reject with SandboxUnavailable when the engine is out of reach or an image is missing. */
+/** All methods reject with SandboxUnavailable if the engine is unavailable or an image is missing. */
 export interface Sandbox {
   readonly execute: Execute;
-  /** Whether the engine answers and the images are there. */
+  /** Resolves if the engine answers and all images exist. */
   check(): Promise<void>;
-  /**
-   * Makes one container of each profile and looks into it. Resolves to what does not hold, each in a
-   * sentence with what to do; to none if a hostile program may come.
-   */
+  /** Inspects one container of each profile. Resolves to one sentence for each fault: then no program may run. */
   inspect(): Promise<string[]>;
-  /** The id of the image that has this name now. */
   imageId(image: string): Promise<string>;
-  /** Removes the containers of dead workers, and resolves to their number. Safe beside live workers. */
+  /** Removes containers of dead workers, never those of live ones. Resolves to their number. */
   removeLeftovers(): Promise<number>;
-  /** Removes warm containers, and waits for removals under way. Jobs are the caller's to end first. */
+  /** Removes warm containers, and waits for removals. The caller ends all jobs first. */
   close(): Promise<void>;
 }
 
-/** @throws {RangeError} a `dockerHost` that is no engine's address; SyntaxError for a profile that is no JSON. */
+/** @throws {RangeError} `dockerHost` is invalid. SyntaxError: the seccomp profile is not JSON. */
 export function createSandbox(options: SandboxOptions, runtime: Runtime = createDockerRuntime(options)): Sandbox {
   const { profiles, namespace, runtime: runtimeName, log, cache: cacheOptions } = options;
   const idle = new IdleGate();

@@ -1,4 +1,4 @@
-/** A container whose launcher has said that it is ready, and nothing else. */
+/** A started container whose launcher has sent `ready` and nothing else. */
 import pTimeout from 'p-timeout';
 import type { ContainerSpec } from './container-options.js';
 import { makeContainer, type ContainerDependencies, type ContainerLease } from './container.js';
@@ -16,14 +16,14 @@ type State = 'starting' | 'ready' | 'spoiled';
 
 export class WarmContainer {
   readonly sinceMs = performance.now();
-  /** What has come, for the next reader. */
+  /** All bytes so far, which the next reader parses again. */
   private readonly received: Buffer[] = [];
   private state: State = 'starting';
   private onState: () => void = () => undefined;
 
   private constructor(
     private readonly container: ContainerLease,
-    /** What the image was known to be before it was made. It is made by name, so at times of a newer image. */
+    /** The image's id just before creation. The container is made by name, so its image may be newer. */
     readonly imageId: string,
   ) {
     const readLauncher = createLauncherReader((frame) => {
@@ -46,7 +46,7 @@ export class WarmContainer {
     for (const event of ['end', 'close', 'error']) container.stream.on(event, this.spoil);
   }
 
-  /** @throws what making and starting it throws; ContainerLost or TimeoutError for one that does not get ready. */
+  /** @throws as `makeContainer` and `start`; ContainerLost or TimeoutError if the launcher does not get ready. */
   static async make(dependencies: WarmDependencies, spec: ContainerSpec, signal: AbortSignal): Promise<WarmContainer> {
     const imageId = await dependencies.images.known(spec.profile.image);
     signal.throwIfAborted();
@@ -62,20 +62,17 @@ export class WarmContainer {
     }
   }
 
-  /** Its connection stands, and its launcher has sent nothing since it was ready. */
+  /** Whether the connection stands, and the launcher has sent only `ready`. */
   get isAsMade(): boolean {
     return this.state === 'ready';
   }
 
-  /** The engine knows of nothing that was done to it since, and of no other image. */
+  /** Also asks the engine about the image, and whether anybody paused, restarted or entered it. */
   async isUntouched(): Promise<boolean> {
     return this.isAsMade && (await this.container.isUntouched(this.imageId));
   }
 
-  /**
-   * The container, with all that it has sent still to be read; undefined if it is not as it was made, and
-   * then it is discarded.
-   */
+  /** Returns the container with all received bytes still to be read; undefined, and discarded, unless it is as made. */
   handOver(): ContainerLease | undefined {
     if (!this.isAsMade) {
       this.discard();
@@ -84,8 +81,7 @@ export class WarmContainer {
     const { stream } = this.container;
     stream.off('data', this.onData).pause();
     stream.unshift(Buffer.concat(this.received));
-    // The next reader listens for these as well. The listener for `error` stays: without one, an error would
-    // end the process.
+    // The next reader adds these listeners itself. Without the listener for `error`, an error would end the process.
     for (const event of ['end', 'close'] as const) stream.off(event, this.spoil);
     return this.container;
   }

@@ -1,7 +1,4 @@
-/**
- * Containers made ahead, so that a job need not wait for one: each is started, and its launcher
- * waits for the one request that it will ever get. How many wait follows the demand.
- */
+/** Warm containers: started ahead of demand, each with its launcher waiting for one request. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerSpec } from './container-options.js';
 import type { ContainerLease } from './container.js';
@@ -12,9 +9,8 @@ import { WarmContainer, type WarmDependencies } from './warm-container.js';
 export interface PoolOptions {
   /** Maximum number of warm containers of each profile. */
   maxWarm: number;
-  /** One for each profile. */
   specs: readonly ContainerSpec[];
-  /** How often the warm containers are looked at, in ms. */
+  /** Interval of `review` in ms. */
   reviewMs?: number;
 }
 
@@ -22,14 +18,13 @@ export interface PoolDependencies extends WarmDependencies {
   readonly idle: IdleGate;
 }
 
-/** The warm containers of one profile. */
 interface Stock {
   readonly spec: ContainerSpec;
   readonly minWarm: number;
   readonly warm: WarmContainer[];
-  /** How many should be warm. */
+  /** Wanted number of warm containers. */
   target: number;
-  /** When a job last found none. */
+  /** Time of the last `lease` that found none. */
   missedMs: number;
 }
 
@@ -52,7 +47,7 @@ export class WarmPool {
     this.fill();
   }
 
-  /** A container that nobody had before, if one is warm that fits and was made for that image. */
+  /** Returns a warm container that is large enough and was made from that image, if there is one. */
   lease(spec: ContainerSpec, imageId: string): ContainerLease | undefined {
     const stock = this.stocks.get(spec.profile.name);
     if (stock === undefined || !fits(spec, stock.spec)) return undefined;
@@ -69,7 +64,7 @@ export class WarmPool {
     return lease;
   }
 
-  /** Afterwards nothing is warm, and nothing will be. */
+  /** Discards all warm containers. None is made afterwards. */
   async close(): Promise<void> {
     this.closing.abort();
     clearInterval(this.timer);
@@ -81,7 +76,7 @@ export class WarmPool {
     this.filling ??= this.makeMissing().finally(() => (this.filling = undefined));
   }
 
-  /** One at a time: a job that finds none meanwhile makes its own. */
+  /** Makes one container at a time. A job that finds none makes its own. */
   private async makeMissing(): Promise<void> {
     const { signal } = this.closing;
     while (!signal.aborted) {
@@ -89,7 +84,7 @@ export class WarmPool {
       if (stock === undefined) return;
       await this.dependencies.idle.untilIdle(IDLE_WAIT_MS, signal);
       const made = await WarmContainer.make(this.dependencies, stock.spec, signal).catch(() => undefined);
-      // Of an engine in trouble, the jobs' own attempts tell.
+      // Not logged: the jobs' own attempts report an engine that fails.
       if (made === undefined) await delay(POOL_RETRY_MS, undefined, { signal }).catch(() => undefined);
       else if (signal.aborted) made.discard();
       else stock.warm.push(made);
@@ -102,7 +97,7 @@ export class WarmPool {
     return most !== undefined && missing(most) > 0 ? most : undefined;
   }
 
-  /** Discards what is not as it was made, has waited too long, or is no longer wanted. */
+  /** Discards containers that were touched, have waited too long, or exceed the target. */
   private async review(): Promise<void> {
     const nowMs = performance.now();
     for (const stock of this.stocks.values()) {
@@ -120,7 +115,7 @@ export class WarmPool {
   }
 }
 
-/** A container may live longer than its job needs, never shorter. */
+/** A container may live longer than its job needs, but not shorter. */
 function fits(asked: ContainerSpec, warm: ContainerSpec): boolean {
   return asked.workspaceBytes === warm.workspaceBytes && asked.jobMs <= warm.jobMs;
 }

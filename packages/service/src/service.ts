@@ -1,4 +1,4 @@
-/** What each of our processes begins and ends with: its settings, its log, its shutdown. */
+/** What every process needs: settings from the environment, a log, a shutdown. */
 import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { Type, type Static, type TObject, type TProperties } from 'typebox';
@@ -7,10 +7,17 @@ import { Value } from 'typebox/value';
 export type { Logger } from 'pino';
 export { startWatchdog, type Watchdog } from './watchdog.js';
 
-/**
- * The settings of `schema` from the environment; an empty variable counts as none.
- * Throws an Error that names the variable and what it should be, with the setting's `description`.
- */
+/** As in package.json. */
+export const VERSION = '0.2.0';
+
+/** Prints the version and exits, if `--version` is among the process's arguments. */
+export function answerVersion(name: string): void {
+  if (!process.argv.includes('--version')) return;
+  console.log(`code-widgets ${name} ${VERSION}`);
+  process.exit(0);
+}
+
+/** Empty variables count as unset. Throws an Error that names the variable, its problem and its `description`. */
 export function readSettings<P extends TProperties>(
   schema: TObject<P>,
   env: NodeJS.ProcessEnv,
@@ -30,20 +37,17 @@ export function readSettings<P extends TProperties>(
   return Object.freeze(settings as Static<TObject<P>>);
 }
 
-/** Not by TypeBox's conversion, which makes 1 of `1.5`; what is no number stays what it is, for the error. */
+/** TypeBox would convert `1.5` to 1. Text that is not an integer stays text, for the error message. */
 const wholeNumber = (text: string): number | string => (/^-?\d+$/.test(text) ? Number(text) : text);
 
-/** JSON lines on stdout, or lines for people when that is a terminal. */
+/** JSON lines on stdout, or readable lines if stdout is a terminal. */
 export function createLog(name: string, level: string): Logger {
-  // A terminal that has gone away takes no lines any more; the process still has its shutdown to do.
+  // A closed terminal emits an error, which must not prevent the shutdown.
   process.stdout.on('error', () => undefined);
   return pino({ name, level }, process.stdout.isTTY ? pretty({ singleLine: true }) : process.stdout);
 }
 
-/**
- * Calls `close` once, on the first signal to stop or when the supervisor that started this process
- * with an IPC channel is gone, and exits: with 0, or with 1 if closing failed.
- */
+/** Calls `close` once, on a stop signal or the end of the IPC channel. Exits with 0, or with 1 if `close` failed. */
 export function onShutdown(log: Logger, close: () => Promise<void>): void {
   let closing = false;
   const shutDown = (reason: string) => {
@@ -62,7 +66,7 @@ export function onShutdown(log: Logger, close: () => Promise<void>): void {
   process.on('disconnect', () => shutDown('supervisor gone'));
 }
 
-/** Tells a supervisor, if there is one, that this process does its work from now on. */
+/** Tells the supervisor, if there is one, that this process is ready. */
 export function reportReady(): void {
   process.send?.({ type: 'ready' });
 }

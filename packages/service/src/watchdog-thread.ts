@@ -1,19 +1,19 @@
-/** The thread of watchdog.ts. */
+/** The watchdog's thread: see watchdog.ts. */
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
 const FATAL = 60;
 const STDOUT = 1;
-const { name, signs, patienceS } = workerData as { name: string; signs: Int32Array; patienceS: number };
+const { name, signs, timeoutS } = workerData as { name: string; signs: Int32Array; timeoutS: number };
 
 let last = -1;
-// Seconds in which this thread ran: it stands still with the whole process, and counts nothing then.
+// Counted by ticks of this thread, which stop while the whole process is stopped.
 let silentS = 0;
 setInterval(() => {
   const now = Atomics.load(signs, 0);
   silentS = now === last ? silentS + 1 : 0;
   last = now;
-  if (silentS < patienceS) return;
+  if (silentS < timeoutS) return;
   const line = {
     level: FATAL,
     time: Date.now(),
@@ -22,10 +22,10 @@ setInterval(() => {
     msg: `no sign of life for ${silentS} s: ended by itself`,
   };
   try {
-    // The logger is the main thread's, which does not answer.
+    // The logger needs the main thread, which hangs.
     writeSync(STDOUT, `${JSON.stringify(line)}\n`);
   } finally {
-    // Whether or not anybody reads the log.
+    // Also if the write failed.
     process.kill(process.pid, 'SIGKILL');
   }
 }, 1000);

@@ -1,26 +1,23 @@
-/** A process that ends itself, loudly, rather than stand still and look alive. */
+/** Ends a process that hangs, so that its supervisor restarts it. */
 import { Worker } from 'node:worker_threads';
 
-/** Noticed within 30 s: this, and what lies between two signs of life. */
-const PATIENCE_S = 22;
+/** A hang is noticed within 30 s: this timeout, and the interval between two signs of life. */
+const TIMEOUT_S = 22;
 
 export interface Watchdog {
-  /** A sign of life: the process does its work, or does what it can to get back to it. */
+  /** Reports a sign of life: the process works, or tries to reconnect. */
   alive(): void;
   close(): Promise<void>;
 }
 
 /**
- * Has a thread of its own, which a main thread that is busy for ever cannot hold up, end the process
- * with SIGKILL once no sign of life has come for 22 s. What has been stopped from outside as a whole
- * is not at fault for the time that it was.
- *
- * @param name of the process, for the last line of its log
+ * The thread runs even if the main thread is blocked. It sends SIGKILL after 22 s without a sign of life. Time in
+ * which the whole process is stopped does not count. `name` is for the last log line of the process.
  */
 export function startWatchdog(name: string): Watchdog {
   const signs = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const thread = new Worker(new URL('./watchdog-thread.js', import.meta.url), {
-    workerData: { name, signs, patienceS: PATIENCE_S },
+    workerData: { name, signs, timeoutS: TIMEOUT_S },
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
   });
   thread.unref();

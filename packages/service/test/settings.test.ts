@@ -11,11 +11,11 @@ const Schema = Type.Object({
 });
 
 describe('settings', () => {
-  it('are the defaults where the environment has nothing, or an empty variable', () => {
+  it('have their defaults for missing or empty variables', () => {
     expect(readSettings(Schema, { PORT: '', OTHER: 'x' })).toEqual({ PORT: 8000, NAME: 'widget', TASKS: 2 });
   });
 
-  it('are what the environment says, as the type that it should be, and cannot be changed', () => {
+  it('have the type of their schema and are frozen', () => {
     const settings = readSettings(Schema, { PORT: '80', NAME: 'a', FILE: '/x' });
     expect(settings).toEqual({ PORT: 80, NAME: 'a', FILE: '/x', TASKS: 2 });
     expect(Object.isFrozen(settings)).toBe(true);
@@ -27,7 +27,7 @@ describe('settings', () => {
     ['PORT', '1.5', 'PORT must be integer'],
     ['NAME', 'a b', 'NAME must match'],
     ['TASKS', '9', 'TASKS must be <= 8 (it is "9"): for more, run more workers'],
-  ])('that are wrong are named, with what they should be: %s=%s', (name, value, words) => {
+  ])('are named in the error with the expected value: %s=%s', (name, value, words) => {
     expect(() => readSettings(Schema, { [name]: value })).toThrow(words);
   });
 });

@@ -13,10 +13,10 @@ import type { ThroughputEstimator } from '../throughput.js';
 import type { UnknownTasks } from '../unknown-tasks.js';
 import type { WaitingTasks } from '../waiting-tasks.js';
 
-/** A request has an identifier and a number, and perhaps members that a later client adds. */
+/** A request has an identifier, a number, and perhaps members that a later client adds. */
 const BODY_LIMIT_BYTES = 4 * 1024;
 
-const UNREAD_WORDS = 'Too many bytes of answers wait to be read. Read them, then poll again.';
+const TOO_MANY_UNREAD = 'Too many bytes of answers wait to be read. Read them, then poll again.';
 
 export interface PollDependencies {
   replies: ReplyReader;
@@ -24,11 +24,9 @@ export interface PollDependencies {
   throughput: ThroughputEstimator;
   waiting: WaitingTasks;
   unknown: UnknownTasks;
-  /** Answers that clients have not taken yet. */
   unread: BytesUnderWay;
 }
 
-/** Answers what a task has put out since the client's last poll, and whether it has ended. */
 export function checkOutputRoute(
   app: App,
   { replies, throttle, throughput, waiting, unknown, unread }: PollDependencies,
@@ -54,7 +52,7 @@ export function checkOutputRoute(
       const { read } = body;
       const client = clientKey(request);
       const identifier = body.identifier.toLowerCase();
-      // Only what was given out can name a queue; anything else is as unknown as an expired one.
+      // Only a UUID can name a queue. Anything else is answered like an expired identifier.
       if (!isUuid(identifier)) throw new ReplyQueueGone(identifier);
       const lease = unread.lease(client, reply.raw);
       const look = (messages: Reply[], bytes: number[]) => {
@@ -63,8 +61,8 @@ export function checkOutputRoute(
           log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
         const room = lease.room();
         const decision = decidePoll(messages, read, { bytes, limitBytes: Math.min(ANSWER_BYTES, room) });
-        // Before anything is removed from the queue: the items are there for a later poll.
-        if (room <= 0 && decision.result.bytes > 0) throw new TooManyBytes(UNREAD_WORDS);
+        // Before anything is removed from the queue, so that a later poll finds the items.
+        if (room <= 0 && decision.result.bytes > 0) throw new TooManyBytes(TOO_MANY_UNREAD);
         lease.hold(decision.result.bytes);
         return decision;
       };

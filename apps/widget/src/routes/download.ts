@@ -3,14 +3,12 @@ import { archiveProject, contentDisposition, createProject, type ProjectOptions 
 
 import type { App } from '../app-type.js';
 
-/** What a project without a name is called. */
-const NAME = 'project';
+const DEFAULT_NAME = 'project';
 
-/** The project as a run would have it, as a zip. */
 export function downloadRoute(app: App, options: ProjectOptions): void {
-  // To pack a project is work as well: it is counted as runs are, but apart from them.
+  // Creating an archive is work, so downloads are limited like runs, and counted apart.
   app.post('/download/', { config: { rateLimit: {} }, schema: { body: DownloadRequest } }, ({ body, log }, reply) => {
-    const { files, switches, name = NAME } = body;
+    const { files, switches, name = DEFAULT_NAME } = body;
     const project = createProject({ files, name, ...(switches && { switches }) }, options);
     const { droppedSwitches } = project;
     if (droppedSwitches.length > 0) log.warn({ droppedSwitches }, 'switches that are not allowed were dropped');

@@ -21,7 +21,6 @@ export interface RunDependencies {
   projectOptions: ProjectOptions;
 }
 
-/** Accepts a program: checked, given an identifier and put into the task queue, not yet started. */
 export function runProgramRoute(app: App, { tasks, waiting, unknown, projectOptions }: RunDependencies): void {
   app.post(
     '/run_program/',
@@ -44,7 +43,7 @@ export function runProgramRoute(app: App, { tasks, waiting, unknown, projectOpti
         version: MESSAGE_VERSION,
         identifier,
         submittedAt: Date.now(),
-        // Field by field: whatever else the body holds goes no further.
+        // Field by field, so that no other member of the body reaches the worker.
         request: {
           files: files.map(({ basename, contents }) => ({ basename, contents })),
           mode,

@@ -1,9 +1,8 @@
 /**
- * The headers and the reserved names that a C or C++ source may use in a build that is kept. Whatever is
- * not here may be a macro of the system that pastes or quotes its arguments, or hands them to the assembler.
+ * Headers and reserved names for cacheable C and C++. Others may be macros that paste, quote, or reach the assembler.
  */
 
-/** C, C++ and POSIX, and those of Linux that programs use. C++'s own have no ending and are taken all. */
+/** Headers of C, C++, POSIX and Linux. All of C++'s own headers, which have no ending, are allowed. */
 const HEADERS = `
   assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
   stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
@@ -24,19 +23,16 @@ export const SYSTEM_HEADERS: ReadonlySet<string> = new Set(
 );
 export const CPP_HEADER = /^[a-z]\w*$/;
 
-/**
- * Reserved names that a program may define, as alternatives of a regular expression. They choose what headers
- * declare.
- */
+/** Alternatives of a regular expression. Programs define these names to choose what headers declare. */
 export const DEFINABLE_NAMES = [
   '_(?:[A-Z0-9_]+_SOURCE|XOPEN_SOURCE_EXTENDED|FILE_OFFSET_BITS|TIME_BITS|REENTRANT)',
   '__STDC_(?:FORMAT_MACROS|LIMIT_MACROS|CONSTANT_MACROS|WANT_\\w+)',
   '_(?:CRT|WINSOCK|WIN32|USE_MATH|UNICODE)\\w*',
-  // Guards of a program's own headers.
+  // Include guards.
   '_*[A-Z][A-Z0-9_]*_(?:H|HH|HPP|HXX|INCLUDED|GUARD)_*',
 ].join('|');
 
-/** Names that begin with `__`, or with `_` and a capital letter, and that a program may use. */
+/** Alternatives of a regular expression. Names with `__`, or `_` and a capital letter, that a program may use. */
 export const RESERVED_NAMES = [
   DEFINABLE_NAMES,
   '__(?:func|FUNCTION|PRETTY_FUNCTION|FILE|LINE|COUNTER|VA_ARGS|VA_OPT)__',
@@ -44,7 +40,7 @@ export const RESERVED_NAMES = [
   '__(?:alignof|auto_type|complex|const|extension|float128|float80|func|imag|inline|int128|label|null|real|restrict|signed|thread|typeof|volatile)(?:__)?',
   '__u?int\\d+(?:_t)?',
   '__(?:builtin|sync|atomic|ATOMIC)_\\w+',
-  // Constants of the compiler, of the language and of the target.
+  // Predefined by the compiler, for the language and the target.
   '__(?:cplusplus|cpp_\\w+|STDC\\w*|GNUC\\w*|GNUG__|GLIBC(?:_MINOR)?__|VERSION__|OPTIMIZE\\w*|NO_INLINE__|EXCEPTIONS|GXX_\\w+)',
   '__(?:clang|CYGWIN|MINGW\\d+|APPLE|MACH|ANDROID|FreeBSD|NetBSD|OpenBSD|EMSCRIPTEN|INTEL_COMPILER|TURBOC)_*',
   '__(?:gnu_linux|linux|unix|ELF|x86_64|amd64|i386|aarch64|arm|riscv|powerpc|powerpc64|LP64)_*',

@@ -1,17 +1,14 @@
-/**
- * What is known of the image's gnatprove. Its command line depends on its version, and an image's name may
- * move to another version.
- */
+/** The environment and the version of the image's gnatprove. Its command line depends on the version. */
 import { gnatproveGeneration, type GnatproveGeneration } from '@code-widgets/project';
 import { WORKSPACE, type Profile, type Sandbox } from '@code-widgets/sandbox';
 
 const HELP_TIME_MS = 10_000;
 const HELP_BYTES = 1024 * 1024;
 
-/** gnatprove writes a project of its own for gprbuild, and sockets into TMPDIR. */
+/** gnatprove writes a project for gprbuild, and sockets into TMPDIR. */
 export const PROVE_ENVIRONMENT = { HOME: WORKSPACE, TMPDIR: WORKSPACE, LANG: 'C.UTF-8' };
 
-/** A function that asks gnatprove once for each image. It does not remember a failure. */
+/** Asks gnatprove once for each image. Failures are not cached. */
 export function rememberGeneration(sandbox: Sandbox, profile: Profile): () => Promise<GnatproveGeneration> {
   let asked: { imageId: string; answer: Promise<GnatproveGeneration | undefined> } | undefined;
   return async () => {
@@ -29,7 +26,7 @@ export function rememberGeneration(sandbox: Sandbox, profile: Profile): () => Pr
   };
 }
 
-/** Undefined if the name has moved to another image meanwhile. */
+/** Undefined if the image's name has moved to another image meanwhile. */
 async function askGeneration(
   sandbox: Sandbox,
   profile: Profile,

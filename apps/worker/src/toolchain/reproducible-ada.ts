@@ -1,18 +1,18 @@
-/** Whether an Ada source gives the same object and the same messages whenever it is compiled. */
+/** Decides whether an Ada source always compiles to the same object and messages. */
 
 /**
- * Refused anywhere, even in a comment. GNAT.Source_Info has the time of the compilation, and any unit
- * may declare that intrinsic function itself. `["54"]` is the letter T, also within a name. `f"{X}"` is
- * a string with code in it. A Linker_Section reaches the assembler unescaped, which can read files.
+ * Refused even in comments. GNAT.Source_Info gives the compilation time, and any unit may declare that intrinsic
+ * function itself. `["54"]` is the letter T, also inside a name. `f"{X}"` is a string with code. A Linker_Section
+ * reaches the assembler unescaped, which can read files.
  */
 const REFUSED = /source_info|compilation_(?:iso_)?(?:date|time)|machine_code|linker_|\["[0-9a-f]{2,8}"\]|\bf"/;
 
-/** The other ways to name a symbol. Only a plain name is sure not to be more than that to the assembler. */
+/** Other ways to name a symbol. Only a plain name is sure to be harmless to the assembler. */
 const SYMBOL = /\b(?:external_name|link_name)\b(?!\s*=>\s*"\w*"\s*[,;)])/;
 
 /**
- * Pragmas that give no string to the assembler. Any other is refused: Ident and Comment write into
- * the assembler's text, Source_Reference has GNAT quote lines of another file.
+ * Pragmas that pass no string to the assembler. Any other is refused: Ident and Comment write to the assembler's text,
+ * and Source_Reference makes GNAT quote another file.
  */
 const PRAGMA_NAMES = `
   abstract_state ada_05 ada_12 ada_2005 ada_2012 ada_2022 ada_83 ada_95 annotate assert assert_and_cut
@@ -38,14 +38,14 @@ const KNOWN_PRAGMAS = [
 const OTHER_PRAGMA = new RegExp(String.raw`\bpragma\b(?!\s*(?:${KNOWN_PRAGMAS.join('|')}))`);
 
 /**
- * Strings and comments, none of which goes on in the next line; plain strings are left. So are lines in
- * which a `"` may be no string's: those with the literal '"', and with Ada 83's other delimiter, %.
+ * Comments and strings, which end with their line. Kept are plain strings, and lines where a `"` may not start a
+ * string: with the literal '"', or with Ada 83's delimiter %.
  */
 const LITERALS_AND_COMMENTS = /(?<kept>^[^\n]*(?:'"'|%)[^\n]*|"\w*")|"[^"\n]*"|--[^\n]*/gm;
 
-/** The text has no line end but `\n` and `\r\n`. */
+/** `text` has no line ends other than LF and CRLF. */
 export function isReproducibleAda(text: string): boolean {
-  // Also folds the few letters beyond ASCII whose other case is an ASCII letter.
+  // Also folds the few non-ASCII letters whose other case is an ASCII letter.
   const folded = text.toUpperCase().toLowerCase();
   if (REFUSED.test(folded)) return false;
   const code = folded.replace(LITERALS_AND_COMMENTS, ' $<kept> ');

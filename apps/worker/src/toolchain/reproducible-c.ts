@@ -1,28 +1,27 @@
-/** Whether a C or C++ source gives the same object and the same messages whenever it is compiled. */
+/** Decides whether a C or C++ source always compiles to the same object and messages. */
 import { CPP_HEADER, DEFINABLE_NAMES, RESERVED_NAMES, SYSTEM_HEADERS } from './c-names.js';
 
 export interface OwnFiles {
-  /** Those that are checked as C. */
+  /** Files that are checked as C. */
   readonly headers: ReadonlySet<string>;
   readonly names: ReadonlySet<string>;
 }
 
-/** GCC also takes a line for continued if there is white space behind its backslash. */
+/** GCC allows white space between the backslash and the line end. */
 const SPLICE = /\\[ \t]*\n/g;
-/** Off in the compilers' default mode, in which programs are built: refused in case that changes. */
+/** Off in the compilers' default mode; refused in case the mode changes. */
 const TRIGRAPH = /\?\?[/=']/;
 
 const LETTER = String.raw`[\w$\x80-\uffff]`;
 const word = (words: string): string => `(?<!${LETTER})(?:${words})(?!${LETTER})`;
-/** Directly behind another literal, the prefix is a suffix of that one to C++. */
+/** In C++, a prefix directly behind another literal is that literal's suffix. */
 const RAW_STRING = String.raw`(?<!${LETTER})(?:u8|[uUL])?R"`;
 const ANY_RAW_STRING = new RegExp(RAW_STRING);
 
 /**
- * Comments and literals. Kept are: numbers; the name in an #include; the start of a raw string that is
- * not plain, with all behind it. C++ takes an apostrophe within a number for a digit separator, C for the
- * start of a character: such a number is dropped only where both end it in the same place.
- * No alternative is tried again on the same text, so that the time is linear in its length.
+ * Comments and literals. Kept are numbers, the name in an #include, and everything from a raw string that is not plain.
+ * An apostrophe in a number separates digits in C++ and starts a character in C, so such a number is removed only where
+ * both languages end it in one place. Time is linear: no alternative is tried again on the same text.
  */
 const LITERALS_AND_COMMENTS = new RegExp(
   [
@@ -35,23 +34,22 @@ const LITERALS_AND_COMMENTS = new RegExp(
   'g',
 );
 
-/** What is left of these in code: a literal that was not understood, a name in escapes, an operator that pastes. */
+/** After the removal, these mean: a literal not understood, an escaped name, or token pasting. */
 const REFUSED_SIGN = /['\\]|R"|##/;
 
-/** The end of a macro for the time, from which a macro of the system's could paste the whole. */
+/** Suffixes of __DATE__ and its like, from which a system macro could paste the whole name. */
 const FRAGMENTS = ['DATE', 'TIME', 'TIMESTAMP'].flatMap((name) => [
   name,
   ...Array.from(name, (_, start) => `${name.slice(start)}__?`),
 ]);
-/** Words that hand text to the assembler or begin a module. A directive's name is left out. */
+/** Words that pass text to the assembler or start a module. `include` is allowed as a directive. */
 const REFUSED_WORD = new RegExp(
   `${word(`asm|gnu|import|incbin|${FRAGMENTS.join('|')}`)}|${word('include')}(?<!#[ \\t]*include)`,
 );
 const RESERVED_NAME = new RegExp(`(?<!${LETTER})(?=_[_A-Z])(?!(?:${RESERVED_NAMES})(?!${LETTER}))`);
 
 /**
- * Attributes whose string reaches the assembler. A system header's attribute could hold a name that the
- * program defines.
+ * Attributes whose string reaches the assembler. A system header's attribute could use a name that the program defines.
  */
 const ATTRIBUTES = 'alias|fentry_name|fentry_section|ifunc|optimize|section|symver|target|target_clones|weakref';
 const REFUSED_MACRO = new RegExp(
@@ -65,19 +63,19 @@ const DIRECTIVES = [
   String.raw`pragma[ \t]+(?:once|pack|omp|region|endregion|warning|STDC|GCC[ \t]+(?:diagnostic|ivdep|unroll))\b`,
   '$',
 ].join('|');
-/** A directive that is not known, or a `#` behind something else. */
+/** An unknown directive, or a `#` that is not first on its line. */
 const REFUSED_DIRECTIVE = new RegExp(String.raw`^[ \t]*(?:#(?![ \t]*(?:${DIRECTIVES}))|[^ \t\n#][^\n#]*#)`, 'm');
 const INCLUDE = /#[ \t]*include(?:_next)?[ \t]*["<](?:\.\/)*([^">]*)/g;
-/** A header's guard may have a reserved name, which means nothing to the system: it is not defined before. */
+/** An include guard may have a reserved name: the system gives it no meaning, since it was undefined. */
 const GUARD = /^[ \t]*#[ \t]*ifndef[ \t]+(__[A-Z]\w*__)[ \t]*\n[ \t]*#[ \t]*define[ \t]+\1[ \t]*$/gm;
 
 const REFUSED = [REFUSED_SIGN, REFUSED_DIRECTIVE, REFUSED_MACRO, REFUSED_WORD, RESERVED_NAME];
 
-/** The text has no line end but `\n` and `\r\n`. */
+/** `text` has no line ends other than LF and CRLF. */
 export function isReproducibleC(text: string, own: OwnFiles): boolean {
   const lines = text.replace(/^\ufeff/, '').replaceAll('\r', '');
   const joined = lines.replace(SPLICE, '');
-  // The compiler undoes the joining within a raw string.
+  // The compiler undoes line joining inside a raw string.
   if (joined.length < lines.length && ANY_RAW_STRING.test(joined)) return false;
   if (TRIGRAPH.test(joined)) return false;
   const code = joined.replace(LITERALS_AND_COMMENTS, ' $<kept> ').replaceAll('%:', '#').replace(GUARD, '');
@@ -87,5 +85,5 @@ export function isReproducibleC(text: string, own: OwnFiles): boolean {
   );
 }
 
-/** Of the image, and none of which writes or reads what a build leaves beside its sources. */
+/** These headers neither read nor write files that a build leaves beside its sources. */
 const isSystemHeader = (name: string): boolean => SYSTEM_HEADERS.has(name) || CPP_HEADER.test(name);
