@@ -1,4 +1,4 @@
-/** What the rows measure with: a service with the settings of `npm start`, and the shell. */
+/** The tools of the measurements: a service with the settings of `npm start`, and the shell. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,31 +11,31 @@ import { deploy, type Deployment } from '../test/helpers/deployment.js';
 import { buildStandIn, removeStandIns } from '../test/images/gnatprove-stand-in/stand-in-images.js';
 import { Shell } from './shell.js';
 
-/** Before each sample, of either side: the machine is idle then, and what is made ahead has been made. */
+/** Pause before each sample, until the machine is idle and the warm containers exist. */
 const REST_MS = 1500;
 
 export interface Bench {
   readonly shell: Shell;
   readonly service: Deployment;
-  /** For what is written on the way; it goes with the bench. */
+  /** A folder for temporary files, removed at the end. */
   readonly folder: string;
-  /** Has `work` done with another one, with more settings and builds of its own, which ends with it. */
+  /** Runs `work` with another service, which has more settings and its own build cache. */
   withAnother<T>(env: Record<string, string>, workers: number, work: (service: Deployment) => Promise<T>): Promise<T>;
   imageWithStandIn(): Promise<string>;
-  /** How many the broker has open, if it is our own. */
+  /** The number of open channels of our own broker. */
   channels(): Promise<number>;
   rest(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What came out: times in ms, unless the row says otherwise. */
+/** The result of a row: times in ms, unless the row says otherwise. */
 export interface Figures {
-  /** The service's, and beside it the shell's, where it is a ratio of these. */
+  /** The service's figure, and the shell's if the row is a ratio. */
   readonly service: number;
   readonly shell?: number;
   readonly unit: string;
   readonly samples: number;
-  /** More of what was seen, in a few words. */
+  /** Further results in a few words. */
   readonly note?: string;
 }
 

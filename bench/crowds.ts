@@ -1,4 +1,7 @@
-/** How many programs a deployment of a size runs, and what one client's flood costs another: for docs/operations.md. */
+/**
+ * Throughput of deployments of several sizes, and the effect of one client's flood on another: for
+ * docs/operations.md.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { collect, post } from '../test/helpers/client.js';
@@ -14,10 +17,10 @@ const SIZES = [
   { workers: 2, concurrency: 4 },
 ];
 const FOR_MS = 40_000;
-/** Clients that always have a program running or waiting, for each task that can be worked on. */
+/** Number of clients per worker slot; each always has a program running or waiting. */
 const CLIENTS_PER_SLOT = 2;
 
-/** Of each size, programs a minute and how long they take; the figure is the best rate with texts never seen. */
+/** Programs per minute and their duration for each size; the figure is the best rate with new sources. */
 export async function sizing(bench: Bench): Promise<Figures> {
   const known = Array.from({ length: 7 }, () => hello());
   const loads: Record<string, (n: number) => ReturnType<Program>> = {
@@ -52,7 +55,7 @@ export async function sizing(bench: Bench): Promise<Figures> {
 const FLOODING = { 'x-forwarded-for': '198.51.100.1' };
 const OTHER = { 'x-forwarded-for': '198.51.100.2' };
 
-/** What a program of one client takes while another client sends as many as are accepted, in ms; beside it, alone. */
+/** Time of one client's program during another client's flood, compared to the time alone, in ms. */
 export const fairness = (bench: Bench) =>
   bench.withAnother({ TRUSTED_PROXIES: '1', WAITING_TASKS_OF_CLIENT: '40' }, 1, async (service): Promise<Figures> => {
     const [base = ''] = service.widgets.map((widget) => widget.base);

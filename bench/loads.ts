@@ -1,4 +1,4 @@
-/** One program at a time, and many. Service and shell take turns, so that both meet the same machine. */
+/** Measures single and concurrent programs. Service and shell alternate, so that both run under the same conditions. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -19,11 +19,11 @@ export interface LatencyOptions {
   readonly until?: 'completedMs' | 'firstByteMs';
   /** What the shell runs after its build. */
   readonly runs?: readonly string[];
-  /** The service has had the same text before; the shell builds in a clean folder, as ever. */
+  /** The service has built the same sources before; the shell builds in a clean folder. */
   readonly again?: boolean;
-  /** What the shell builds and runs, if not the same. */
+  /** What the shell builds and runs, if it differs. */
   readonly against?: Program;
-  /** Against an image with a stand-in for gnatprove. */
+  /** Uses an image with a stand-in for gnatprove. */
   readonly standIn?: boolean;
 }
 
@@ -57,7 +57,7 @@ export function latency({
       typed.push(await shell.buildAndRun(folder, runs));
     }
     const polls = `${median(seen.map((each) => each.polls))} polls`;
-    // The end comes so soon behind the first output that both may be in one answer.
+    // Both may be in one answer, since the end follows the first output closely.
     const inOne = seen.filter(({ completedMs, firstByteMs }) => completedMs - firstByteMs < 1).length;
     const note = until === 'firstByteMs' ? `${polls}; ${inOne} of ${SAMPLES} had the end in the same answer` : polls;
     return {
@@ -70,7 +70,7 @@ export function latency({
   }
 }
 
-/** `clients` at a time, each with its next as soon as the last has ended. */
+/** Runs `work` with `clients` at a time. */
 export async function inTurns(count: number, clients: number, work: (n: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   await Promise.all(
@@ -80,7 +80,7 @@ export async function inTurns(count: number, clients: number, work: (n: number) 
   );
 }
 
-/** Runs a second of the service with `clients`, and of two shells side by side. */
+/** Programs per second of the service with `clients`, and of two shells in parallel. */
 async function rates(
   bench: Bench,
   count: number,
@@ -128,7 +128,7 @@ export async function burst(bench: Bench): Promise<Figures> {
   return { service: 40_000 / service, shell: 40_000 / (shell ?? NaN), unit: 'ms', samples };
 }
 
-/** One after the other, with what is made ahead and removed behind them; of all processes of the machine. */
+/** Processor time of the whole machine for sequential runs, including the creation and removal of containers. */
 export async function cpu(bench: Bench): Promise<Figures> {
   const runs = 5;
   const spent = async (work: () => Promise<unknown>) => {
@@ -138,7 +138,7 @@ export async function cpu(bench: Bench): Promise<Figures> {
     await sleep(3000);
     const busy = machineSeconds() - before;
     const seconds = (performance.now() - idleBefore) / 1000;
-    // What the machine does anyway, idle services included, is nobody's.
+    // Subtracts the base load of the machine, including idle services.
     const base = machineSeconds();
     await sleep(3000);
     return (busy - ((machineSeconds() - base) / 3) * seconds) / runs;

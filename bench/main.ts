@@ -1,4 +1,4 @@
-/** `npm run bench [-- NAME ...]`: measures the rows, all or those named, prints a table, writes results.json. */
+/** `npm run bench [-- NAME ...]`: measures all rows or those named, prints a table, writes results.json. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
           const result = resultOf(row, await row.measure(bench));
           say(row.name, lineOf(result));
           results.push(result);
-          keep(result); // At once: a row takes minutes, and who stops here has those before.
+          keep(result); // Each row is saved at once, since a row takes minutes.
         }
       } finally {
         await bench.close();
@@ -62,7 +62,7 @@ async function main(): Promise<number> {
 }
 
 interface Result extends Figures, Pick<Row, 'name' | 'what' | 'goal'> {
-  /** What the goal is of. */
+  /** The value that the goal applies to. */
   readonly figure: number;
   readonly isMet: boolean;
 }
@@ -96,10 +96,7 @@ function lineOf(result: Result): string {
 
 const RESULTS = join(import.meta.dirname, 'results.json');
 
-/**
- * Puts it in the place of what was measured of its row before; the other rows stay as they are, each with its
- * day and machine.
- */
+/** Replaces the earlier result of the row. Other rows keep their date and machine. */
 function keep(result: Result): void {
   const kept = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as { results: Result[] }).results : [];
   const entry = { ...result, measured: new Date().toISOString().slice(0, 10), machine: machine() };
@@ -109,7 +106,7 @@ function keep(result: Result): void {
   writeFileSync(RESULTS, `${JSON.stringify({ results }, undefined, 2)}\n`);
 }
 
-/** In Markdown, for RESULTS.md. */
+/** A Markdown table for RESULTS.md. */
 function tableOf(results: readonly Result[]): string[] {
   const cells = (result: Result) => [
     result.name,

@@ -5,8 +5,8 @@ import { connect, type Socket } from 'node:net';
 const HEAD_END = '\r\n\r\n';
 
 /**
- * One connection, one request at a time. It does as little as it can for that, since it has its
- * processor time from the service that it measures: fetch takes as much for a poll as all others do.
+ * One connection, one request at a time. It uses little processor time, which it shares with the service: fetch
+ * needs as much for a poll as the whole rest.
  */
 export class Page {
   private said: Buffer = Buffer.alloc(0);
@@ -25,7 +25,7 @@ export class Page {
     return new Page(socket);
   }
 
-  /** The answer's body; throws if the status is not 200. */
+  /** Resolves with the answer's body; throws if the status is not 200. */
   post(path: string, body: unknown): Promise<unknown> {
     if (this.socket.destroyed) return Promise.reject(new Error('the service has closed the connection'));
     this.said = Buffer.alloc(0);

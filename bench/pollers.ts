@@ -1,4 +1,4 @@
-/** Many pages that poll tasks which go on, beside a few programs that build. */
+/** Many pages that poll running tasks, beside a few builds. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { connect } from 'amqplib';
@@ -17,7 +17,7 @@ const PAGES = 500;
 const PAUSE_MS = 250;
 const ROUNDS = 3;
 
-/** Tasks of a service without workers, which are polled and never end: they are out of the queue again. */
+/** Creates tasks that are polled and never end: their service has no worker, and its queue is purged. */
 async function neverEnding({ base, namespace }: Deployment, count: number): Promise<string[]> {
   const identifiers: string[] = [];
   await inTurns(count, 20, async () => identifiers.push(await submit(base, c())));
@@ -50,7 +50,7 @@ export const pollers = (bench: Bench) =>
         }
         page.close();
       });
-      // What it takes to begin with 500 at once is not what is asked for.
+      // The start of 500 pages is not measured.
       await bench.rest();
       building = true;
       beside.push(await build());

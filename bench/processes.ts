@@ -1,7 +1,4 @@
-/**
- * What the service's processes take: of the processors when nothing happens, of memory after much has, of
- * time to start.
- */
+/** The service's processes: processor time when idle, memory after many runs, start time. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -18,7 +15,7 @@ import { median, processMiB, processSeconds } from './statistics.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const IDLE_MS = 60_000;
-/** Processes of the engine, whoever started it. */
+/** Processes of any container engine. */
 const ENGINE = /^(dockerd|containerd|containerd-shim.*)$/;
 
 export function processesCalled(name: RegExp): number[] {
@@ -26,7 +23,7 @@ export function processesCalled(name: RegExp): number[] {
     try {
       return name.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
     } catch {
-      return false; // It has ended.
+      return false; // The process has ended.
     }
   };
   return readdirSync('/proc')
@@ -37,7 +34,7 @@ export function processesCalled(name: RegExp): number[] {
 const pidsOf = ({ service }: Bench) =>
   [...service.widgets.map(({ process: widget }) => widget), ...service.workers].map(({ pid }) => Number(pid));
 
-/** Seconds that a process has worked beyond the first `seconds`; none, if it has gone with its container. */
+/** Processor time in seconds beyond the first `seconds`; 0 if the process has gone with its container. */
 function secondsSince(seconds: number, pid: number): number {
   try {
     return processSeconds(pid) - seconds;
@@ -83,8 +80,8 @@ export async function memory(bench: Bench): Promise<Figures> {
 }
 
 /**
- * A start beside a broker and an engine that are there, each time after a stop; the first one, which may have
- * to build, is not counted.
+ * Time of a start with an existing broker and engine, after a stop. The first start is not counted, since it
+ * may build.
  */
 export async function start(): Promise<Figures> {
   const samples: number[] = [];

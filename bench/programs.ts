@@ -1,4 +1,4 @@
-/** What is measured: projects whose texts nobody has seen before, if `mark` is new. */
+/** The measured programs; a new `mark` makes the sources new. */
 import { randomUUID } from 'node:crypto';
 
 import type { RunRequest } from '../test/helpers/client.js';
@@ -32,7 +32,7 @@ export const cpp: Program = (mark = randomUUID()) => ({
   ],
 });
 
-/** Ada with 12 units: the main program and eleven packages' bodies. */
+/** Ada with 12 units: the main program and eleven package bodies. */
 export const packages: Program = (mark = randomUUID()) => {
   const names = Array.from({ length: 11 }, (_, i) => `Part_${i + 1}`);
   const units = names.flatMap((name, i) => [

@@ -1,4 +1,4 @@
-/** The rows of the table: what each measures, against what, and how good it is meant to be. */
+/** The rows of the table: what each measures, against what, and its goal. */
 import type { Bench, Figures } from './bench.js';
 import { fairness, sizing } from './crowds.js';
 import { burst, cpu, latency, mixed, output, throughput } from './loads.js';
@@ -11,9 +11,9 @@ import { soak } from './soak.js';
 export interface Row {
   readonly name: string;
   readonly what: string;
-  /** Of the ratio, or of the figure itself where there is none; empty for what is only looked at. */
+  /** For the ratio, or for the figure itself without a ratio; empty if there is no goal. */
   readonly goal: { readonly atMost?: number; readonly atLeast?: number };
-  /** Measured only if it is asked for by its name. */
+  /** Measured only if it is named. */
   readonly byHand?: boolean;
   readonly measure: (bench: Bench) => Promise<Figures>;
 }

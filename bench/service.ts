@@ -1,4 +1,4 @@
-/** The service's side of a measurement: a client that polls, and times what it sees. */
+/** Measures the service as a polling client sees it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { CheckOutputAnswer } from '@code-widgets/protocol';
@@ -8,22 +8,22 @@ import type { Deployment } from '../test/helpers/deployment.js';
 import { Page } from './page.js';
 
 export interface Seen {
-  /** From POST to the answer that says completed, in ms. */
+  /** From POST to the completed answer, in ms. */
   readonly completedMs: number;
-  /** To the first answer with output of the program itself. */
+  /** To the first answer with output of the program. */
   readonly firstByteMs: number;
   readonly polls: number;
   readonly status: number;
-  /** Bytes that came as stdout. */
+  /** Number of bytes on stdout. */
   readonly outputBytes: number;
 }
 
 const OF_THE_BUILD = /^Build completed/;
 
-/** As `npm start` has it: a proxy would be one more process on the way, and not the service's. */
+/** As in `npm start`, without a proxy, which would add a process. */
 export const addressOf = ({ widgets: [widget] }: Deployment): string => widget?.base ?? '';
 
-/** @param pollMs the pause after each answer; the first poll comes at once */
+/** @param pollMs the pause after each answer; the first poll has none */
 export async function runTimed(service: Deployment, request: RunRequest, pollMs: number): Promise<Seen> {
   const page = await Page.open(addressOf(service));
   try {

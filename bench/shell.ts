@@ -1,4 +1,4 @@
-/** The bare shell that everything is measured against: root's, in a running container of the image that builds. */
+/** The reference for all measurements: a root shell in a running container of the build image. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
@@ -36,7 +36,7 @@ export class Shell {
     return shell;
   }
 
-  /** Has it done by the shell, as if it had been typed; resolves with the time in ms. */
+  /** Runs a line as if it had been typed; resolves with the time in ms. */
   async run(line: string): Promise<number> {
     const end = `end-of-${++this.commands}`;
     const begin = performance.now();
@@ -45,7 +45,7 @@ export class Shell {
     return performance.now() - begin;
   }
 
-  /** Lays a project's files in a folder of their own, as the service would lay them. */
+  /** Writes a project's files to a new folder, as the service would. */
   async lay({ files, main = '', mode = 'run' }: RunRequest): Promise<string> {
     const project = createProject({ files, main, mode: mode as 'run', switches: {}, name: 'Demo', lab: false });
     const folder = `/bench/${this.commands}`;
@@ -57,12 +57,12 @@ export class Shell {
     return folder;
   }
 
-  /** What a reader would type for a project that lies in `folder`: in ms. */
+  /** Builds and runs the project in `folder` as a user would type it; resolves with the time in ms. */
   buildAndRun(folder: string, runs: readonly string[] = ['./main']): Promise<number> {
     return this.run(`cd ${folder} && gprbuild -q -P main.gpr && ${runs.join(' && ')}; cd /bench`);
   }
 
-  /** `docker exec` of a program, with its output into a file of the host. */
+  /** Runs a program by `docker exec` with its output in a file of the host. */
   async executeIntoFile(program: string, file: string): Promise<void> {
     await promisify(execFile)('sh', ['-c', `docker exec ${this.container.id} ${program} > "$1"`, 'sh', file]);
   }

@@ -1,4 +1,4 @@
-/** Thousands of runs, and what is left of them in memory, open files, channels and on the engine's disk. */
+/** Thousands of runs, and their effect on memory, open files, channels and the engine's disk. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 import type { Deployment } from '../test/helpers/deployment.js';
@@ -12,10 +12,10 @@ const RUNS = Number(process.env.SOAK_RUNS ?? 3000);
 const EVERY = 300;
 const AT_A_TIME = 4;
 
-/** So that as many answers wait for their end after the first runs as after the last. */
+/** Short, so that the first and the last sample see equally many unexpired replies. */
 const REPLY_EXPIRY_MS = '20000';
 
-/** One number of each kind at a moment. */
+/** One value of each kind at a moment. */
 type Sample = Record<string, number>;
 
 export const soak = (bench: Bench) =>
@@ -25,7 +25,7 @@ export const soak = (bench: Bench) =>
     for (let done = 0; done < RUNS;) {
       await Promise.all(
         Array.from({ length: AT_A_TIME }, async () => {
-          // Of ten texts seven have been seen before, as on a page of examples.
+          // Seven of ten programs were built before, as on a page of examples.
           for (let i = 0; i < EVERY / AT_A_TIME; i++)
             await runTimed(service, i % 10 < 7 ? (known[i % 3] ?? c()) : c(), 20);
         }),

@@ -1,4 +1,4 @@
-/** Figures out of samples, and what the processors did meanwhile. */
+/** Statistics of samples, and processor times. */
 import { readFileSync } from 'node:fs';
 
 export function quantile(samples: readonly number[], q: number): number {
@@ -16,14 +16,14 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 
 const TICKS_PER_SECOND = 100;
 
-/** Seconds that all processors together have worked since the machine started; proc(5). */
+/** Processor time in seconds of the whole machine since its start; proc(5). */
 export function machineSeconds(): number {
   const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).slice(1).map(Number);
   return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
 }
 
-/** Seconds that a process has worked, without its children. */
+/** Processor time in seconds of a process, without its children. */
 export function processSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
     .replace(/^.*\) /, '')

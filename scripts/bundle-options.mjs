@@ -1,7 +1,7 @@
-// How esbuild makes one file of an app.
+// esbuild options for one file per app.
 import { LEFT_OUT } from './left-out.mjs';
 
-/** What packages that are CommonJS expect to be there. */
+/** Globals that CommonJS packages expect. */
 const COMMONJS = [
   "import { createRequire as createRequireOfBundle } from 'node:module';",
   'const require = createRequireOfBundle(import.meta.url);',

@@ -1,5 +1,5 @@
-// Makes one file of each app and all that it needs, from the sources: Node takes a second to find
-// and read some two thousand small files. Run in the root of the repository.
+// Bundles each app with its dependencies into one file: Node takes a second to load some two thousand small files.
+// Run in the root of the repository.
 import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -12,7 +12,7 @@ const { build } = apps.length > 0 ? await import('esbuild') : {};
 
 for (const app of apps) {
   const { outputFiles } = await build({
-    // The thread is started by the name of its file.
+    // The thread is started by its file name.
     entryPoints: [`apps/${app}/src/main.ts`, 'packages/service/src/watchdog-thread.ts'],
     entryNames: '[name]',
     outdir: dirname(outputOf(app)),
@@ -22,7 +22,7 @@ for (const app of apps) {
   for (const { path, text } of outputFiles.sort(({ path }) => (path.endsWith('main.js') ? 1 : -1))) replace(path, text);
 }
 
-/** In one step, since another command of this checkout may be starting an app at this moment. */
+/** In one step, since another command of this checkout may be starting an app. */
 function replace(path, text) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(`${path}.${process.pid}`, text);
@@ -30,8 +30,8 @@ function replace(path, text) {
 }
 
 /**
- * Of all sources, of the packages that are installed, and of this folder. A folder tells of files that were
- * removed.
+ * The newest change time of all sources, the installed packages, and this folder. A folder's time changes when
+ * a file is removed.
  */
 function newestSource() {
   const folders = ['apps', 'packages'].flatMap((part) => readdirSync(part).map((name) => join(part, name, 'src')));
@@ -43,7 +43,7 @@ function newestSource() {
   return Math.max(...['package-lock.json', ...manifests, ...inside].map(changedAt));
 }
 
-/** In ms; never, if it is not there. */
+/** In ms; Infinity if the file does not exist. */
 function changedAt(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -Infinity;
 }

@@ -1,4 +1,4 @@
-/** Writes the files that are made from TypeScript. */
+/** Writes the files that are generated from TypeScript. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

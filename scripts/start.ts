@@ -68,7 +68,7 @@ function wholeNumber(name: string, standard: number, highest: number): number {
   throw new Problem(`${name}=${text} is not valid: use a whole number from 1 to ${highest}.`);
 }
 
-/** The broker holds queues to these as well. */
+/** Settings that the broker's policies also use. */
 function brokerSettings(): Settings {
   const { WAITING_TASKS, REPLY_EXPIRY_MS } = process.env;
   return { ...(WAITING_TASKS && { WAITING_TASKS }), ...(REPLY_EXPIRY_MS && { REPLY_EXPIRY_MS }) };
@@ -91,7 +91,7 @@ async function startApps(instance: Instance, { settings, amqpUrls }: Parts, opti
   const workerEnv = {
     ...settings,
     AMQP_URL: amqpUrls.worker,
-    // Kept from one start to the next.
+    // Kept between starts.
     BUILD_CACHE_FOLDER: process.env.BUILD_CACHE_FOLDER || join(stateRoot, 'builds'),
     CONCURRENCY: String(options.concurrency),
     SHUTDOWN_GRACE_MS: String(WORKER_GRACE_MS),
@@ -129,7 +129,7 @@ async function stop(instance: Instance, engine: Engine, broker: OwnBroker | unde
   instance.refuse();
   await instance.end();
   await broker?.stop('SIGTERM').catch(() => undefined); // It may have ended by itself.
-  // The broker's container, and those of a worker that had to be killed.
+  // The broker's container, and those of a killed worker.
   await engine.removeTraces(instance.namespace, ['container']);
   instance.close(true);
   if ((await engine.close()) === 'stopped') say('engine', 'dockerd stopped');

@@ -21,8 +21,8 @@ import { untilStopped } from './lib/until-stopped.js';
 /** Tests spend half of their time waiting for limits, faults and restarts, so two files run in parallel. */
 const FILES_AT_A_TIME = 2;
 /**
- * `npm test [-- arguments for jest]` and its kin in package.json: starts what the tests need under a
- * name of this run, runs them, ends it all, and has the last tests look for what is left.
+ * `npm test [-- arguments for jest]` and its variants in package.json. Starts what the tests need under a new
+ * name, runs the tests, ends everything, and checks for leftovers.
  */
 async function main(): Promise<number> {
   const options = readTestOptions(process.argv.slice(2));
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
 }
 
 class TestRun {
-  /** In the names of all that this run makes. */
+  /** Part of the names of everything that this run creates. */
   private readonly id = randomBytes(4).toString('hex');
   private readonly engine = new Engine();
   private readonly remarks: string[] = [];
@@ -47,7 +47,7 @@ class TestRun {
     process.env.RUN_ID = this.id;
     process.env.NAMESPACES_FILE = join(this.results, 'namespaces');
     await install(instance, testNeeds(this.options.runsLongParts));
-    // The tests have namespaces of their own, for which the policies' limits must not be the lower ones.
+    // The tests use other namespaces, whose limits the broker's policies must not lower.
     const brokerEnv = { WAITING_TASKS: '100000', REPLY_EXPIRY_MS: '86400000' };
     const parts = (this.parts = await bringUp(instance, this.engine, { brokerEnv }));
     const { broker } = await ensureImages(instance, this.engine.docker, ['broker']);
@@ -66,7 +66,7 @@ class TestRun {
     return this.conclude(counts.reduce(add), performance.now() - begin, runtime);
   }
 
-  /** Ends and removes all that can be of this run, whether its tests have ended or not. */
+  /** Ends and removes everything of this run, even if tests still run. */
   async stop(): Promise<void> {
     this.instance?.refuse();
     await this.instance?.end();
@@ -154,7 +154,7 @@ class TestRun {
   private conclude({ passed, failed }: Counts, milliseconds: number, runtime: string): number {
     say('tests', `${passed} have passed and ${failed} have failed, in ${seconds(milliseconds)}`);
     for (const remark of this.remarks) say('tests', remark);
-    // For .ci/run, which has more to count.
+    // For .ci/run, which adds these counts to its own.
     if (process.env.COUNTS_FILE) writeFileSync(process.env.COUNTS_FILE, `${passed} ${failed}\n`);
     for (const each of new Set([runtime, GVISOR])) {
       for (const line of attackTable(each, this.attacksFolder(each))) console.log(line);

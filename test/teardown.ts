@@ -1,11 +1,8 @@
-/**
- * What a test has left open keeps jest from ending, and a whole run with it. The verdict of the tests
- * stands, but what it was is said.
- */
+/** Reports handles that a test left open, which keep jest from ending. The test results stand. */
 import { inspect } from 'node:util';
 
 const PATIENCE_MS = 20_000;
-/** Everything that keeps a process, as Node has it for those who look for such a leak. */
+/** Node's undocumented list of what keeps a process alive. */
 const active = process as unknown as { _getActiveHandles(): object[] };
 
 export default function teardown(): void {

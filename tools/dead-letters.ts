@@ -18,7 +18,7 @@ npm run dead-letters -- show|replay|drop <identifier>
 npm run dead-letters -- show|replay|drop --all`;
 const ALL = '--all';
 
-/** What is done with each letter that is meant; one for which it returns a promise is removed after that. */
+/** The action for each selected letter; if it returns a promise, the letter is removed when it resolves. */
 type Act = (letter: DeadLetter, broker: Broker) => Promise<unknown> | void;
 
 const ACTS: Record<string, Act> = {
@@ -33,7 +33,7 @@ const ACTS: Record<string, Act> = {
   drop: () => Promise.resolve(),
 };
 
-/** `npm run dead-letters`: what nobody could run, for the operator. */
+/** `npm run dead-letters`: lists, shows, replays or drops tasks that could not be run. */
 async function main(): Promise<number> {
   const [command = '', which, ...more] = process.argv.slice(2);
   const act = command === 'list' ? (letter: DeadLetter) => console.log(lineOf(letter)) : ACTS[command];
@@ -56,7 +56,7 @@ async function main(): Promise<number> {
   return 0;
 }
 
-/** As the apps take them; where AMQP_URL is not set, those of this checkout's `npm start`. */
+/** The settings of the apps; without AMQP_URL, those of this checkout's `npm start`. */
 function settings(): BrokerSettings {
   return readSettings(
     Type.Object(BROKER_SETTINGS),
@@ -114,10 +114,10 @@ function whyOf({ task, reason, since }: DeadLetter): string {
   return task === undefined ? `no task that a worker could read${at}` : `lost with each worker that took it${at}`;
 }
 
-/** What is no time at all is written as it is. */
+/** An invalid date is shown as a number. */
 const time = (date: Date): string => (Number.isNaN(date.getTime()) ? String(date.getTime()) : date.toISOString());
 
-/** Nothing of what strangers wrote reaches the terminal as a command to it. */
+/** Removes control characters, so that foreign text cannot control the terminal. */
 const plain = (text: string): string =>
   text.replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 

@@ -1,5 +1,4 @@
-// Runs a program that takes its time, and prints its output as it grows:
-//   node tools/try.mjs http://127.0.0.1:8000
+// Runs a slow program and prints its output as it grows: node tools/try.mjs http://127.0.0.1:8000
 
 const base = process.argv[2] ?? 'http://127.0.0.1:8000';
 

@@ -13,10 +13,10 @@ export interface AppOptions {
   readonly role: Role;
   /** The name of its folder under apps. */
   readonly app: string;
-  /** How it is called in what is said about it. */
+  /** Its name in messages. */
   readonly title: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Resolves when the process does its work. */
+  /** Resolves when the process is ready. */
   readonly isReady: (child: ChildProcess, signal: AbortSignal) => Promise<void>;
 }
 
@@ -30,8 +30,8 @@ export const appArguments = (app: string, root = checkout): string[] => [
 ];
 
 /**
- * Starts one process of an app and keeps it up: once it has been ready, it is started again
- * whenever it ends. Rejects if it does not get ready the first time, since a second try would not help.
+ * Starts an app's process and restarts it whenever it ends. Rejects if the first start fails, since a second
+ * try would not help.
  */
 export async function keepUp(instance: Instance, options: AppOptions): Promise<void> {
   let child = await start(instance, options);
@@ -41,7 +41,7 @@ export async function keepUp(instance: Instance, options: AppOptions): Promise<v
       if (instance.signal.aborted) return;
       say(options.role, `${options.title} has ended (${status}), started again in ${RESTART_DELAY_MS / 1000} s`);
       await sleep(RESTART_DELAY_MS, undefined, { signal: instance.signal });
-      // One that does not get ready has ended as well, and is tried again.
+      // A restart that fails is tried again.
       child = await start(instance, options).catch((error: unknown) => (say(options.role, String(error)), child));
     }
   };
@@ -49,7 +49,7 @@ export async function keepUp(instance: Instance, options: AppOptions): Promise<v
 }
 
 async function start(instance: Instance, { role, app, title, env, isReady }: AppOptions): Promise<ChildProcess> {
-  // The channel is how the app notices when this process is killed, and ends as well.
+  // The app notices by this channel when this process is killed, and ends as well.
   const child = instance.start(role, process.execPath, appArguments(app), {
     env,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -9,7 +9,7 @@ import { canInstall, hasCommand, install, type Need } from './packages.js';
 import { checkout } from './paths.js';
 import { Problem, say, seconds, timed } from './report.js';
 
-/** How long a registry may take to begin an answer. What comes after that has no limit. */
+/** Time for a registry to start its response. The rest of the response has no limit. */
 const PULL_BEGINS_MS = 15_000;
 
 const mmdebstrapNeed: Need = { debianPackage: 'mmdebstrap', isMissing: () => !hasCommand('mmdebstrap') };
@@ -24,7 +24,7 @@ export async function hasImage(docker: Docker, name: string): Promise<boolean> {
   }
 }
 
-/** Pulls an image; false, with the reason said, when that cannot be done. */
+/** Pulls an image; resolves to false and prints the reason if that fails. */
 export async function pull(docker: Docker, name: string, signal: AbortSignal): Promise<boolean> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), PULL_BEGINS_MS);
@@ -48,7 +48,7 @@ export async function pull(docker: Docker, name: string, signal: AbortSignal): P
   }
 }
 
-/** The image that all Dockerfiles build on, as they name it: a tag and its digest in the registry. */
+/** The base image of all Dockerfiles: a tag and its digest in the registry. */
 function pinnedBase(): string {
   const dockerfile = readFileSync(join(checkout, 'docker', 'sandbox', 'Dockerfile'), 'utf8');
   const pinned = /^ARG BASE=\$\{BASE_IMAGE:-(\S+@sha256:[0-9a-f]{64})\}$/m.exec(dockerfile)?.[1];
@@ -57,8 +57,8 @@ function pinnedBase(): string {
 }
 
 /**
- * An image to build on: the pinned one, from the engine or a registry, else one that the engine has
- * under the same tag. Undefined if there is none.
+ * The pinned base image from the engine or a registry, otherwise the engine's image with the same tag.
+ * Undefined without any.
  */
 export async function findBaseImage(
   docker: Docker,
@@ -76,8 +76,8 @@ export async function findBaseImage(
 }
 
 /**
- * Makes sure that there is an image to build on, and resolves to its name. Where no registry
- * answers, it is made of Debian's packages, under the tag that the Dockerfiles name.
+ * Ensures that a base image exists and resolves to its name. Without a registry, it is built from Debian's
+ * packages under the tag in the Dockerfiles.
  */
 export async function ensureBaseImage(instance: Instance, docker: Docker): Promise<string> {
   const found = await findBaseImage(docker, instance.signal);

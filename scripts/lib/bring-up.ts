@@ -12,18 +12,18 @@ export type Settings = Readonly<Record<string, string>>;
 
 export interface Parts {
   readonly settings: Settings & Readonly<Record<'NAMESPACE' | 'SANDBOX_IMAGE' | 'RUN_IMAGE', string>>;
-  /** Addresses of the broker for its users; the same one for all, if AMQP_URL names it. */
+  /** The broker's address for each user; all the same if AMQP_URL names a broker. */
   readonly amqpUrls: OwnBroker['urls'];
   /** Undefined if AMQP_URL names a broker. */
   readonly ownBroker: OwnBroker | undefined;
 }
 
 export interface BringUpOptions {
-  /** Keeps the data of a broker that is started here. */
+  /** Volume for the data of a broker that is started here. */
   readonly volume?: string;
   /** Settings of a broker that is started here. */
   readonly brokerEnv?: Settings;
-  /** A broker is started even if AMQP_URL names one. */
+  /** Start a broker even if AMQP_URL names one. */
   readonly newBroker?: boolean;
 }
 
@@ -56,7 +56,7 @@ async function start(instance: Instance, engine: Engine, options: BringUpOptions
   };
 }
 
-/** With esbuild, which takes half a second; types are checked by `npm run types`. */
+/** esbuild takes half a second; types are checked by `npm run types`. */
 function bundle(instance: Instance): Promise<void> {
   return instance.run('bundle.log', process.execPath, [join(checkout, 'scripts', 'bundle.mjs')]);
 }
@@ -74,7 +74,8 @@ async function onEngine(
     (text) => text,
   );
   await Promise.all(killed.map((namespace) => engine.removeTraces(namespace)));
-  // Of an instance that was killed under this name. Containers alone: the broker's volume has accepted tasks.
+  // Remains of an instance that was killed under this name. Only containers: the broker's volume contains accepted
+  // tasks.
   await engine.removeTraces(instance.namespace, ['container']);
   if (given !== undefined) {
     const [images] = await Promise.all([

@@ -32,16 +32,16 @@ export async function brokerAnswers(url: string): Promise<boolean> {
   return (await refusalOf(url)) === undefined;
 }
 
-/** For a terminal or a log. */
+/** Removes the password for a terminal or a log. */
 export function withoutPassword(url: string): string {
   return url.replace(/:[^:@/]*@/, '@');
 }
 
-/** Why a broker does not let us in, undefined if it does. */
+/** Why a broker refuses the connection; undefined if it accepts. */
 async function refusalOf(url: string): Promise<string | undefined> {
   try {
     const connection = await connect(url, { timeout: HANDSHAKE_MS });
-    connection.on('error', () => {}); // It has let us in; how it ends does not matter.
+    connection.on('error', () => {}); // The broker has accepted the connection; later errors do not matter.
     await connection.close();
     return undefined;
   } catch (error) {
@@ -51,15 +51,15 @@ async function refusalOf(url: string): Promise<string | undefined> {
 
 /** The broker of the compose file in a container of its own. */
 export interface OwnBroker {
-  /** For each of its users; `operator` may do anything in the virtual host. */
+  /** Addresses for its users; `operator` has all rights in the virtual host. */
   readonly urls: Readonly<Record<'widget' | 'worker' | 'operator', string>>;
-  /** What rabbitmqctl prints. */
+  /** Runs rabbitmqctl and resolves with its output. */
   control(...args: string[]): Promise<string>;
   /** Stops it, at once with SIGKILL; its data stays. */
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  /** Starts one that was stopped, at the same address; resolves when it answers. */
+  /** Starts a stopped broker at the same address; resolves when it answers. */
   start(): Promise<void>;
-  /** All that it has logged. */
+  /** The complete log. */
   log(): Promise<string>;
   remove(): Promise<void>;
 }
@@ -93,7 +93,7 @@ export async function startBroker(
   const container = await docker.createContainer({
     name: `${namespace}-broker`,
     Image: image,
-    Hostname: 'broker', // RabbitMQ names its data by its host.
+    Hostname: 'broker', // RabbitMQ names its data folder after its host.
     Labels: { 'code-widgets.broker': namespace },
     Env: Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     HostConfig: {
@@ -105,7 +105,7 @@ export async function startBroker(
   });
   const urlOf = (user: keyof typeof passwords) => `amqp://${user}:${passwords[user]}@${host}:${port}/widgets`;
   const urls = { widget: urlOf('widget'), worker: urlOf('worker'), operator: urlOf('operator') };
-  // Without the 8 bytes that Docker puts before each piece.
+  // Removes the 8 bytes that Docker puts before each chunk.
   const log = async () =>
     Buffer.from(
       (await container.logs({ stdout: true, stderr: true })).toString('latin1').replace(/[\0-\x02]\0{3}[^]{4}/g, ''),
@@ -144,7 +144,7 @@ export async function startBroker(
   return broker;
 }
 
-/** Where the ports of containers are published. */
+/** The host on which container ports are published. */
 function engineHost(): string {
   const { protocol, hostname } = new URL(process.env.DOCKER_HOST ?? 'unix:///');
   return protocol === 'unix:' || hostname === 'localhost' ? '127.0.0.1' : hostname;
@@ -157,7 +157,7 @@ async function execute(container: Docker.Container, Cmd: string[]): Promise<stri
   const stream = await exec.start({ Tty: true });
   let output = '';
   for await (const chunk of stream) output += String(chunk);
-  // The engine knows the status a little later than the end of the output.
+  // The engine learns the status a little later than the end of the output.
   let state = await exec.inspect();
   for (; state.Running; state = await exec.inspect()) await sleep(POLL_MS);
   const { ExitCode } = state;

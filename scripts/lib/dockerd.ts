@@ -1,6 +1,6 @@
 /**
- * On Debian as root: one dockerd, shared by all checkouts on this machine. The first command that
- * needs it starts it, and the last one stops it. A dockerd of somebody else is never stopped.
+ * On Debian as root: one dockerd, shared by all checkouts on this machine. The first command that needs it
+ * starts it, and the last one stops it. Any other dockerd is never stopped.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,16 +24,16 @@ const POLL_MS = 50;
 const PID_FILE = '/var/run/docker.pid';
 const CONTAINERD_PID_FILE = '/var/run/docker/containerd/containerd.pid';
 
-/** Has the process number of the dockerd that a checkout has started. */
+/** Contains the process id of a dockerd that a checkout has started. */
 const recordPath = () => join(machineFolder(), 'dockerd');
 const logPath = () => join(machineFolder(), 'dockerd.log');
-/** Has a file for each command that needs it, named by its process, which holds a lock. */
+/** Contains a file for each command that needs dockerd, named by its process id, which holds a lock. */
 const usersFolder = () => join(machineFolder(), 'dockerd-users');
 const userLock = (pid: string) => lockPath(`dockerd-user-${pid}`);
 const docker = new Docker(engineOptions({ dockerHost: `unix://${USUAL_SOCKET}` }));
 let unlockUse: Unlock | undefined;
 
-/** Resolves, once it answers, to whether this command now uses a dockerd that the project started. */
+/** Resolves, once dockerd answers, to whether this command now uses a dockerd that the project started. */
 export async function useDockerd(how: 'start it' | 'if it is ours', signal: AbortSignal): Promise<boolean> {
   if (process.getuid?.() !== 0 || process.platform !== 'linux') return false;
   return withLock('dockerd', async () => {
@@ -57,7 +57,7 @@ export async function useDockerd(how: 'start it' | 'if it is ours', signal: Abor
   });
 }
 
-/** Resolves to whether dockerd was stopped: this command used it, and nobody else does. */
+/** Resolves to whether dockerd was stopped, which requires that no other command uses it. */
 export async function leaveDockerd(): Promise<boolean> {
   if (unlockUse === undefined) return false;
   return withLock('dockerd', async () => {
@@ -75,7 +75,7 @@ export async function leaveDockerd(): Promise<boolean> {
   });
 }
 
-/** By another command, or by containers that are not the project's. */
+/** By another command, or by containers of other projects. */
 async function isInUse(): Promise<boolean> {
   for (const pid of readdirSync(usersFolder())) {
     if (await isLocked(userLock(pid))) return true;
@@ -91,7 +91,7 @@ function runningDockerd(): number | undefined {
 }
 
 function start(): void {
-  // dockerd refuses to start if any process has the number in its pid file. So stale files go first.
+  // dockerd refuses to start if any process has the id in its pid file, so stale files are removed first.
   for (const file of [PID_FILE, CONTAINERD_PID_FILE]) {
     if (existsSync(file) && !isProcess(Number(readFileSync(file, 'utf8')), basename(file, '.pid'))) rmSync(file);
   }

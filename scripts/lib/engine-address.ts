@@ -18,7 +18,7 @@ export interface EngineAddress {
   readonly DOCKER_CERT_PATH?: string;
 }
 
-/** @throws Problem for a context that is not there, or that only Docker's own client can reach */
+/** @throws Problem for a context that does not exist or that only Docker's own client can reach */
 export function engineAddress(env: NodeJS.ProcessEnv = process.env, home: string = homedir()): EngineAddress {
   if (env.DOCKER_HOST) return reachable({ DOCKER_HOST: env.DOCKER_HOST });
   const folder = env.DOCKER_CONFIG || join(home, '.docker');
@@ -36,7 +36,7 @@ function currentContext(folder: string): string | undefined {
   return readJson<{ currentContext?: string }>(join(folder, 'config.json'))?.currentContext;
 }
 
-/** As Docker's client stores a context: in a folder named by the SHA-256 of its name. */
+/** Docker's client stores a context in a folder named by the SHA-256 of its name. */
 function endpointOf(folder: string, context: string): EngineAddress {
   const id = createHash('sha256').update(context).digest('hex');
   const meta = readJson<{ Endpoints?: { docker?: { Host?: string } } }>(

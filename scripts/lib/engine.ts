@@ -13,7 +13,7 @@ const ANSWER_MS = 10_000;
 const REMOVE_MS = 3_000;
 const USUAL = `unix://${USUAL_SOCKET}`;
 
-/** The container engine that Docker's own client would use. On Debian, root gets one installed and started. */
+/** The container engine that Docker's own client would use. As root on Debian, installs and starts one if needed. */
 export class Engine {
   readonly host: string;
   readonly docker: Docker;
@@ -26,11 +26,11 @@ export class Engine {
     this.docker = new Docker();
   }
 
-  /** Resolves, with words for the report, when the engine answers. */
+  /** Resolves, with a description, when the engine answers. */
   async open(instance: Instance): Promise<string> {
     const refusal = await this.refusal();
     if (refusal === undefined) {
-      // Ours may be about to be stopped by the last command that used it.
+      // The last command that used our engine may be about to stop it.
       if (this.host === USUAL) await useDockerd('if it is ours', instance.signal);
       return `used at ${this.host}`;
     }
@@ -40,7 +40,7 @@ export class Engine {
     return `dockerd started on ${USUAL_SOCKET}`;
   }
 
-  /** The runtime of containers that do not choose one. */
+  /** The default runtime of containers. */
   async defaultRuntime(): Promise<string> {
     return ((await this.docker.info()) as { DefaultRuntime: string }).DefaultRuntime;
   }
@@ -50,7 +50,7 @@ export class Engine {
     return (await leaveDockerd()) ? 'stopped' : 'left running';
   }
 
-  /** Removes everything whose name or label contains `mark`. The caller must be its only user. */
+  /** Removes everything whose name or label contains `mark`. No other command may use it. */
   async removeTraces(mark: string, kinds?: readonly string[]): Promise<void> {
     // Without an engine there is nothing to remove.
     await removeTraces(new Docker({ timeout: REMOVE_MS }), mark, kinds).catch(() => {});
@@ -75,7 +75,7 @@ const HELP =
 const engineNeeds: readonly Need[] = [
   { debianPackage: 'docker.io', isMissing: () => !hasCommand('dockerd') },
   {
-    // Loads the profile that Docker gives to containers on a kernel with AppArmor.
+    // Loads Docker's profile for containers on a kernel with AppArmor.
     debianPackage: 'apparmor',
     isMissing: () => {
       const flag = '/sys/module/apparmor/parameters/enabled';

@@ -8,8 +8,8 @@ interface EngineEvent {
 }
 
 /**
- * Reads what the engine says while it pulls, imports or builds, to its end, into `log` if there is one. The HTTP
- * answer is 200 even when the work fails: the failure is one of the lines.
+ * Reads the engine's messages of a pull, import or build to their end, and copies them to `log`. The HTTP
+ * status is 200 even for a failure, which is one of the messages.
  *
  * @returns the last status line, which for an import is the image's identifier
  */

@@ -16,7 +16,7 @@ interface Recipe {
   readonly name: string;
   readonly dockerfile: string;
   readonly target?: string;
-  /** Folder below the checkout to which all paths of the Dockerfile belong. */
+  /** The build context, relative to the checkout. */
   readonly context: string;
   /** Files and folders in the context. */
   readonly sources: readonly string[];
@@ -25,9 +25,9 @@ interface Recipe {
 const SANDBOX = { dockerfile: 'Dockerfile', context: 'docker/sandbox', sources: ['.'] };
 
 const RECIPES = {
-  /** Builds and proves. */
+  /** For builds and proofs. */
   sandbox: { name: 'code-widgets-sandbox', target: 'sandbox', ...SANDBOX },
-  /** Runs what was built. */
+  /** For running programs. */
   runner: { name: 'code-widgets-runner', target: 'runner', ...SANDBOX },
   broker: {
     name: 'code-widgets-broker',
@@ -39,13 +39,10 @@ const RECIPES = {
 
 export type ImageName = keyof typeof RECIPES;
 
-/** Settings with which an operator names an image that is there already, or in a registry. */
+/** Settings by which an operator names an existing image or one in a registry. */
 const GIVEN: Partial<Record<ImageName, string>> = { sandbox: 'SANDBOX_IMAGE', runner: 'RUN_IMAGE' };
 
-/**
- * Makes sure that the engine has the images, by pulling what is given by name and building the rest; resolves
- * to their names.
- */
+/** Ensures that the engine has the images: pulls those given by name and builds the rest. Resolves to their names. */
 export async function ensureImages<Name extends ImageName>(
   instance: Instance,
   docker: Docker,
@@ -66,7 +63,7 @@ export async function ensureImages<Name extends ImageName>(
   if ((await missing()).length === 0) return names;
   const build = async () => {
     const base = await ensureBaseImage(instance, docker);
-    // The sandbox's two share stages, so the second takes them from the engine's cache.
+    // The two sandbox images share stages, so the second build uses the engine's cache.
     const chains = [
       (await missing()).filter((each) => each !== 'broker'),
       (await missing()).filter((each) => each === 'broker'),
@@ -119,7 +116,7 @@ async function buildImage(
 
 const ownName = (recipe: Recipe) => `${recipe.name}:${hashOf(recipe).slice(0, 12)}`;
 
-/** Paths in the context of all files, sorted. */
+/** The sorted paths of all files in the context. */
 function filesOf({ context, sources }: Recipe): string[] {
   const root = join(checkout, context);
   const filesIn = (source: string) =>
@@ -131,7 +128,7 @@ function filesOf({ context, sources }: Recipe): string[] {
   return sources.flatMap(filesIn).sort();
 }
 
-/** Of the names, contents and executable bits of all files. */
+/** Hashes the names, contents and executable bits of all files. */
 function hashOf(recipe: Recipe): string {
   const hash = createHash('sha256');
   for (const file of filesOf(recipe)) {

@@ -18,7 +18,7 @@ import { isLocked, lockPath, tryLock, type Unlock } from './lock.js';
 import { checkout, stateRoot } from './paths.js';
 import { Problem, say } from './report.js';
 
-/** What a process is for, which decides when it is ended, with which signal, and how long that may take. */
+/** What a process is for, which determines when, with which signal and within which time it is ended. */
 export type Role = keyof typeof STAGES;
 
 /** How long a worker may go on with its tasks before it has to requeue them. */
@@ -28,7 +28,7 @@ export const WORKER_GRACE_MS = 9_000;
 const STAGES = {
   widget: { signal: 'SIGTERM', patienceMs: 1_300 },
   worker: { signal: 'SIGTERM', patienceMs: WORKER_GRACE_MS + 700 },
-  // On SIGINT, apt-get lets dpkg finish the package in hand.
+  // On SIGINT, apt-get lets dpkg finish the current package.
   tool: { signal: 'SIGINT', patienceMs: 8_000 },
   engine: { signal: 'SIGTERM', patienceMs: 2_500 },
 } as const;
@@ -38,19 +38,19 @@ const LOG_TAIL_LINES = 20;
 export interface InstanceRecord {
   /** Prefix of its queues, label of its containers. */
   readonly namespace: string;
-  /** Once its broker runs: the address, for a user who may do anything there. */
+  /** Set once its broker runs: the address for the user with all rights. */
   readonly amqpUrl?: string;
-  /** Held while it runs. Written down, since it depends on the user and the environment of the command. */
+  /** Path of the lock that it holds. Recorded, since it depends on the command's user and environment. */
   readonly lock: string;
 }
 
-/** For what was being started when a stop began. */
+/** Time for starts in progress when a stop begins. */
 const SETTLE_MS = 5_000;
 
 /**
- * One run of `npm start` or `npm test`: its folder, its lock and the processes that it has started.
- * Each child has a session of its own, so Ctrl-C reaches only this process. It stops the children in
- * order. Apps and tests also end when this process is killed.
+ * One run of `npm start` or `npm test`: its folder, its lock and its child processes. Each child has its own
+ * session, so Ctrl-C reaches only this process, which stops the children in order. Apps and tests also end when
+ * this process is killed.
  */
 export class Instance {
   readonly folder: string;
@@ -88,7 +88,7 @@ export class Instance {
     });
   }
 
-  /** `end` waits for this work, which has to give up when `signal` is aborted. */
+  /** `end` waits for this work, which must give up when `signal` is aborted. */
   async track<T>(work: Promise<T>): Promise<T> {
     this.starting.push(work.catch(() => undefined));
     return work;
@@ -99,7 +99,7 @@ export class Instance {
     return this.stopping.signal;
   }
 
-  /** From now on nothing new is started. */
+  /** Prevents further starts. */
   refuse(): void {
     this.stopping.abort();
   }
@@ -119,7 +119,7 @@ export class Instance {
     return child;
   }
 
-  /** Runs a command to its end with its output in `<folder>/<log>`; fails with the last lines of that. */
+  /** Runs a command with its output in `<folder>/<log>`; rejects with the last lines of the log. */
   async run(log: string, command: string, args: readonly string[], options: SpawnOptions = {}): Promise<void> {
     const path = join(this.folder, log);
     const output = openSync(path, 'w');
@@ -131,7 +131,7 @@ export class Instance {
     }
   }
 
-  /** Ends all that was started, in order, and removes the temporary folders. */
+  /** Ends all children in order and removes the temporary folders. */
   async end(): Promise<void> {
     await Promise.race([Promise.all(this.starting), sleep(SETTLE_MS, undefined, { ref: false })]);
     for (const [role, { signal, patienceMs }] of Object.entries(STAGES)) {
@@ -141,7 +141,7 @@ export class Instance {
     removeTemporary(this.namespace);
   }
 
-  /** SIGKILL to all that was started, at once. */
+  /** Sends SIGKILL to all children at once. */
   kill(): void {
     for (const child of this.children.keys()) signalGroup(child, 'SIGKILL');
   }
@@ -159,10 +159,10 @@ export class Instance {
 }
 
 /**
- * Forgets the runs of this checkout that were killed, and removes their files. Not of `npm start`,
- * which cleans up behind itself when it is started again.
+ * Removes the files of this checkout's killed runs, except those of `npm start`, which cleans up at its next
+ * start.
  *
- * @returns their namespaces. Their containers may still exist.
+ * @returns their namespaces, whose containers may still exist
  */
 export async function forgetKilled(): Promise<string[]> {
   const namespaces: string[] = [];
@@ -176,7 +176,7 @@ export async function forgetKilled(): Promise<string[]> {
   return namespaces;
 }
 
-/** With what is mounted below it, as a chaos run does. A folder that cannot be removed is named, and stays. */
+/** Removes mounts below the folder first, as a chaos run leaves them. A folder that cannot be removed is reported. */
 function removeFolder(folder: string): void {
   const mounts = existsSync('/proc/mounts')
     ? readFileSync('/proc/mounts', 'utf8')
@@ -192,7 +192,7 @@ function removeFolder(folder: string): void {
   }
 }
 
-/** What an instance of this checkout has recorded, whether it runs or was killed. */
+/** The record of an instance of this checkout, running or killed. */
 export function readRecord(name: string): InstanceRecord | undefined {
   try {
     return JSON.parse(readFileSync(recordPath(instanceFolder(name)), 'utf8')) as InstanceRecord;
@@ -207,7 +207,7 @@ export function instanceFolder(name: string): string {
 
 const recordPath = (folder: string) => join(folder, 'instance.json');
 
-/** What the names of an instance's temporary folders begin with. */
+/** The prefix of an instance's temporary folders. */
 export const temporaryPrefix = (namespace: string): string => `code-widgets-${namespace.replace(/^test-/, '')}`;
 
 function removeTemporary(namespace: string): void {
@@ -216,7 +216,7 @@ function removeTemporary(namespace: string): void {
   }
 }
 
-/** A signal to a process; after `patienceMs`, SIGKILL to its whole group, which may have more in it. */
+/** Sends a signal to a process; after `patienceMs`, SIGKILL to its whole group. */
 async function endGroup(child: ChildProcess, signal: NodeJS.Signals, patienceMs: number): Promise<void> {
   const ended = exitOf(child);
   child.kill(signal);
@@ -229,11 +229,11 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);
   } catch {
-    // Nothing of it is left.
+    // The group does not exist any more.
   }
 }
 
-/** The exit status of a child: a number, the name of the signal that ended it, or why it never began. */
+/** The exit status of a child: a number, the signal that ended it, or why it did not start. */
 export function exitOf(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode ?? String(child.signalCode));

@@ -18,11 +18,11 @@ const RACE_MS = 50;
 
 export type Unlock = () => void;
 
-/** Where a lock's socket is. Short, since such a path has at most 104 bytes. */
+/** The path of a lock's socket. Short, since such a path may have at most 104 bytes. */
 export const lockPath = (name: string): string =>
   join(machineFolder(), `${createHash('sha256').update(name).digest('hex').slice(0, 16)}.lock`);
 
-/** Takes the lock, or resolves to undefined if somebody holds it. */
+/** Acquires the lock, or resolves to undefined if another process holds it. */
 export async function tryLock(path: string): Promise<Unlock | undefined> {
   let server = await listen(path);
   if (!server && !(await isLocked(path))) {
@@ -31,13 +31,13 @@ export async function tryLock(path: string): Promise<Unlock | undefined> {
     server = await listen(path);
     const own = inodeOf(path);
     await sleep(RACE_MS);
-    // Another process has found the same stale file, and replaced ours.
+    // Another process has found the same stale file and replaced ours.
     if (server && inodeOf(path) !== own) return undefined;
   }
   return server && (() => void server.close());
 }
 
-/** True also if it cannot be told: only a refusal, or no file, means that nobody holds it. */
+/** Also true if it is unknown: only a refusal or a missing file means that the lock is free. */
 export async function isLocked(path: string): Promise<boolean> {
   const socket = connect(path);
   try {

@@ -5,7 +5,7 @@ import type { Instance } from './instance.js';
 import { withLock } from './lock.js';
 import { Problem, say, timed } from './report.js';
 
-/** A command that is missing, and the Debian package that has it. */
+/** A missing command and its Debian package. */
 export interface Need {
   readonly debianPackage: string;
   isMissing(): boolean;
@@ -25,12 +25,12 @@ export function hasCommand(name: string): boolean {
   });
 }
 
-/** Whether `install` can: as root on Debian. */
+/** Whether `install` works here: only as root on Debian. */
 export function canInstall(): boolean {
   return process.getuid?.() === 0 && existsSync('/etc/debian_version') && hasCommand('apt-get');
 }
 
-/** Installs what is missing with apt-get. @throws Problem that names the packages where only somebody else can */
+/** Installs missing packages with apt-get. @throws Problem that names the packages if this user cannot install them */
 export async function install(instance: Instance, needs: readonly Need[]): Promise<void> {
   const missing = () => needs.filter((need) => need.isMissing()).map(({ debianPackage }) => debianPackage);
   const names = missing().join(' ');
@@ -51,11 +51,11 @@ export async function install(instance: Instance, needs: readonly Need[]): Promi
 }
 
 async function aptInstall(instance: Instance, packages: readonly string[]): Promise<void> {
-  if (packages.length === 0) return; // Another checkout was first.
+  if (packages.length === 0) return; // Another checkout has installed them.
   const env = { PATH: systemPath, DEBIAN_FRONTEND: 'noninteractive' };
   const options = ['-y', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Options::=--force-confold'];
   await withoutServices(async () => {
-    // Finishes an installation that was cut short.
+    // Completes an interrupted installation.
     await instance.run('dpkg.log', 'dpkg', ['--configure', '-a'], { env });
     await instance.run('apt-update.log', 'apt-get', ['update', ...options], { env });
     await instance.run('apt-install.log', 'apt-get', ['install', '--no-install-recommends', ...options, ...packages], {
@@ -68,8 +68,8 @@ const POLICY = join('/usr/sbin', 'policy-rc.d');
 const POLICY_MARK = '# Written by code-widgets for the time of an apt-get install.';
 
 /**
- * policy-rc.d with exit status 101 keeps Debian's packages from starting their services. A file that
- * is there already stays as it is.
+ * policy-rc.d with exit status 101 keeps Debian's packages from starting their services. An existing file stays
+ * unchanged.
  */
 async function withoutServices(work: () => Promise<void>): Promise<void> {
   if (!existsSync(POLICY)) writeFileSync(POLICY, `#!/bin/sh\n${POLICY_MARK}\nexit 101\n`, { mode: 0o755 });

@@ -8,7 +8,7 @@ import { Problem } from './report.js';
 /** The root of this checkout. */
 export const checkout = join(import.meta.dirname, '..', '..');
 
-/** What the commands keep in this checkout: a folder for each of their runs. */
+/** The state folder of this checkout, with a folder for each run. */
 export const stateRoot = join(checkout, '.state');
 
 /** Short, and different in each checkout on this machine. */
@@ -17,7 +17,7 @@ export const checkoutId = createHash('sha256').update(checkout).digest('hex').sl
 /**
  * A folder for locks that all checkouts of a user on this machine share.
  *
- * @throws Problem if somebody else has made the folder, who could then redirect our files
+ * @throws Problem if another user has created the folder, who could then redirect our files
  */
 export function machineFolder(): string {
   const uid = process.getuid?.() ?? 0;

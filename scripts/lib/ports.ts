@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below the range from which Linux takes the local ports of outgoing connections: a server that
- * binds its port only seconds from now would otherwise lose it, now and then, to a connection.
+ * Below Linux's range for outgoing connections. A port in that range could be taken by a connection before its
+ * server binds it, seconds later.
  */
 const LOWEST = 15_000;
 const HIGHEST = 32_000;
@@ -17,7 +17,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Whether a server could listen there now. */
+/** Whether a server can listen there now. */
 export async function isFree(port: number, host: string): Promise<boolean> {
   const server = createServer();
   try {

@@ -8,7 +8,7 @@ export interface Trace {
 }
 
 /**
- * What in an engine has `mark` in its name or its labels: containers, running or not, then networks, volumes
+ * Everything in an engine with `mark` in its name or labels: containers, running or not, then networks, volumes
  * and image names.
  */
 export async function findTraces(docker: Docker, mark: string): Promise<Trace[]> {
@@ -52,7 +52,7 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
   ];
 }
 
-/** Removes them kind by kind, since a network or an image cannot go before the containers that use it. */
+/** Removes them kind by kind, since containers must go before their networks and images. */
 export async function removeTraces(
   docker: Docker,
   mark: string,

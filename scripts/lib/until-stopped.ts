@@ -3,8 +3,8 @@ import { explain, say } from './report.js';
 /** Ctrl-C, a plain kill, and the end of the terminal. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /**
- * A Ctrl-C reaches this process from the terminal and once more from npm, which hands on what it
- * gets: that is not yet a second Ctrl-C.
+ * A Ctrl-C arrives twice: from the terminal, and from npm, which forwards signals. Within this time it is not a
+ * second Ctrl-C.
  */
 const SAME_SIGNAL_MS = 500;
 const PARENT_CHECK_MS = 500;
@@ -12,12 +12,12 @@ const PARENT_CHECK_MS = 500;
 export interface Stops {
   /** Ends everything that the work has started, in order. */
   stop(): Promise<void>;
-  /** The same without patience, for a second Ctrl-C. */
+  /** The same without grace periods, for a second Ctrl-C. */
   stopAtOnce(): Promise<void>;
 }
 
 /**
- * Does `work` and stops what it started however it ends: by itself, by an error, or by a signal.
+ * Runs `work` and stops what it started, after its end, an error or a signal.
  *
  * @param work its result becomes the exit status
  * @param interrupted the exit status after a signal
@@ -52,7 +52,7 @@ export async function untilStopped(work: () => Promise<number>, stops: Stops, in
   return status;
 }
 
-/** An npm that was killed, or whose shell was, hands on no signal: its child is only left alone. */
+/** A killed npm, or one whose shell was killed, forwards no signal: this process only loses its parent. */
 function onLostParent(react: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;

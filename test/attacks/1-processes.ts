@@ -1,4 +1,4 @@
-/** The preload guard gone around: another process, by whatever door. */
+/** Circumvents the preload guard to start another process. */
 import { ada, adaMain, c, type ProgramOptions } from './lib/programs.js';
 import type { Attack } from './lib/attack.js';
 
@@ -9,7 +9,7 @@ const raw = (name: string, call: string, before = ''): Attack =>
     `${before}int main(void) { trying(); forked(${call}); }`,
   );
 
-/** Code of x86_64 that is fork(): mov $57, %eax; syscall; ret */
+/** x86_64 code for fork(): mov $57, %eax; syscall; ret */
 const CODE = '0xb8, 57, 0, 0, 0, 0x0f, 0x05, 0xc3';
 const X86: ProgramOptions = { architecture: 'x64' };
 const x86 = (name: string, tries: string, body: string, before = ''): Attack =>
@@ -33,7 +33,7 @@ export const attacks: Attack[] = [
     'static long arguments[11] = {[4] = SIGCHLD};\n',
   ),
   c(
-    'a thread of a foreign kind',
+    'a process disguised as a thread',
     'Hides a new process behind flags that look like those of a thread.',
     `#include <sched.h>
      int main(void) { trying();
@@ -96,12 +96,12 @@ export const attacks: Attack[] = [
     'long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(57L) : "rcx", "r11", "memory"); forked(pid);',
   ),
   x86(
-    'numbers of 32 bits',
+    '32-bit call numbers',
     'DMOJ: forks by int $0x80, whose numbers are others than those that a filter may look at.',
     'long pid; __asm__ volatile("int $0x80" : "=a"(pid) : "a"(2L) : "memory"); forked(pid);',
   ),
   x86(
-    'a far jump to 32 bits',
+    'a far jump to 32-bit mode',
     'DMOJ: changes the processor to 32 bits, then calls fork there.',
     `static const unsigned char code[] = {0xb8, 2, 0, 0, 0, 0xcd, 0x80, 0xcb};
       unsigned char *low = mmap((void *)0x10000, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | 0x40, -1, 0);
@@ -111,7 +111,7 @@ export const attacks: Attack[] = [
       long pid; __asm__ volatile("lcall *%1" : "=a"(pid) : "m"(target) : "rcx", "rdx", "memory"); forked((int)pid);`,
   ),
   x86(
-    'numbers of x32',
+    'x32 call numbers',
     'Forks by the numbers of the x32 interface.',
     'long pid; __asm__ volatile("syscall" : "=a"(pid) : "a"(0x40000039L) : "rcx", "r11", "memory"); forked(pid);',
   ),

@@ -1,4 +1,4 @@
-/** Requests that no page would send: what the widget makes of them, and whether it still answers. */
+/** Requests that no page would send, and whether the widget still answers. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -10,7 +10,7 @@ import type { World } from './lib/world.js';
 
 const SOURCE = 'int main(void) {\n return 0; }\n';
 const RUN = { mode: 'compile', name: 'x', files: [{ basename: 'main.c', contents: SOURCE }] };
-/** The same under a name that shows where a compiler has got it. */
+/** The same request with a name by which a compiler process can be found. */
 const markedRun = (token: string) => ({ ...RUN, files: [{ basename: `${token}.c`, contents: SOURCE }] });
 const WIDGET_MAY_GROW = 256 * 1024 * 1024;
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -29,17 +29,17 @@ async function send(
 ): Promise<Answer> {
   const response = await fetch(world.service.base + path, { method: 'POST', headers, body });
   const text = await response.text();
-  world.heard(token, text);
+  world.recordAnswer(token, text);
   held(!/\n\s+at |node_modules|node:internal|\/src\/|\/dist\//.test(text), `a stack trace: ${text.slice(0, 300)}`);
   held(response.status < 500 || response.status === 503, `an answer of ${response.status}`);
   return { status: response.status, text };
 }
 
-/** A widget that others attack meanwhile may take its time to answer; once it has, what follows comes soon. */
+/** A loaded widget may need time for its first answer; later ones follow soon. */
 const ANSWER_MS = 15_000;
 const MORE_MS = 3000;
 
-/** Bytes as they are to the first widget itself, and all that it answers until it closes or says no more. */
+/** Sends raw bytes to the first widget and collects its answers until it closes or is silent. */
 async function sendRaw(world: World, token: string, bytes: string): Promise<string> {
   const { port } = new URL(world.service.widgets[0]?.base ?? '');
   const socket = connect(Number(port), '127.0.0.1');
@@ -57,7 +57,7 @@ async function sendRaw(world: World, token: string, bytes: string): Promise<stri
   socket.write(bytes, 'latin1');
   await once(socket, 'close');
   clearTimeout(timer);
-  world.heard(token, answer);
+  world.recordAnswer(token, answer);
   return answer;
 }
 
@@ -73,8 +73,8 @@ const refusing = (
       const { status, text } = await send(world, token, path, body, headers);
       held(status >= 400, `taken: ${(typeof body === 'string' ? body : '').slice(0, 100)} ${text.slice(0, 200)}`);
     }
-    // Whatever was passed on in spite of the answer is before this one, and its compiler on the host.
-    await world.canary.sing();
+    // Anything submitted despite the refusal would run before this task, with its compiler visible on the host.
+    await world.canary.runOnce();
     held(world.watch.sightingsOf(token).length === 0, 'what was refused has been built');
   },
 });
@@ -99,7 +99,7 @@ export const attacks: Attack[] = [
     },
   },
   {
-    name: 'keys twice',
+    name: 'duplicate keys',
     tries: 'Sends each key twice, so that what is checked is not what is used.',
     async attack(world, token) {
       const bad = '[{"basename":"../x.c","contents":""}]',
@@ -200,7 +200,7 @@ export const attacks: Attack[] = [
     name: 'a gzip bomb',
     tries: 'Sends a small compressed body that is a GiB in full.',
     async attack(world, token) {
-      // Members one after the other are one stream: 1 MiB that would be 1 GiB.
+      // Consecutive gzip members form one stream: 1 MiB that expands to 1 GiB.
       const bomb = Buffer.concat(Array<Buffer>(256).fill(gzipSync(Buffer.alloc(4 << 20, ' '))));
       const widgets = world.service.widgets.map(({ process }) => process);
       const grown = await growthOf(widgets, async () => {
@@ -254,7 +254,7 @@ export const attacks: Attack[] = [
     ],
   ]),
   {
-    name: 'a body without an end',
+    name: 'an endless body',
     tries: 'Announces, and then begins to send, a body of more than is taken.',
     async attack(world, token) {
       for (const head of ['Content-Length: 5242880', 'Content-Length: 999999999999', 'Transfer-Encoding: chunked']) {
@@ -347,7 +347,7 @@ export const attacks: Attack[] = [
     },
   },
   {
-    name: 'lines in a header',
+    name: 'line breaks in a header',
     tries: 'Has the name of a download end its header and begin another.',
     async attack(world, token) {
       for (const name of [
@@ -365,7 +365,7 @@ export const attacks: Attack[] = [
           headers: JSON_TYPE,
           body: JSON.stringify({ name, files: RUN.files }),
         });
-        world.heard(token, JSON.stringify([...response.headers]));
+        world.recordAnswer(token, JSON.stringify([...response.headers]));
         held(response.status === 200 || response.status === 400, `an answer of ${response.status}`);
         held(!response.headers.has('set-cookie') && !response.headers.has('x-evil'), 'a header of its own');
         await response.arrayBuffer();

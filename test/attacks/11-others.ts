@@ -1,4 +1,4 @@
-/** Other people's tasks, and what one run of a program could leave for the next. */
+/** Other users' tasks, and remains of one run in the next. */
 import { randomUUID } from 'node:crypto';
 
 import { poll, post, submit, text } from '../helpers/client.js';
@@ -6,7 +6,7 @@ import { held, made, type Attack } from './lib/attack.js';
 import { c, itemsOf, type Seen } from './lib/programs.js';
 
 const LAB = { basename: 'lab_io.txt', contents: 'in1: a\nout1:x\nin2: b\nout2:x\nin3: c\nout3:x\n' };
-/** A program that is run three times, each of which looks for what the one before has left. */
+/** A program that runs three times and looks for remains of the previous run. */
 const leaving = (name: string, tries: string, source: string): Attack =>
   c(name, tries, source, {
     request: { mode: 'submit' },
@@ -44,7 +44,7 @@ export const attacks: Attack[] = [
           }),
         ),
       );
-      // 122 random bits: what two have in common is no more than chance.
+      // 122 random bits: similarities are only chance.
       const alike = more.map(
         (id) => [...id.replaceAll('-', '')].filter((digit, i) => digit === own.replaceAll('-', '')[i]).length,
       );
@@ -94,7 +94,7 @@ export const attacks: Attack[] = [
     },
   },
   {
-    name: 'two who poll',
+    name: 'two concurrent pollers',
     tries:
       "Polls with another's identifier only half of it, or with a count that is not its own, so that the other misses output.",
     async attack({ service: { base }, canary }, token) {
@@ -141,13 +141,13 @@ export const attacks: Attack[] = [
     },
   },
   leaving(
-    'files of the case before',
+    'files of the previous case',
     'Leaves files, folders, links and bits in all places for its next lab case.',
     `int main(void) { trying(); const char *names[] = {"left", "/tmp/left", "/workspace/left", "/dev/shm/left", "/var/tmp/left", "/dev/mqueue/left", "/run/left"}; for (int i = 0; i < 7; i++) { struct stat s; if (lstat(names[i], &s) == 0) through(names[i]); close(open(names[i], O_CREAT | O_RDWR, 0666)); }
        if (chdir("folder") == 0) through("a folder"); mkdir("folder", 0777); symlink("/", "link2"); }`,
   ),
   leaving(
-    'memory of the case before',
+    'memory of the previous case',
     'Leaves shared memory, semaphores and queues for its next lab case.',
     `#include <semaphore.h>
      #include <mqueue.h>
@@ -156,7 +156,7 @@ export const attacks: Attack[] = [
        if (sem_open("/left", 0) != SEM_FAILED) through("a semaphore"); sem_open("/left", O_CREAT, 0600, 1); if (syscall(SYS_mq_open, "left", O_RDWR) >= 0) through("a queue"); syscall(SYS_mq_open, "left", O_CREAT | O_RDWR, 0600, 0); }`,
   ),
   leaving(
-    'processes of the case before',
+    'processes of the previous case',
     'Leaves processes and timers for its next lab case, and looks for them and their signals.',
     `#include <dirent.h>
      int main(void) { trying(); DIR *proc = opendir("/proc"); struct dirent *e; int n = 0; while ((e = readdir(proc))) if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && atoi(e->d_name) != getpid() && atoi(e->d_name) != 1) n++; if (n > 0) through("another process");
@@ -164,13 +164,13 @@ export const attacks: Attack[] = [
        sigset_t pending; sigpending(&pending); for (int i = 1; i < 65; i++) if (sigismember(&pending, i) == 1) through("a signal"); char text[4096] = ""; int f = open("/proc/self/timers", O_RDONLY); (void)f; (void)text; }`,
   ),
   leaving(
-    'locks and keys of the case before',
+    'locks and keys of the previous case',
     'Leaves locks on what was sent, names of sockets and keys for its next lab case.',
     `#include <sys/file.h>
      int main(void) { trying(); int f = open("main.c", O_RDONLY); if (f < 0 || (flock(f, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)) through("a lock"); if (syscall(SYS_request_key, "user", "left", NULL, -4) >= 0) through("a key"); syscall(SYS_add_key, "user", "left", "x", 1, -4); }`,
   ),
   c(
-    'what a program knows of others',
+    'information about other programs',
     "Looks for other people's programs: names, numbers and times that reach beyond its own container.",
     `#include <dirent.h>
      int main(void) { trying(); DIR *proc = opendir("/proc"); struct dirent *e; while ((e = readdir(proc))) if (atoi(e->d_name) > 1 && atoi(e->d_name) != getpid()) through("another process"); char line[512]; FILE *f = fopen("/proc/mounts", "r"); while (f && fgets(line, sizeof line, f)) if (strstr(line, "docker.sock") || strstr(line, "/var/lib/docker/containers")) through(line);

@@ -1,4 +1,4 @@
-/** What other services of this kind were broken by, each named after its report. */
+/** Incidents of similar services, each named after its report. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { post, submit } from '../helpers/client.js';
@@ -8,7 +8,7 @@ import { ada, adaMain, c } from './lib/programs.js';
 import type { World } from './lib/world.js';
 
 const PLAIN = { basename: 'main.c', contents: '#include <stdio.h>\nint main(void) {\n puts("plain"); }\n' };
-/** Every end that a phase can have which is not success, as a program for it. */
+/** A program for each way in which a phase can fail. */
 const FAULTS: Record<string, string> = {
   'a build that fails': 'int main(void) { syntax }',
   'a build out of memory': '#include "/dev/zero"\nint main(void) {}\n',
@@ -61,7 +61,7 @@ export const attacks: Attack[] = [
         '/dist/main.js',
       ]) {
         const answer = await fetch(world.service.base + path, { redirect: 'manual' });
-        world.heard(token, await answer.text());
+        world.recordAnswer(token, await answer.text());
         held(answer.status === 404, `${path} is answered with ${answer.status}`);
       }
     },
@@ -94,7 +94,7 @@ export const attacks: Attack[] = [
           files,
           ...more,
         });
-        world.heard(token, JSON.stringify(body));
+        world.recordAnswer(token, JSON.stringify(body));
         held(status === 400, `a line end was taken: ${JSON.stringify(more)}`);
       }
     },
@@ -249,8 +249,8 @@ int main(void) { return 0; }`,
         },
       ];
       await Promise.all([1, 2, 3].map(() => world.run(token, { mode: 'run', files, main: 'main.c' })));
-      // Those of what else runs at the moment are there too: four tasks at a time, each with one that is being
-      // removed, and in each of two workers those that wait.
+      // Containers of concurrent tasks exist too: four tasks at a time, each with one being removed, and the warm
+      // ones of two workers.
       await sleep(1000);
       const there = await containersOf(world.service.namespace);
       held(there <= 14, `${there} containers`);

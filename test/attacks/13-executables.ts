@@ -1,19 +1,16 @@
-/**
- * What a build could be led to hand over: a program that no guard is loaded into, or that is none of its own
- * making.
- */
+/** Tries to make a build return a program without the guard, or one that the build did not create. */
 import { ada, adaMain, c } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
 import { post } from '../helpers/client.js';
 
-/** -static wherever a request has a place for a switch. */
+/** -static in every place for a switch. */
 const STATIC = Object.fromEntries(
   ['Builder', 'Compiler', 'Binder', 'Linker', 'linker', 'Global', 'Main', ''].map((name) => [
     name,
     ['-static', '-largs', '-static', '-Wl,-static', '--static', '-static-pie', '-g'],
   ]),
 );
-/** A program whose loader is at no address has none; it says so before main, since Ada has that. */
+/** A static program has no loader address; reported before main, so that it also works in Ada. */
 const LOOK = (token: string) => `#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
@@ -30,8 +27,8 @@ const CALL =
   'static long call(long number, long a, long b, long c) { long result; __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory"); return result; }';
 
 /**
- * A static executable of x86_64 that prints `words`, in which no byte is over 127, so that it can be
- * sent as text: its header, its one segment, and write(1, words) and exit(0).
+ * A static x86_64 executable that prints `words`, with no byte above 127, so that it can be sent as text.
+ * It has a header, one segment, and the calls write(1, words) and exit(0).
  */
 function executableAsText(words: string): string {
   const bytes = Buffer.alloc(0x100);
@@ -201,7 +198,7 @@ export const attacks: Attack[] = [
     },
   },
   c(
-    'a start of its own',
+    'its own start code',
     "Takes the place of the C library's start, and forks without ever having been set up by it.",
     `${CALL}
      int __libc_start_main(void) { static const char words[] = "trying " TOKEN "\\n", child[] = "through " TOKEN " another process\\n"; call(SYS_write, 1, (long)words, sizeof words - 1);
@@ -210,14 +207,14 @@ export const attacks: Attack[] = [
     { architecture: 'x64' },
   ),
   c(
-    "the guard's names",
+    "functions named as the guard's",
     'Defines what the guard refuses itself, since a program comes before what is preloaded.',
     `pid_t fork(void) { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
      int execve(const char *path, char *const *words, char *const *environment) { return syscall(SYS_execve, path, words, environment); }
      int main(int argc, char **argv) { if (argc == 3) { appear(); return 0; } trying(); forked(fork()); char *words[] = {"./main", TOKEN, "again", NULL}; execve("./main", words, none); execv("./main", words); }`,
   ),
   c(
-    'what the build left',
+    'files left by the build',
     'Looks for what is neither sent nor its own: objects, lists, files of the tools, which the build must not pass on.',
     `#include <dirent.h>
      int main(void) { trying(); const char *folders[] = {".", "/workspace", "/workspace/tmp", "/tmp", "/dev/shm"}; const char *given[] = {".", "..", "main.c", "main", "main.gpr", "main.adc", "attack.h", "sessions", "tmp", "passwd", "group", ".gvisor"};

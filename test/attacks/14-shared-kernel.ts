@@ -1,16 +1,10 @@
-/**
- * What all containers share of one kernel: its quotas for a user, its lists, its memory that no container is
- * charged for.
- */
+/** Resources that containers share in one kernel: per-user quotas, lists, and memory charged to no container. */
 import { text } from '../helpers/client.js';
 import { held, type Attack } from './lib/attack.js';
 import { c } from './lib/programs.js';
 
 const LOCK = 'struct flock l = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 7, .l_len = 1};';
-/**
- * A call that no program needs, made on a file of the program's own and on an eventfd, whose inode all
- * programs share.
- */
+/** A call that no program needs, on a file of its own and on an eventfd, whose inode all programs share. */
 const onFiles = (name: string, tries: string, call: string): Attack =>
   c(
     name,
@@ -20,7 +14,7 @@ const onFiles = (name: string, tries: string, call: string): Attack =>
      int main(void) { trying(); int own = open("own", O_RDWR | O_CREAT, 0600), shared = eventfd(0, 0), files[] = {own, shared};
        for (int i = 0; i < 2; i++) { int f = files[i]; ${LOCK} (void)l; if (f >= 0 && ${call} >= 0) through(i ? "on the shared inode" : "on a file"); } }`,
   );
-/** A thread that does not share what threads share, by the C library's clone, which the guard hides. */
+/** A thread that does not share the usual resources, created by the C library's clone, which the guard hides. */
 const thread = (name: string, tries: string, flags: string): Attack =>
   c(
     name,
@@ -35,17 +29,17 @@ const thread = (name: string, tries: string, flags: string): Attack =>
 
 export const attacks: Attack[] = [
   onFiles('record locks', 'Sets record locks, whose memory no container is charged for.', 'fcntl(f, F_SETLK, &l)'),
-  onFiles('record locks that wait', 'Sets record locks by the call that waits.', 'fcntl(f, F_SETLKW, &l)'),
+  onFiles('blocking record locks', 'Sets record locks by the call that waits.', 'fcntl(f, F_SETLKW, &l)'),
   onFiles('locks of open files', 'Sets locks that belong to an open file.', 'fcntl(f, F_OFD_SETLK, (l.l_pid = 0, &l))'),
   onFiles(
-    'locks of open files that wait',
+    'blocking locks of open files',
     'Sets locks that belong to an open file by the call that waits.',
     'fcntl(f, F_OFD_SETLKW, (l.l_pid = 0, &l))',
   ),
   onFiles('flock', 'Locks whole files, as a signal between containers too.', 'flock(f, LOCK_EX | LOCK_NB)'),
   onFiles('leases', 'Takes leases on files.', 'fcntl(f, F_SETLEASE, F_WRLCK)'),
   c(
-    'notes of a folder',
+    'notifications of a folder',
     'Has the kernel tell it of changes in a folder, by the old call.',
     'int main(void) { trying(); if (fcntl(open(".", O_RDONLY), F_NOTIFY, 0x8000001f) == 0) through("notes"); }',
   ),
@@ -55,17 +49,17 @@ export const attacks: Attack[] = [
     'int main(void) { trying(); int p[2], n = 0; while (n < 400 && pipe(p) == 0) { if (fcntl(p[1], F_SETPIPE_SZ, 1 << 20) > 65536) through("a large pipe"); n++; } }',
   ),
   thread(
-    'a thread with files of its own',
+    'a thread with its own files',
     'Starts threads that do not share their open files, each with as many as a whole program may have.',
     'CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FS',
   ),
   thread(
-    'a thread with a folder of its own',
+    'a thread with its own folder',
     'Starts threads that do not share their working folder.',
     'CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES',
   ),
   c(
-    'a table of files for each thread',
+    'a file table for each thread',
     'Copies its table of open files by close_range, so that each thread has a table of its own.',
     'int main(void) { trying(); if (syscall(SYS_close_range, 1000, 1001, 2) == 0) through("a table of its own"); }',
   ),
@@ -77,7 +71,7 @@ export const attacks: Attack[] = [
      int main(void) { trying(); struct sock_filter f[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}; struct sock_fprog p = {1, f}; if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) == 0) through("a filter"); if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0) through("the strict mode"); }`,
   ),
   c(
-    'notices in a pipe',
+    'notifications in a pipe',
     'Makes pipes for notices of the kernel, whose memory no container is charged for.',
     'int main(void) { trying(); int p[2]; if (syscall(SYS_pipe2, p, O_EXCL) == 0 || errno != EPERM) through("a pipe for notices, where the kernel has them"); }',
   ),
@@ -92,7 +86,7 @@ export const attacks: Attack[] = [
     'int main(void) { trying(); const char *names[] = {"/dev/ptmx", "/dev/pts/ptmx"}; for (int i = 0; i < 2; i++) if (open(names[i], O_RDWR | O_NOCTTY) >= 0 || open(names[i], O_RDONLY | O_NOCTTY) >= 0) through(names[i]); }',
   ),
   {
-    name: 'a user id in common',
+    name: 'a shared user id',
     tries: "Is the same user as another container's program, and so uses up its quotas.",
     async attack(world, token) {
       const files = [
@@ -108,7 +102,7 @@ export const attacks: Attack[] = [
     },
   },
   c(
-    'its own output read',
+    'reading its own output',
     'Opens its own stdout for reading and takes what the launcher has put there, so that the launcher fails.',
     `int main(void) { trying(); char byte[4096]; int out = open("/dev/stdout", O_RDWR | O_NONBLOCK), err = open("/dev/stderr", O_RDWR | O_NONBLOCK); alarm(2); for (int i = 0; i < 30000; i++) { dprintf(i & 64 ? 2 : 1, "%d\\n", i); read(err, byte, 1); read(out, byte, i & 1 ? 1 : 4096); } }`,
     { look: ({ message }) => held(message === 'SUCCESS', `the task ended with ${message}`) },
@@ -124,7 +118,7 @@ export const attacks: Attack[] = [
     },
   ),
   c(
-    'killed last',
+    'last choice of the OOM killer',
     "Makes itself an unlikely choice when memory runs out, so that the kernel kills the launcher, and the end is nobody's.",
     `int main(void) { trying(); int f = open("/proc/self/oom_score_adj", O_RDWR); write(f, "0", 1); int file = open("full", O_RDWR | O_CREAT, 0600); static char zeros[1 << 20]; for (int i = 0; i < 30; i++) write(file, zeros, sizeof zeros); for (;;) memset(malloc(1 << 20), 1, 1 << 20); }`,
     {

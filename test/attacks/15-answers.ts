@@ -1,7 +1,4 @@
-/**
- * Few bytes that a widget is to make many of: answers, bodies, identifiers. What that costs it, and what
- * other clients see of it.
- */
+/** Small requests that cause large answers, bodies or searches: their cost for the widget and for other clients. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -16,16 +13,16 @@ import type { World } from './lib/world.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-/** Of one answer: the bound, and the message that fills it. */
+/** Maximum size of an answer, including one message over the limit. */
 const LARGEST_ANSWER = 2 * MIB;
-/** Of a task: 1 MiB of output, six bytes of JSON for each, and what the service says itself. */
+/** Maximum size of a task's answers: 1 MiB of output, six bytes of JSON each, and the service's messages. */
 const LARGEST_TASK = 11 * MIB;
 const WIDGET_MAY_GROW = 160 * MIB;
 const CONTROLS = '\u0001';
-/** Of the longest file. */
+/** Length of the longest file. */
 const LONGEST = 49_999;
 
-/** What costs the widget memory or time goes one after the other, since nobody could tell which it was. */
+/** Expensive attacks run one after another, so that each one's cost can be measured. */
 let turn: Promise<unknown> = Promise.resolve();
 const inTurn = (name: string, tries: string, attack: Attack['attack']): Attack => ({
   name,
@@ -40,7 +37,7 @@ const inTurn = (name: string, tries: string, attack: Attack['attack']): Attack =
 const file = (basename: string, contents: string) => ({ basename, contents });
 const labOf = (count: number) =>
   file('lab_io.txt', Array.from({ length: count }, (_, i) => `out ${i + 1}: x\n`).join(''));
-/** Writes so many control characters, which are six bytes of JSON each. */
+/** Writes control characters, each of which takes six bytes in JSON. */
 const writes = (bytes: number) =>
   file(
     'main.c',
@@ -54,7 +51,7 @@ const LAB: RunRequest = {
   files: [writes(20_000), file('cli.txt', CONTROLS.repeat(LONGEST)), labOf(50)],
 };
 
-/** Polls as the oldest page does, by what it has; each answer's size. */
+/** Polls as the oldest page does, with `read`; returns each answer's size. */
 async function sizesOf(
   { service: { base } }: World,
   request: RunRequest,
@@ -86,7 +83,7 @@ const swelling = (name: string, tries: string, request: RunRequest): Attack =>
     held(sum < LARGEST_TASK, `${sum} bytes for one task`);
   });
 
-/** The identifier of a task that has ended with as much to read as there can be. */
+/** The identifier of a finished task with the maximum output. */
 async function finished({ service }: World, request: RunRequest): Promise<string> {
   const identifier = await submit(service.base, request);
   const hasEnded = () => service.log().some((line) => line.identifier === identifier && line.outcome === 'success');
@@ -96,7 +93,7 @@ async function finished({ service }: World, request: RunRequest): Promise<string
 
 const widgetOf = ({ service: { widgets } }: World) => widgets.map(({ process }) => process);
 
-/** Bodies that cost a parser far more than their bytes: refused, and in no time. */
+/** Bodies that are expensive to parse must be refused at once. */
 const heavy = (name: string, tries: string, path: string, status: number, members: string): Attack =>
   inTurn(name, tries, async (world) => {
     const one = `{${members.split('|')[0]}`,
@@ -157,7 +154,7 @@ export const attacks: Attack[] = [
     },
   },
   inTurn(
-    'answers that nobody reads',
+    'unread answers',
     'Polls a task with much to read from a hundred connections, and reads none of the answers.',
     async (world) => {
       const identifier = await finished(world, MUCH);
@@ -174,7 +171,7 @@ export const attacks: Attack[] = [
     },
   ),
   inTurn(
-    'many polls of much at once',
+    'many polls of large answers at once',
     'Polls a task with much to read sixteen times at once, so that others wait for the widget.',
     async (world) => {
       const identifier = await finished(world, LAB);
@@ -249,7 +246,7 @@ export const attacks: Attack[] = [
     },
   ),
   inTurn(
-    'bodies without an end',
+    'endless bodies',
     'Sends all of the longest body but its last byte, on a hundred connections from twenty-five addresses.',
     async (world) => {
       const part = Buffer.alloc(4 * MIB - 2, ' ');
@@ -287,7 +284,7 @@ export const attacks: Attack[] = [
         statuses.every(({ status, isTold }) => status === 404 || (status === 429 && isTold)),
         'an answer that does not say when to come back',
       );
-      // Another client does not pay for it.
+      // Other clients must not be affected.
       const other = await answerTo(
         await open(world.service.base, 121),
         posting('/check_output/', JSON.stringify({ identifier: randomUUID(), read: 0 }), 'Connection: close'),

@@ -1,8 +1,8 @@
-/** main.adc gone around: an Ada program that calls what was not sent with it, or writes its own machine code. */
+/** Circumvents main.adc: Ada programs that call code outside the project, or contain machine code. */
 import { ada, adaMain, type ProgramOptions } from './lib/programs.js';
 import type { Attack } from './lib/attack.js';
 
-/** Prints as its own child would; a client that sees these words has an Ada program that forked. */
+/** Prints a message in the child process; output of it proves that the Ada program has forked. */
 const CHILD = `   if Pid = 0 then
       Put_Line ("through " & Argument (1));
       Flush;
@@ -23,7 +23,7 @@ static void *fill(void *x) { for (int i = 0; i < 2000; i++) { slot = ours; uslee
 __attribute__((constructor)) static void begin(void) { pthread_t t; pthread_create(&t, 0, fill, 0); }
 `;
 
-/** With bytes of x86_64 for fork. */
+/** Contains x86_64 machine code for fork. */
 const X86: ProgramOptions = { architecture: 'x64' };
 
 export const attacks: Attack[] = [
@@ -163,7 +163,7 @@ __attribute__((constructor)) static void early(void) { if (syscall(SYS_clone, 17
     },
   ]),
   ada(
-    'a stack that runs',
+    'an executable stack',
     'Calls bytes in an array on the stack, which the address of a nested subprogram makes executable.',
     forking(
       `   type Bytes is array (1 .. 8) of Interfaces.Unsigned_8;
@@ -213,7 +213,7 @@ end Code;\n`,
     X86,
   ),
   ada(
-    'pragmas of its own',
+    'its own pragmas',
     'Sends gnat.adc, main.adc and main.gpr that lift every restriction and name other switches.',
     forking('   function Fork return Integer; pragma Import (C, Fork, "fork");'),
     {

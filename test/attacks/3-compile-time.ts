@@ -1,4 +1,4 @@
-/** What happens while a program is built: other files read, tools led astray, time and memory eaten. */
+/** Attacks during a build: reading other files, misleading tools, using time and memory. */
 import { c, ada, adaMain } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
 import { builtTwice, printsTick } from './lib/kept-builds.js';
@@ -12,12 +12,12 @@ const including = (path: string, as = 'build' as const): Attack =>
     {
       at: as,
       look: ({ stdout, stderr }) => {
-        // The compiler names the file; what it quotes of it would be a line of it.
+        // The compiler names the file; only a quoted line would show its contents.
         held(!/root:|AMQP_URL|PASSWORD|SECCOMP_PROFILE|node /i.test(stdout + stderr), `the contents of ${path}`);
       },
     },
   );
-/** The bytes of a file, taken into the program by the assembler, and printed by it. */
+/** Includes the bytes of a file through the assembler and prints them. */
 const incbin = (
   path: string,
 ) => `__asm__(".section .rodata\\n.global taken\\ntaken: .incbin \\"${path}\\"\\n.byte 0\\n.global taken_end\\ntaken_end:\\n.previous");
@@ -30,7 +30,7 @@ const shown = (path: string, effect: RegExp): Attack =>
     { at: 'build', look: ({ stdout }) => held(!effect.test(stdout), `the contents of ${path}`) },
   );
 
-/** The name of a section as C and Ada write it, with which the assembler takes /etc/hostname into another one. */
+/** A section name in C and Ada that makes the assembler include /etc/hostname. */
 const section = (own: string) => String.raw`.data\ntick: .inc\x62in \"/etc/hostname\"\n.byte 0\n.section ${own}`;
 const ADA_SECTION =
   '".data" & ASCII.LF & ".balign 8" & ASCII.LF & ".inc" & "bin ""/etc/hostname""" & ASCII.LF & ".balign 8" & ASCII.LF & ".section .data"';
@@ -47,7 +47,7 @@ export const attacks: Attack[] = [
   including('/proc/self/environ'),
   including('/proc/1/environ'),
   c(
-    '#include of what never ends',
+    '#include of an endless file',
     'Has the compiler read devices and pipes that never come to an end.',
     '#include "/dev/zero"\n#include "/dev/stdin"\n#include "/proc/self/fd/1"\nint main(void) { trying(); }',
     { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) },
@@ -75,7 +75,7 @@ export const attacks: Attack[] = [
     { at: 'refusal' },
   ),
   c(
-    '.incbin of what never ends',
+    '.incbin of an endless file',
     'Has the assembler read /dev/zero into an object without end.',
     `${incbin('/dev/zero')}\nint main(void) { trying(); }`,
     { at: 'build', look: ({ ms }) => held(ms < 60_000, `a build of ${ms} ms`) },
@@ -84,7 +84,7 @@ export const attacks: Attack[] = [
     name: 'a linker script',
     tries: 'Sends objects, libraries and lists as if they were built already, which the linker would obey as scripts.',
     async attack(world, token) {
-      // A program to which only a script can give the value that it looks for; main.c leaves room for one.
+      // Only a linker script can define the value that this program looks for; main.c leaves room for one.
       const files = [
         { basename: 'main.c', contents: 'int unused;\n' },
         {
@@ -109,7 +109,7 @@ export const attacks: Attack[] = [
         'main.bexch',
         'attack.h.gch',
       ]) {
-        // gprbuild takes an object for its own by the list beside it, and gives it to the linker as it is.
+        // gprbuild accepts an object as its own if its list is present, and passes it to the linker.
         const sent = basename
           .split(' beside ')
           .map((each) => ({ basename: each, contents: each === 'main.d' ? 'main.o: main.c\n' : LINKER_SCRIPT }));
@@ -119,7 +119,7 @@ export const attacks: Attack[] = [
           main: 'main.c',
           files: [...files, ...sent],
         });
-        world.heard(token, JSON.stringify(body));
+        world.recordAnswer(token, JSON.stringify(body));
         if (status !== 400) taken.push(basename);
         if (status === 200) await world.collect(token, (body as { identifier: string }).identifier);
       }
@@ -157,7 +157,7 @@ export const attacks: Attack[] = [
     },
   ),
   c(
-    'a source that is called like an option',
+    'a source named like an option',
     'Sends a source named so that its object would be an option of the linker.',
     () => [
       { basename: 'main.c', contents: '#include "attack.h"\nint main(void) { trying(); }' },
@@ -223,7 +223,7 @@ export const attacks: Attack[] = [
     },
   ),
   c(
-    '#line of what never ends',
+    '#line of an endless file',
     'Has the compiler look for its lines in devices and pipes that have no end.',
     ['/dev/zero', '/dev/stdin', '/proc/self/fd/1', '/proc/kmsg', '/dev/urandom']
       .map((path, i) => `#line 99999 "${path}"\nint a${i} = b${i};`)
@@ -323,7 +323,7 @@ int main(void) { trying(); }`,
     { at: 'build' },
   ),
   c(
-    'an interpreter of its own',
+    'its own interpreter',
     'Names another dynamic loader, a library in a folder of its own, and an audit library in its headers.',
     `__attribute__((section(".interp"), used)) static const char i[] = "/workspace/sessions/main.c";
 int main(void) { trying(); }`,

@@ -1,15 +1,15 @@
-/** The file system: filled, left through links and devices, and what is there changed. */
+/** The file system: filling it, leaving it through links and devices, changing what is there. */
 import { held, type Attack } from './lib/attack.js';
 import { c, type Seen } from './lib/programs.js';
 import type { World } from './lib/world.js';
 
 const MIB = 1024 * 1024;
-/** Bytes or files that a program says it got. */
+/** The number of bytes or files that a program reports. */
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
 const FILES_MAY_BE = 33 * MIB;
 /**
- * What it says it got is bounded. gVisor bounds no number of files, and takes several times as long
- * for each call: there a program's memory or time may end before it can say anything.
+ * Passes if the reported number is limited. gVisor does not limit the number of files, and its calls take
+ * several times as long. There, a program's memory or time may end before its report.
  */
 const gotAtMost =
   (most: number, what: string) =>
@@ -129,7 +129,7 @@ export const attacks: Attack[] = [
          if (major != 1 && mknod("d", S_IFCHR | 0600, makedev(major, 1)) == 0) { if (open("d", O_RDONLY) >= 0) through("a device"); unlink("d"); } } }`,
   ),
   c(
-    'what was sent',
+    'the sent files',
     'Changes, replaces, renames, removes and links what was sent and built.',
     `#include <utime.h>
      int main(void) { trying(); const char *given[] = {"main.c", "main.gpr", "main.adc", "main", "attack.h"};
@@ -142,7 +142,7 @@ export const attacks: Attack[] = [
        if (rename("/workspace/sessions", "/workspace/y") == 0 || chmod(".", 0777) == 0 || rmdir("/workspace/tmp") == 0) through("a folder changed"); }`,
   ),
   c(
-    'a bit of set-user-id',
+    'the set-uid bit',
     'Sets the bits by which a program would run as another user, on what it can make.',
     `int main(void) { trying(); int f = open("s", O_CREAT | O_RDWR, 0755); write(f, "\\177ELF", 4); fchmod(f, 06755); chown("s", 0, 0); fchmod(f, 06755); struct stat status; fstat(f, &status);
 #ifndef GVISOR /* which does not list these options; what they forbid is tried here and by the devices above */
@@ -161,7 +161,7 @@ export const attacks: Attack[] = [
        if (syscall(SYS_pivot_root, ".", ".") == 0 || chroot(".") == 0) through("another root"); }`,
   ),
   c(
-    'a file system that can be written',
+    'a writable file system',
     'Looks for mounts that it could write to beside its own working space.',
     `#include <sys/statvfs.h>
      int main(void) { trying(); FILE *mounts = fopen("/proc/self/mountinfo", "r"); char line[1024], path[512], options[512];

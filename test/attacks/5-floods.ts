@@ -1,4 +1,4 @@
-/** More of everything than one program may have: what it costs the others is looked at. */
+/** Uses more of each resource than a program may have, and measures the effect on others. */
 import { submit } from '../helpers/client.js';
 import { ada, adaMain, c } from './lib/programs.js';
 import { held, made, type Attack } from './lib/attack.js';
@@ -9,11 +9,11 @@ import { RUN_LIMIT_MS, type World } from './lib/world.js';
 const MIB = 1024 * 1024;
 const OUTPUT_LIMIT = MIB;
 const WORKER_MAY_GROW = 64 * MIB;
-/** From the program's last permitted byte to the end of the task, the polls' own pace included. */
+/** From the last permitted byte to the end of the task, including the time of polls. */
 const ENDS_WITHIN_MS = 2000;
 const got = (stdout: string): number => Number(/got (\d+)/.exec(stdout)?.[1] ?? Number.POSITIVE_INFINITY);
 
-/** Is made once all eight compute, which they do to the end of its time; a loaded machine may give it little more. */
+/** Starts to count once all eight threads compute; a loaded machine may give them little more. */
 const spinning = c(
   'all of the processor',
   'Computes in eight threads at once, on more than its one processor.',
@@ -24,10 +24,10 @@ const spinning = c(
      trying(); pause(); }`,
 );
 
-/** Floods go one after the other: together, none could be told what it costs. */
+/** Floods run one after another, so that each one's cost can be measured. */
 let turn: Promise<unknown> = Promise.resolve();
 
-/** A program that writes for ever: what it costs the workers, how soon it ends, how much comes out. */
+/** An endless writer: measures the workers' memory, the time to its end, and the output. */
 const flood = (name: string, tries: string, statements: string): Attack => ({
   name,
   tries,

@@ -1,4 +1,4 @@
-/** The network: each family of sockets, each address that is near. */
+/** The network: each family of sockets and each nearby address. */
 import { c } from './lib/programs.js';
 import type { Attack } from './lib/attack.js';
 import type { World } from './lib/world.js';
@@ -11,7 +11,7 @@ const HEADERS = `#include <arpa/inet.h>
 #include <sys/ioctl.h>
 #include <net/if.h>
 `;
-/** A socket by the raw call of its family, so that no library stands in between. */
+/** Opens a socket with the raw call of its family, without a library. */
 const reach = (world: World): string => `${HEADERS}
 static const char *hosts[] = {${world.traps.addresses.map((host) => `"${host}"`).join(', ')}};
 static void reach(int type, const char *host, int port) {

@@ -1,4 +1,4 @@
-/** What else of the kernel a program could take hold of: namespaces, other processes, rarely used calls. */
+/** Other kernel features that a program could misuse: namespaces, other processes, rare calls. */
 import { c } from './lib/programs.js';
 import type { Attack } from './lib/attack.js';
 

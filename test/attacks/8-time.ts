@@ -1,9 +1,9 @@
-/** Programs that will not end, or that leave somebody behind: each must be over at its limit. */
+/** Programs that do not end or leave processes behind: each must end at its limit. */
 import { ada, adaMain, c, type Seen } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
 import { RUN_LIMIT_MS, type World } from './lib/world.js';
 
-/** What the launcher, the engine and a busy machine may add to the limit. */
+/** Time that the launcher, the engine and a busy machine may add to the limit. */
 const SLACK_MS = 2000;
 
 const endsAtLimit = async ({ status, identifier }: Seen, { service }: World): Promise<void> => {
@@ -69,7 +69,7 @@ export const attacks: Attack[] = [
     { look: endsAtLimit },
   ),
   c(
-    'a file that never comes',
+    'a blocking wait',
     'Waits in the kernel for a lock, a pipe and a descriptor on which nothing ever happens.',
     'int main(void) { trying(); mkfifo("p", 0600); int f = open("main.c", O_RDONLY); int g = open("main.c", O_RDONLY); lockf(f, F_LOCK, 0); int p[2]; pipe(p); char x; (void)g; read(p[0], &x, 1); for (;;) pause(); }',
     { look: endsAtLimit },

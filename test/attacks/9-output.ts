@@ -1,10 +1,10 @@
-/** The output channel: bytes that mean something to somebody between the program and the client. */
+/** The output channel: bytes with a meaning for a component between program and client. */
 import { c, type Seen } from './lib/programs.js';
 import { held, type Attack } from './lib/attack.js';
 
-/** Everything that a program printed behind the line that says that it tries. */
+/** Everything that a program printed after its first line. */
 const printed = ({ stdout }: Seen): string => stdout.slice(stdout.indexOf('\n') + 1);
-/** Fooled nobody: what was printed has come as it was, and the end is the program's own. */
+/** Passes if the output arrives unchanged and the status is the program's own. */
 const arrives =
   (bytes: string, status: number) =>
   (seen: Seen): void => {
@@ -15,7 +15,7 @@ const arrives =
       'an item that the service makes',
     );
   };
-/** Prints bytes, given as a C string, and ends with 9. */
+/** Prints bytes, given as a C string, and ends with status 9. */
 const prints = (name: string, tries: string, literal: string, bytes: string): Attack =>
   c(
     name,
@@ -62,7 +62,7 @@ export const attacks: Attack[] = [
     `${'\ufffd'.repeat(12)}\n`,
   ),
   prints(
-    'NULs and a mark of byte order',
+    'NULs and a byte order mark',
     'Prints bytes that end a string, and one that is taken away at the beginning of a text.',
     '"\\357\\273\\277a\\0b\\0\\0\\n"',
     '\ufeffa\0b\0\0\n',
@@ -96,7 +96,7 @@ export const attacks: Attack[] = [
     },
   ),
   c(
-    'descriptors of others',
+    'other descriptors',
     "Writes frames that end the run well into every descriptor, and into the launcher's.",
     `int main(void) { trying(); static const char frame[] = "s\\0\\0\\0\\11e\\0\\0\\0\\0\\0\\0\\0\\1"; for (int fd = 3; fd < 1024; fd++) if (write(fd, frame, sizeof frame - 1) > 0) through("a descriptor");
        for (int pid = 1; pid < 5; pid++) for (int fd = 0; fd < 32; fd++) { if (pid == getpid()) continue; char path[64]; snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd); int f = open(path, O_WRONLY); if (f >= 0 && !is_own(f) && write(f, frame, sizeof frame - 1) > 0) through(path); }
@@ -104,7 +104,7 @@ export const attacks: Attack[] = [
     { look: (seen) => held(seen.status === 9, `an end with ${seen.status}`) },
   ),
   c(
-    'its own pipe made another',
+    'a reconfigured output pipe',
     'Changes its output: to packets, to non-blocking, to a size of one page, to be read by itself.',
     `int main(void) { trying(); for (int fd = 1; fd < 3; fd++) { fcntl(fd, F_SETFL, O_DIRECT | O_NONBLOCK | O_APPEND); fcntl(fd, 1031, 4096); fcntl(fd, F_SETOWN, 1); fcntl(fd, F_SETSIG, SIGKILL); fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK); }
        int f = open("/proc/self/fd/1", O_RDONLY | O_NONBLOCK); char x[4096]; struct pollfd unread = { .fd = f, .events = POLLIN };
@@ -113,7 +113,7 @@ export const attacks: Attack[] = [
     { look: (seen) => held(seen.status === 9 && seen.stdout.includes('still t'), `an end with ${seen.status}`) },
   ),
   c(
-    'a verdict of its own',
+    'a forged verdict',
     'Prints a verdict that it has passed, from a lab case that has not.',
     `int main(void) { trying(); static const char b[] = ${quoted(ITEM)}; write(1, b, sizeof b - 1); write(2, b, sizeof b - 1); }`,
     {

@@ -1,4 +1,4 @@
-/** The attacks by their classes, in the order of the table. */
+/** The attacks by class, in the order of the table. */
 import { attacks as processes } from './1-processes.js';
 import { attacks as pragmas } from './2-pragmas.js';
 import { attacks as compileTime } from './3-compile-time.js';

@@ -1,4 +1,4 @@
-/** What looks for an attack's effect must see it where it is: each observer is shown one. */
+/** Each observer of an attack's effects must detect a sample effect. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
@@ -19,17 +19,14 @@ import { hostFilesWith } from './lib/world.js';
 
 const token = `t${randomBytes(6).toString('hex')}`;
 
-describe('the watch over processes', () => {
+describe('the process watch', () => {
   const watch = new ProcessWatch();
   const docker = new Docker();
   const started: Docker.Container[] = [];
   afterEach(() => Promise.all(started.splice(0).map((container) => container.remove({ force: true }))));
   afterAll(() => watch.close());
 
-  /**
-   * A shell line in a container without any of the service's defences, under the runtime that is tested if it
-   * names no other.
-   */
+  /** Runs a shell line in a container without the service's protections, under the runtime under test by default. */
   const start = async (line: string, options: Docker.ContainerCreateOptions = {}) => {
     const container = await docker.createContainer({
       Image: environment('SANDBOX_IMAGE'),
@@ -48,18 +45,18 @@ describe('the watch over processes', () => {
     return container;
   };
 
-  it('sees that a container has processes on the host', async () => {
+  it('reports a container with processes on the host', async () => {
     const { id } = await start('sleep 5');
     expect(watch.stillIn(new Set([id]))).not.toEqual([]);
   });
 
-  /** Whose processes are the host's: under gVisor it sees none of a program's. */
+  /** Under gVisor the host sees no processes of a program, so these tests use runc. */
   const runc = { HostConfig: { Runtime: 'runc' } };
 
-  // Only root sees programs and namespaces of other users; scripts/test.ts says so at the end.
+  // Only root sees other users' programs and namespaces; scripts/test.ts prints a note about it.
   const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
-  itAsRoot('sees a second process in a container, its user, and which container it is in', async () => {
+  itAsRoot('reports a second process in a container, with its user and container', async () => {
     const { id } = await start('sleep 5 & sleep 5', runc);
     expect(watch.faultsOf(token)).toEqual(
       expect.arrayContaining([
@@ -72,14 +69,14 @@ describe('the watch over processes', () => {
     expect(watch.strangers(new Set([id])).join()).toContain('sleep');
   });
 
-  itAsRoot('sees a process in a namespace of its own', async () => {
+  itAsRoot('reports a process in its own namespace', async () => {
     await start('unshare -n sleep 5; sleep 5', {
       HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_ADMIN'], SecurityOpt: ['seccomp=unconfined'] },
     });
     expect(watch.faultsOf(token)).toContain('a namespace of its own (net)');
   });
 
-  it('sees a process that goes before others', async () => {
+  it('reports a process with raised priority', async () => {
     const { id } = await start('nice -n -5 sleep 5; sleep 5', {
       HostConfig: { ...runc.HostConfig, CapAdd: ['SYS_NICE'] },
     });
@@ -87,7 +84,7 @@ describe('the watch over processes', () => {
   });
 });
 
-describe('a trap', () => {
+describe('a trap for connections', () => {
   let folder: string;
   let traps: Traps;
   beforeAll(async () => {
@@ -99,7 +96,7 @@ describe('a trap', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('counts a connection and a packet, at each of its addresses', async () => {
+  it('counts a connection and a packet at each of its addresses', async () => {
     for (const host of traps.addresses) {
       await once(connect(traps.port, host).resume(), 'close');
       const sender = createSocket('udp4');
@@ -118,7 +115,7 @@ describe('a trap', () => {
   });
 });
 
-it('a file on the host is seen', () => {
+it('a file on the host is detected', () => {
   expect(hostFilesWith(token)).toEqual([]);
   const path = join('/tmp', `x-${token}`);
   writeFileSync(path, '');

@@ -1,4 +1,4 @@
-/** What of the chaos run is pure: chance, the schedule, the verdict. */
+/** The parts of the chaos run without side effects: random numbers, schedule, verdict. */
 import { describe, expect, it } from '@jest/globals';
 import type { OutputItem } from '@code-widgets/protocol';
 
@@ -11,25 +11,25 @@ import { judge } from './verdict.js';
 const take = <T>(count: number, from: Iterator<T, never>) => Array.from({ length: count }, () => from.next().value);
 
 describe('a schedule', () => {
-  it('is the same for the same seed, and another for another', () => {
+  it('is the same for the same seed and differs for another', () => {
     expect(take(100, scheduleFaults(7))).toEqual(take(100, scheduleFaults(7)));
     expect(take(100, scheduleFaults(7))).not.toEqual(take(100, scheduleFaults(8)));
   });
 
-  it('has each class of faults once before any comes again', () => {
+  it('contains each class of faults once before any repeats', () => {
     const names = take(2 * FAULTS.length, scheduleFaults(1)).map(({ name }) => name);
     expect(names.slice(0, FAULTS.length).sort()).toEqual([...FAULTS].sort());
     expect(names.slice(FAULTS.length).sort()).toEqual([...FAULTS].sort());
   });
 });
 
-it('the tasks of a seed are of the same kinds each time, and of all kinds', () => {
+it('a seed always yields the same tasks, of all kinds', () => {
   const kinds = (seed: number) => makeTasks(200, seed).map(({ kind }) => kind);
   expect(kinds(3)).toEqual(kinds(3));
   expect(new Set(kinds(3)).size).toBe(9);
 });
 
-it('chance shuffles without loss', () => {
+it('shuffling keeps all elements', () => {
   expect(createRandom(5).shuffled([1, 2, 3, 4]).sort()).toEqual([1, 2, 3, 4]);
 });
 
@@ -44,7 +44,7 @@ describe('the verdict', () => {
   const hello = stdout(`hello ${task.number}\n`);
   const seen = (items: OutputItem[], more: Partial<Sighting> = {}): Sighting => ({
     task,
-    temper: 'calm',
+    pollStyle: 'calm',
     identifier: 'x',
     items,
     progressAt: [1],
@@ -61,19 +61,27 @@ describe('the verdict', () => {
   const none = { lost: 0, doubled: 0, wrong: 0, restarted: 0 };
 
   it.each<[string, Sighting, Partial<typeof none>]>([
-    ['a right answer', seen([console, built, hello]), {}],
-    ['a right answer after a part of another', seen([console, built, notice, console, built, hello]), { restarted: 1 }],
-    ['an answer that lacks a line', seen([console, built]), { wrong: 1 }],
+    ['a correct answer', seen([console, built, hello]), {}],
+    [
+      'a correct answer after a partial lost attempt',
+      seen([console, built, notice, console, built, hello]),
+      { restarted: 1 },
+    ],
+    ['an answer without a line', seen([console, built]), { wrong: 1 }],
     ['an answer with another status', seen([console, built, hello], { status: 1 }), { wrong: 1 }],
-    ['two attempts as one', seen([console, built, console, built, hello]), { doubled: 1 }],
+    ['two attempts shown as one', seen([console, built, console, built, hello]), { doubled: 1 }],
     [
       'a part that is none of this task',
-      seen([console, stdout('hello 0\n'), notice, console, built, hello]),
+      seen([console, stdout('a part of another task'), notice, console, built, hello]),
       { wrong: 1, restarted: 1 },
     ],
-    ['no end', seen([console], { completedAt: undefined, gaveUp: 'no end' }), { lost: 1 }],
-    ['another end when asked again', seen([console, built, hello], { offences: ['asked again'] }), { doubled: 1 }],
-  ])('of %s', (_, sighting, expected) => {
+    ['a missing end', seen([console], { completedAt: undefined, gaveUp: 'no end' }), { lost: 1 }],
+    [
+      'a different end in a second answer',
+      seen([console, built, hello], { offences: ['asked again'] }),
+      { doubled: 1 },
+    ],
+  ])('is correct for %s', (_, sighting, expected) => {
     expect(counts(sighting)).toEqual({ ...none, ...expected });
   });
 });

@@ -1,4 +1,4 @@
-/** Clients of several tempers, and what each of them has seen of its task. */
+/** Clients with several polling styles, and what each has seen of its task. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { CheckOutputAnswer, OutputItem } from '@code-widgets/protocol';
@@ -6,19 +6,19 @@ import type { CheckOutputAnswer, OutputItem } from '@code-widgets/protocol';
 import type { ChaosTask } from './tasks.js';
 import type { Random } from './random.js';
 
-/** A poll, or a run, that is not answered is asked again. */
+/** A request without an answer is repeated. */
 const ANSWER_MS = 15_000;
 const RETRY_MS = 250;
 
 /** How a client polls. */
-export interface Temper {
+export interface PollStyle {
   readonly name: string;
   readonly pauseMs: number;
-  /** Of each hundred answers, those that get lost on the way. */
+  /** Percentage of answers that get lost. */
   readonly loses: number;
 }
 
-export const TEMPERS: readonly Temper[] = [
+export const POLL_STYLES: readonly PollStyle[] = [
   { name: 'as the frontend', pauseMs: 250, loses: 0 },
   { name: 'impatient', pauseMs: 20, loses: 0 },
   { name: 'losing answers', pauseMs: 150, loses: 40 },
@@ -28,18 +28,18 @@ export const TEMPERS: readonly Temper[] = [
 /** What a client has seen of one task; times are of performance.now(). */
 export interface Sighting {
   readonly task: ChaosTask;
-  readonly temper: string;
+  readonly pollStyle: string;
   identifier?: string;
   readonly items: OutputItem[];
-  /** When something new was seen, the end included. */
+  /** When something new was seen, including the end. */
   readonly progressAt: number[];
   acceptedAt?: number;
   completedAt?: number | undefined;
   status?: number;
   message?: string;
-  /** What the service must never do, each in words. */
+  /** Violations of the service's guarantees. */
   readonly offences: string[];
-  /** Answers of status 500 and the like, which no fault excuses. */
+  /** A status such as 500, which no fault excuses. */
   gaveUp?: string;
 }
 
@@ -52,11 +52,11 @@ interface Answered {
 export async function follow(
   base: string,
   task: ChaosTask,
-  temper: Temper,
+  pollStyle: PollStyle,
   random: Random,
   patienceMs: number,
 ): Promise<Sighting> {
-  const seen: Sighting = { task, temper: temper.name, items: [], progressAt: [], offences: [] };
+  const seen: Sighting = { task, pollStyle: pollStyle.name, items: [], progressAt: [], offences: [] };
   for (const deadline = performance.now() + patienceMs; seen.identifier === undefined;) {
     if (performance.now() > deadline) return { ...seen, gaveUp: 'never accepted' };
     const answer = await ask(base, '/run_program/', { name: 'Chaos', switches: {}, ...task.request });
@@ -73,14 +73,14 @@ export async function follow(
     }
     const read = seen.items.length;
     const answer = await ask(base, '/check_output/', { identifier: seen.identifier, read });
-    if (random.below(100) >= temper.loses) take(seen, answer);
+    if (random.below(100) >= pollStyle.loses) take(seen, answer);
     if (seen.gaveUp !== undefined) break;
-    if (seen.completedAt === undefined) await sleep(temper.pauseMs);
+    if (seen.completedAt === undefined) await sleep(pollStyle.pauseMs);
   }
   return seen;
 }
 
-/** What any widget has to answer whoever asks once more: nothing new, and the same end. */
+/** Polls all widgets once more: each must answer with no new item and the same end. */
 export async function askAgain(bases: readonly string[], seen: Sighting): Promise<void> {
   for (const base of bases) {
     let answer: Answered | undefined;
@@ -113,7 +113,7 @@ function take(seen: Sighting, answer: Answered | undefined): void {
   if (completed) Object.assign(seen, { completedAt: performance.now(), status, message });
 }
 
-/** Undefined if no answer came: a connection that broke, or silence. */
+/** Undefined without an answer: a lost connection or a timeout. */
 async function ask(base: string, path: string, body: unknown): Promise<Answered | undefined> {
   try {
     const answer = await fetch(base + path, {

@@ -1,4 +1,4 @@
-/** How each fault is done, and undone. */
+/** Causes each fault and removes its cause. */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const STOPPED_MS = 20_000;
 const BLACK_HOLE_MS = 15_000;
 const ENGINE_SILENT_MS = 20_000;
 const DISK_FULL_MS = 8_000;
-/** What a worker may take on top of what it has, once its memory is bounded. */
+/** Memory that a worker may still allocate after its memory is limited. */
 const MEMORY_LEFT_BYTES = 4 * 1024 * 1024;
 
 interface Scene {
@@ -22,7 +22,7 @@ interface Scene {
   readonly victim: number;
 }
 
-/** Does one fault; resolves when its cause is gone, with what it has hit. */
+/** Causes one fault; resolves with its target when the cause is removed. */
 export async function inflict({ name, victim }: ScheduledFault, machine: Machine, fleet: Fleet): Promise<string> {
   return await ACTS[name]({ machine, fleet, victim });
 }
@@ -120,7 +120,7 @@ async function restartBroker({ broker }: Machine, name: 'SIGTERM' | 'SIGKILL'): 
   return 'the broker';
 }
 
-/** In a control group of its own, whose limit it reaches as soon as it works; the kernel ends it there. */
+/** Puts the process into a cgroup whose limit it soon reaches; the kernel kills it there. */
 async function boundMemory(child: ChildProcess): Promise<void> {
   const { group, limit } = memoryGroup(`code-widgets-chaos-${child.pid}`);
   mkdirSync(group);
@@ -134,7 +134,7 @@ async function boundMemory(child: ChildProcess): Promise<void> {
       rmdirSync(group);
       return;
     } catch {
-      continue; // Its last process is not quite gone.
+      continue; // Its last process is still ending.
     }
   }
 }

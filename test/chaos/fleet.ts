@@ -1,6 +1,6 @@
 /**
- * The deployment under test: 2 widgets behind a round robin and 2 workers, each started again when it dies,
- * as compose does.
+ * The deployment under test: 2 widgets behind a round robin and 2 workers. As in compose, a process that dies
+ * is started again.
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,30 +24,30 @@ export type App = 'widget' | 'worker';
 
 export interface Member {
   readonly app: App;
-  /** The process that is there now. */
+  /** The current process. */
   readonly child: ChildProcess;
 }
 
 export interface FleetOptions {
   instance: Instance;
-  /** The folder that has apps/<app>/dist: the checkout, or a copy of it with something taken out. */
+  /** Contains apps/<app>/dist: the checkout or a sabotaged copy. */
   root: string;
   env: Record<App, Record<string, string>>;
-  /** Where everything goes that the processes write. */
+  /** The log file of all processes. */
   logPath: string;
 }
 
 export interface Fleet {
-  /** Of the round robin. */
+  /** Address of the round robin. */
   readonly base: string;
-  /** Of each widget by itself. */
+  /** Address of each widget. */
   readonly widgets: readonly string[];
   readonly members: readonly Member[];
-  /** Lines of the log of level error and above. */
+  /** Log lines of level error and above. */
   readonly errors: readonly string[];
   /**
-   * Ends all of them, then calls `look` beside one more worker, which makes no containers ahead and
-   * removes what dead ones have left.
+   * Ends all processes, then calls `look` during the run of a new worker. That worker has no warm containers
+   * and removes those of dead workers.
    */
   end<T>(look: () => Promise<T>): Promise<T>;
 }

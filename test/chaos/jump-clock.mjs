@@ -1,5 +1,5 @@
-// Loaded into each process of the fleet: on SIGUSR2 its clock is an hour later, or what it was again.
-// The clock by which it measures spans of time is another one, which does not jump.
+// Loaded into each process of the fleet: SIGUSR2 moves its wall clock by an hour, and back the next time. The
+// monotonic clock does not jump.
 const HOUR_MS = 3_600_000;
 const now = Date.now.bind(Date);
 let aheadMs = 0;

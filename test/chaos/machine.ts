@@ -1,4 +1,4 @@
-/** A broker and an engine that nobody else uses, each behind a proxy that can fail; and what is left in them. */
+/** A private broker and engine, each behind a proxy that can fail, and checks for what is left in them. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { OwnBroker } from '../../scripts/lib/broker.js';
 import { tcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js';
 
 const run = promisify(execFile);
-/** What containers need on top of the images. */
+/** Disk space for containers, in addition to the images. */
 const DISK_SPARE_MIB = 200;
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -22,19 +22,16 @@ export interface Machine {
   readonly engine: OwnEngine;
   readonly toBroker: TcpProxy;
   readonly toEngine: TcpProxy;
-  /** Of the engine: a file system with little room. */
+  /** The engine's data folder, on a small file system. */
   readonly dataFolder: string;
-  /** As the apps get it. */
+  /** Settings for the apps. */
   readonly settings: { AMQP_URL: string; DOCKER_HOST: string };
   containers(): Promise<Docker.ContainerInfo[]>;
-  /** The number of folders in which the engine keeps containers and their layers. */
+  /** The number of folders that the engine uses for containers and layers. */
   engineFolders(): number;
-  /**
-   * Queues but for the shared ones, exchanges but for the broker's and the shared ones, and connections; each
-   * a line.
-   */
+  /** Queues, exchanges and connections other than the shared and built-in ones, one per line. */
   leftInBroker(namespace: string): Promise<string[]>;
-  /** How many final messages a task's reply queue has. */
+  /** The number of final messages in a task's reply queue. */
   finals(namespace: string, identifier: string): Promise<number | undefined>;
   /** Removes all containers. */
   clear(): Promise<void>;
@@ -49,7 +46,7 @@ export async function openMachine(
 ): Promise<Machine> {
   const dataFolder = join(instance.folder, 'engine');
   const sizes = await Promise.all(images.map(async (name) => (await docker.getImage(name).inspect()).Size));
-  // The runner's layers are the sandbox's as well, for the most part; each is written once more while it is unpacked.
+  // The images share most layers. Each layer is also written once more while it is unpacked.
   const megabytes = Math.ceil((2 * Math.max(...sizes)) / 2 ** 20) + DISK_SPARE_MIB;
   mkdirSync(dataFolder, { recursive: true });
   await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'code-widgets-chaos', dataFolder]);

@@ -15,8 +15,8 @@ import { scheduleFaults } from './schedule.js';
 import { faultTable } from './table.js';
 
 /**
- * With more, less time passes and fewer faults strike; in a sabotage what waits behind others would be late,
- * and look lost.
+ * More clients make the run shorter, with fewer faults. In a sabotage run, tasks that wait behind others would
+ * look lost.
  */
 const CLIENTS = 8;
 const PATIENCE_MS = 180_000;
@@ -25,7 +25,7 @@ const HOUR_MS = 3_600_000;
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   const engine = new Engine();
-  // Of the test run that this one may be a part of, which looks for what is left.
+  // The test run's identifier, if this run is part of one, so that its last test finds remains.
   const name = `chaos-${process.env.RUN_ID ?? randomBytes(4).toString('hex')}`;
   const instance = await Instance.open(name, name);
   const stop = async () => {
@@ -54,7 +54,7 @@ async function main(): Promise<number> {
         root: checkout,
         faults: scheduleFaults(options.seed),
         replyExpiryMs: 60_000,
-        // One of a dead worker goes 10 s after its end; one that never started, after its lifetime.
+        // A dead worker's container goes 10 s after its end; one that never started, after its lifetime.
         sweptWithinMs: 150_000,
       });
       await machine.close();
@@ -71,7 +71,7 @@ async function main(): Promise<number> {
   );
 }
 
-/** Runs builds that break a promise each; resolves with how many of them were not caught. */
+/** Runs the sabotaged builds; resolves with the number of undetected ones. */
 async function sabotage(
   instance: Instance,
   machine: Machine,
@@ -99,7 +99,7 @@ async function sabotage(
   return missed;
 }
 
-/** The table and what went wrong; the last line counts. */
+/** Prints the table, the errors, and a final line with the totals. */
 function tell(result: ChaosResult): number {
   const { strikes, sightings, lost, doubled, wrong, leaked, restarted } = result;
   for (const line of [...lost, ...doubled, ...wrong, ...leaked]) console.log(line);
@@ -117,7 +117,7 @@ interface Options {
   seed: number;
   atMostMs: number;
   clients: number;
-  /** Whether the run is tried on builds that it has to find fault with. */
+  /** Whether the run includes the sabotaged builds. */
   sabotage: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What is left of a deployment, looked for from outside. */
+/** Looks for remains of a deployment from outside. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Fleet } from './fleet.js';
@@ -9,13 +9,13 @@ const CONNECTIONS_MS = 10_000;
 export interface Bounds {
   readonly replyExpiryMs: number;
   readonly sweptWithinMs: number;
-  /** Of the engine, before anything was run. */
+  /** Folders of the engine before the first run. */
   readonly foldersBefore: number;
-  /** Those that its own end, or a full disk, may have kept it from removing. */
+  /** Folders that the engine may have kept because of its own end or a full disk. */
   readonly foldersInterrupted: number;
 }
 
-/** Ends the deployment, and gives its own cleaning its time; resolves with what it has left, each a line. */
+/** Ends the deployment and waits for its cleanup; resolves with the remains, one per line. */
 export async function endAndLook(
   machine: Machine,
   fleet: Fleet,
@@ -39,7 +39,7 @@ export async function endAndLook(
   ];
 }
 
-/** What `look` finds when it finds nothing, or at the end of the time. */
+/** Repeats `look` until it finds nothing or the time is over. */
 async function settled(look: () => Promise<string[]>, patienceMs: number): Promise<string[]> {
   for (const deadline = performance.now() + patienceMs; ; await sleep(500)) {
     const found = await look();

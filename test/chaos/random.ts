@@ -1,13 +1,13 @@
-/** Chance that a seed repeats. */
+/** Random numbers that a seed repeats. */
 
 export interface Random {
-  /** From 0 up to but not including `bound`. */
+  /** From 0 to `bound` - 1. */
   below(bound: number): number;
   pick<T>(from: readonly T[]): T;
   shuffled<T>(list: readonly T[]): T[];
 }
 
-/** Mulberry32, a generator of 32 bits of state: enough to make schedules differ. */
+/** Mulberry32, a generator with 32 bits of state, which is enough to vary schedules. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {

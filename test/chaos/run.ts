@@ -1,10 +1,10 @@
-/** One deployment under load and faults, from its start to the verdict on all that it did. */
+/** Runs one deployment under load and faults, and judges the result. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Instance } from '../../scripts/lib/instance.js';
 import { say, seconds } from '../../scripts/lib/report.js';
-import { askAgain, follow, TEMPERS, type Sighting } from './clients.js';
+import { askAgain, follow, POLL_STYLES, type Sighting } from './clients.js';
 import { inflict } from './faults.js';
 import { startFleet, type Fleet } from './fleet.js';
 import type { Machine } from './machine.js';
@@ -15,9 +15,9 @@ import { makeTasks, TASK_SETTINGS } from './tasks.js';
 import { judge, type Verdict } from './verdict.js';
 
 const PROGRESS_MS = 15_000;
-/** Faults in which a layer that the engine is making or removing may be left behind by the engine itself. */
+/** Faults after which the engine itself may leave a half-made or half-removed layer. */
 const HARD_ON_ENGINE: readonly FaultName[] = ['engine restart', 'disk of the engine full for 8 s'];
-/** Of two workers: four steps, and as many that wait or are being made for the next. */
+/** Of two workers: four running, and four that are warm or being created. */
 const CONTAINERS_AT_A_TIME = 8;
 const FOLDERS_OF_CONTAINER = 3;
 
@@ -26,25 +26,25 @@ export interface ChaosOptions {
   readonly tasks: number;
   readonly seed: number;
   readonly clients: number;
-  /** No task is begun later, in ms. */
+  /** No task starts later than this, in ms. */
   readonly atMostMs: number;
   /** How long a client waits for the end of its task. */
   readonly patienceMs: number;
-  /** Of the processes' programs. */
+  /** The root folder of the processes' programs. */
   readonly root: string;
   readonly faults: Iterator<ScheduledFault, unknown>;
   readonly settings: Record<string, string>;
-  /** Longer than any outage: a client that cannot poll for so long finds its answer gone. */
+  /** Longer than any outage, since the reply queue of a client that cannot poll expires. */
   readonly replyExpiryMs: number;
-  /** How long what a dead worker has left may take to be swept. */
+  /** Time limit for the removal of a dead worker's containers. */
   readonly sweptWithinMs: number;
 }
 
-/** A fault as it came; times are of performance.now(). */
+/** A fault as it happened; times are of performance.now(). */
 export interface Strike {
   readonly name: FaultName;
   readonly begin: number;
-  /** When its cause was gone. */
+  /** When its cause was removed. */
   readonly end: number;
   readonly hit: string;
 }
@@ -107,7 +107,7 @@ export async function runChaos(instance: Instance, machine: Machine, options: Ch
   return { ...judge(sightings), leaked, strikes, sightings };
 }
 
-/** All tasks, by so many clients at a time. */
+/** Runs all tasks with a fixed number of concurrent clients. */
 async function load(
   fleet: Fleet,
   machine: Machine,
@@ -117,10 +117,10 @@ async function load(
   const waiting = makeTasks(tasks, seed);
   const deadline = performance.now() + atMostMs;
   const client = async (number: number) => {
-    const temper = TEMPERS[number % TEMPERS.length] as (typeof TEMPERS)[number];
+    const pollStyle = POLL_STYLES[number % POLL_STYLES.length] as (typeof POLL_STYLES)[number];
     const random = createRandom(seed + number);
     for (let task = waiting.shift(); task && performance.now() < deadline; task = waiting.shift()) {
-      const seen = await follow(fleet.base, task, temper, random, patienceMs);
+      const seen = await follow(fleet.base, task, pollStyle, random, patienceMs);
       sightings.push(seen);
       if (seen.completedAt === undefined) continue;
       await askAgain(fleet.widgets, seen);

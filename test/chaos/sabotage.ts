@@ -1,4 +1,4 @@
-/** Workers that break a promise each: what the chaos run must catch, or it proves nothing. */
+/** Workers that each break a guarantee, which the chaos run must detect. */
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -14,7 +14,7 @@ export interface Sabotage {
   readonly name: SabotageName;
   readonly tasks: number;
   readonly faults: () => Iterator<ScheduledFault, unknown>;
-  /** Where it has to show. */
+  /** The verdict's list that must report it. */
   readonly shows: 'lost' | 'doubled' | 'leaked';
 }
 
@@ -25,7 +25,7 @@ function* kills(): Generator<ScheduledFault, never> {
 }
 
 export const SABOTAGES: readonly Sabotage[] = [
-  // Enough for several kills: one alone can strike a worker that has no task.
+  // Enough for several kills, since a killed worker may have no task.
   { name: 'early acknowledgement', tasks: 24, faults: kills, shows: 'lost' },
   { name: 'two final messages', tasks: 4, faults: noFaults, shows: 'doubled' },
   { name: 'containers stay', tasks: 4, faults: noFaults, shows: 'leaked' },
@@ -33,7 +33,7 @@ export const SABOTAGES: readonly Sabotage[] = [
 
 export const isCaught = ({ shows }: Sabotage, result: ChaosResult): boolean => result[shows].length > 0;
 
-/** The apps as they are built in `checkout`, with sabotaged-worker.ts as the worker; resolves to their root. */
+/** Builds the apps of `checkout` with sabotaged-worker.ts as the worker; resolves to their root. */
 export async function sabotagedBuild({ name }: Sabotage, checkout: string, folder: string): Promise<string> {
   for (const app of ['widget', 'worker']) {
     for (const part of ['dist/bundle', 'package.json'])

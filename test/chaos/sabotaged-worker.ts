@@ -1,4 +1,4 @@
-/** A worker that breaks the promise that SABOTAGE names. */
+/** A worker that breaks the guarantee that SABOTAGE names. */
 import { connectBroker } from '@code-widgets/broker';
 import { createDockerRuntime, createSandbox } from '@code-widgets/sandbox';
 import type { ConfirmChannel } from 'amqplib';
@@ -6,7 +6,7 @@ import type { ConfirmChannel } from 'amqplib';
 import { startWorker, type WorkerParts } from '../../apps/worker/src/worker.js';
 import type { SabotageName } from './sabotage.js';
 
-/** The worker's channels, changed. */
+/** Changes the worker's channels. */
 const withChannels = (
   change: (channel: ConfirmChannel, isReply: (exchange: string) => boolean) => void,
 ): Partial<WorkerParts> => ({
@@ -17,7 +17,7 @@ const withChannels = (
       change(channel, (exchange) => exchange === broker.topology.replyExchange);
       return channel;
     };
-    // The getters of the broker stay its own.
+    // The broker's getters are inherited.
     return Object.create(broker, { openConfirmChannel: { value: openConfirmChannel } }) as typeof broker;
   },
 });

@@ -1,4 +1,4 @@
-/** Which fault comes when, and to whom: decided by the seed alone, whatever the machine does meanwhile. */
+/** Which fault happens when and where, determined only by the seed. */
 import { createRandom } from './random.js';
 
 export const FAULTS = [
@@ -23,16 +23,16 @@ export type FaultName = (typeof FAULTS)[number];
 
 export interface ScheduledFault {
   readonly name: FaultName;
-  /** From the end of the one before it, in ms. */
+  /** Time since the end of the previous fault, in ms. */
   readonly afterMs: number;
-  /** Which of those that it can hit, by a number that is taken modulo how many there are. */
+  /** Selects the target, modulo the number of possible targets. */
   readonly victim: number;
 }
 
 const SHORTEST_PAUSE_MS = 3_000;
 const LONGEST_PAUSE_MS = 9_000;
 
-/** Faults without end; each class once before any comes again. */
+/** An endless list of faults, with each class once before any repeats. */
 export function* scheduleFaults(seed: number): Generator<ScheduledFault, never> {
   const random = createRandom(seed);
   for (;;) {

@@ -1,4 +1,4 @@
-/** What the faults did, for people: a line for each class. */
+/** The effect of the faults as a table with a line for each class. */
 import type { Sighting } from './clients.js';
 import type { Strike } from './run.js';
 import { FAULTS } from './schedule.js';
@@ -6,8 +6,8 @@ import { FAULTS } from './schedule.js';
 const HEAD = ['fault', 'times', 'tasks hit', 'slowest recovery'];
 
 /**
- * A task is hit by a fault that comes while it is under way, its client having seen something of it;
- * it has recovered when that client sees more. Counted from when the fault's cause was gone.
+ * A fault hits a task whose client has already received something. The task has recovered when its client
+ * receives more. Recovery time starts when the cause of the fault is removed.
  */
 export function faultTable(strikes: readonly Strike[], sightings: readonly Sighting[]): string[] {
   const rows = FAULTS.map((name) => {

@@ -1,19 +1,19 @@
-/** Tasks of many kinds, each with the whole of its right answer. */
+/** Tasks of many kinds with their complete correct answers. */
 import type { OutputItem } from '@code-widgets/protocol';
 
 import type { RunRequest } from '../helpers/client.js';
 import { createRandom } from './random.js';
 
-/** Settings of the workers under which the answers below are right. */
+/** Worker settings that the answers below assume. */
 export const TASK_SETTINGS = { RUN_LIMIT_MS: '8000', OUTPUT_LIMIT_BYTES: '65536' };
 
 export interface ChaosTask {
   readonly number: number;
   readonly kind: string;
   readonly request: RunRequest;
-  /** All of its stdout, where that is known. */
+  /** The complete stdout, if it is known. */
   readonly stdout?: string | undefined;
-  /** What is wrong with the answer of an attempt that was not disturbed; undefined if it is right. */
+  /** Describes the error in an undisturbed attempt's answer; undefined if it is correct. */
   readonly check: (answer: Answer) => string | undefined;
 }
 
@@ -38,13 +38,13 @@ const ada = (body: string, withs = '') => [
 interface Expected {
   status: number;
   stdout?: string;
-  /** Has to be in it. */
+  /** Must be contained in the output. */
   stderr?: string;
 }
 
 interface Kind {
   readonly kind: string;
-  /** How many of each hundred tasks. */
+  /** Percentage of all tasks. */
   readonly share: number;
   readonly make: (n: number) => { request: RunRequest; check?: ChaosTask['check'] } & Expected;
 }
@@ -55,7 +55,7 @@ const run = (files: RunRequest['files'], more: Partial<RunRequest> = {}): RunReq
   ...more,
 });
 
-/** `n` is in each program and in what it puts out, so that no answer can pass for another's. */
+/** `n` is in each program and its output, so that no answer can be confused with another. */
 const KINDS: readonly Kind[] = [
   {
     kind: 'hello',
@@ -160,7 +160,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** Tasks 1 to `count`, of kinds that the seed chooses. */
+/** Tasks 1 to `count`, of kinds chosen by the seed. */
 export function makeTasks(count: number, seed: number): ChaosTask[] {
   const random = createRandom(seed);
   const bag = KINDS.flatMap((kind) => Array.from({ length: kind.share }, () => kind));

@@ -1,4 +1,4 @@
-/** What the clients have seen, judged task by task. */
+/** Judges each task by what its client has seen. */
 import type { OutputItem } from '@code-widgets/protocol';
 
 import type { Sighting } from './clients.js';
@@ -7,11 +7,11 @@ import { textOf } from './tasks.js';
 const NOTICE = /started again/;
 
 export interface Verdict {
-  /** Each with the task's number, in words. */
+  /** Each entry is a sentence with the task's number. */
   readonly lost: string[];
   readonly doubled: string[];
   readonly wrong: string[];
-  /** Tasks that were begun more than once, for clients who could see it. */
+  /** Number of restarted tasks whose clients could notice. */
   readonly restarted: number;
 }
 
@@ -19,7 +19,7 @@ export function judge(sightings: readonly Sighting[]): Verdict {
   const verdict = { lost: [] as string[], doubled: [] as string[], wrong: [] as string[], restarted: 0 };
   for (const seen of sightings) {
     const about = (what: string) =>
-      `task ${seen.task.number} (${seen.task.kind}, ${seen.temper}, ${seen.identifier}): ${what}`;
+      `task ${seen.task.number} (${seen.task.kind}, ${seen.pollStyle}, ${seen.identifier}): ${what}`;
     if (seen.gaveUp !== undefined) verdict.lost.push(about(seen.gaveUp));
     verdict.doubled.push(...seen.offences.map(about));
     if (seen.completedAt === undefined) continue;
@@ -35,14 +35,14 @@ export function judge(sightings: readonly Sighting[]): Verdict {
     const commands = last
       .filter(({ msg, ref }) => msg.type === 'console' && ref === undefined)
       .map(({ msg }) => msg.data);
-    // Each command of a task is announced once: an attempt that announces one twice is two.
+    // Each command of a task is announced once per attempt, so a repeated one means a second attempt.
     if (new Set(commands).size < commands.length) verdict.doubled.push(about(`two attempts as one: ${difference}`));
     else verdict.wrong.push(about(difference));
   }
   return verdict;
 }
 
-/** The items between the notices: of the attempts that the client has seen something of. */
+/** Splits items at the restart notices: one list per visible attempt. */
 export function attemptsIn(items: readonly OutputItem[]): OutputItem[][] {
   const attempts: OutputItem[][] = [[]];
   for (const item of items) {
@@ -52,7 +52,7 @@ export function attemptsIn(items: readonly OutputItem[]): OutputItem[][] {
   return attempts;
 }
 
-/** Whether what a client had of a lost attempt is a beginning of what the task puts out. */
+/** Whether the output of a lost attempt is a prefix of the task's expected output. */
 export function isBeginning(items: readonly OutputItem[], stdout: string): boolean {
   return stdout.startsWith(textOf(items, 'stdout'));
 }

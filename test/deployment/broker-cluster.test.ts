@@ -1,4 +1,4 @@
-/** A broker of three nodes, one of which is lost under load: docs/deployment.md says what becomes of what. */
+/** Kills one of three broker nodes under load and checks the guarantees in docs/deployment.md. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -9,7 +9,7 @@ import { post, text } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 import { eventually } from '../helpers/eventually.js';
 
-/** Prints a number every 0.1 s, for two seconds. */
+/** Prints a number every 0.1 s for two seconds. */
 const program = {
   ...{ mode: 'run', name: 'Demo', switches: {}, lab: false },
   files: [
@@ -21,7 +21,7 @@ const program = {
   ],
 };
 const NUMBERS = Array.from({ length: 20 }, (_, i) => `${i + 1}\n`).join('');
-/** For what has to come, on a slow machine. */
+/** Time limit for expected events on a slow machine. */
 const WAIT_MS = 90_000;
 
 let cluster: BrokerCluster;
@@ -36,10 +36,7 @@ afterAll(async () => {
   await cluster.end();
 }, 120_000);
 
-/**
- * As a patient page asks: again as long as it is told that the service is not there for now. Tells of each
- * such answer.
- */
+/** Sends a request as a patient page does: repeats it while the service answers 503, and reports each 503. */
 async function ask(
   path: string,
   body: unknown,
@@ -60,7 +57,7 @@ async function ask(
 }
 
 class Task {
-  /** What Retry-After said each time. */
+  /** The Retry-After headers received. */
   readonly refusals: (string | null)[] = [];
   readonly output: OutputItem[] = [];
   end: CheckOutputAnswer | undefined;
@@ -91,11 +88,11 @@ const untilEnded = (tasks: Task[]) =>
   });
 
 describe('a broker of three nodes', () => {
-  it('has each task and each dead letter on all of them', async () => {
+  it('replicates each task and each dead letter to all nodes', async () => {
     for (const queue of ['tasks', 'dead']) expect(await cluster.membersOf(`${cluster.namespace}.${queue}`)).toBe(3);
   }, 30_000);
 
-  it('loses nothing that was accepted when one is killed under load, and has the answers on it again when it is back', async () => {
+  it('keeps all accepted tasks when a node is killed under load, and its replies when it is back', async () => {
     const before = await beginMany(24);
     const homes = await cluster.homes();
     const homeOf = ({ identifier }: Task) => homes.get(`${cluster.namespace}.reply.${identifier}`);
@@ -106,12 +103,12 @@ describe('a broker of three nodes', () => {
     expect(elsewhere.length).toBeGreaterThan(0);
 
     await untilEnded([...elsewhere, ...(await beginMany(4))]);
-    // A page is told to come again, never that there is no such task. An end that a poll had in its
-    // hands when the node was killed is still given.
+    // A page gets 503, never 404. A final message that a poll already held when the node was killed is still
+    // delivered.
     const there = underWay.filter((task) => task.end === undefined && homeOf(task) === lost);
     expect(there.length).toBeGreaterThan(0);
     const areRefused = () => there.every(({ refusals }) => refusals.length > 1);
-    // At the limit, the expectations show what each was told.
+    // After the timeout, the expectations show each page's answers.
     await eventually('each page is refused again', areRefused, { limitMs: WAIT_MS, everyMs: 100 }).catch(
       () => undefined,
     );
@@ -123,7 +120,7 @@ describe('a broker of three nodes', () => {
     await Promise.all(before.map(({ followed }) => followed));
     for (const { output, end } of before) {
       expect([end?.status, end?.message]).toEqual([0, 'SUCCESS']);
-      // A run that was begun again has said so, and has all its output after that.
+      // A restarted run shows the notice and then its complete output.
       const again = output.findLastIndex(({ msg }) => msg.type === 'stderr' && /started again/.test(msg.data));
       expect(text({ output: output.slice(again + 1) }, 'stdout')).toContain(NUMBERS);
     }

@@ -20,11 +20,11 @@ import { componentsOf, givesRights, isCommand, pathsOf } from '../helpers/image-
 import { dockerCommand, imagesEngine as docker, imagesEnv, sandboxesSocket } from '../helpers/images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** Building images on two cores takes its time. */
+/** Time to build the images on two cores. */
 const UP_MS = 10 * 60_000;
 const run = promisify(execFile);
 
-/** `docker compose` where the plugin is, else Debian's docker-compose. */
+/** `docker compose` if the plugin is installed, otherwise Debian's docker-compose. */
 const [command, ...words] =
   spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
 
@@ -41,7 +41,7 @@ async function compose(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** All that the proxy answers on one connection: to bytes, to more of them a moment later, and to the end of both. */
+/** All responses of the proxy on one connection: to the first bytes, to later ones, and to the end of both. */
 async function exchange(first: string, later: string): Promise<string> {
   const socket = connect({ port: Number(new URL(base).port), host: '127.0.0.1', allowHalfOpen: true });
   const answer = text(socket);
@@ -61,7 +61,7 @@ beforeAll(async () => {
   base = `http://127.0.0.1:${port}`;
   folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'compose'}-`));
   const settings = {
-    // The widget's password is made at random; the worker's is an operator's, who keeps secrets in files.
+    // The widget's password is random; the worker's comes from an operator's file.
     WORKER_BROKER_PASSWORD_FILE: join(folder, 'worker-password'),
     BASE_IMAGE: (await findBaseImage(docker)) ?? '',
     PORT: String(port),
@@ -79,8 +79,8 @@ beforeAll(async () => {
       .join(''),
   );
   await compose('up', '-d', '--build', '--scale', 'worker=3', '--scale', 'widget=2');
-  // The proxy asks for the widgets' health itself, a moment after it has come up.
-  // Until then the port takes connections and closes them, in which Node's fetch can lose a request for good.
+  // The proxy checks the widgets' health a moment after its start. Until then the port accepts connections and
+  // closes them, and Node's fetch can hang on such a request.
   const ask = () =>
     fetch(`${base}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) }).then(
       ({ ok }) => ok,
@@ -99,7 +99,7 @@ afterAll(async () => {
 }, UP_MS);
 
 describe('docker compose, with three workers and two widgets', () => {
-  it('has all of them healthy', async () => {
+  it('has only healthy containers', async () => {
     expect(await containersOf('widget')).toHaveLength(2);
     expect(await containersOf('worker')).toHaveLength(3);
     const names = ['proxy', 'widget', 'worker', 'broker', 'socket-proxy'];
@@ -109,12 +109,12 @@ describe('docker compose, with three workers and two widgets', () => {
       return stdout.trim().split('\n');
     };
     const allAre = async () => (await healthy()).every((status) => status === 'healthy');
-    // At the limit, the expectation shows which are not.
+    // After the timeout, the expectation shows the unhealthy ones.
     await eventually('all containers are healthy', allAre, { limitMs: 40_000, everyMs: 500 }).catch(() => undefined);
     expect(await healthy()).toEqual(Array(8).fill('healthy'));
   }, 60_000);
 
-  it("gives Docker's socket to the socket proxy alone", async () => {
+  it("mounts Docker's socket only into the socket proxy", async () => {
     for (const name of ['proxy', 'widget', 'worker', 'broker', 'socket-proxy']) {
       const { stdout } = await dockerCommand([
         'inspect',
@@ -126,7 +126,7 @@ describe('docker compose, with three workers and two widgets', () => {
     }
   }, 30_000);
 
-  it('gives each app the password of its own user of the broker, and no other', async () => {
+  it("gives each app only its own user's broker password", async () => {
     for (const name of ['widget', 'worker']) {
       const { stdout } = await dockerCommand([
         'inspect',
@@ -158,7 +158,7 @@ describe('docker compose, with three workers and two widgets', () => {
     ['proxy', '65534:65534', ['usr/sbin/haproxy'], ['haproxy', 'libssl3t64'], ['dash', 'apt', 'perl-base']],
     ['broker', 'rabbitmq', undefined, ['rabbitmq-server', 'erlang-base'], ['gcc-14', 'binutils']],
   ])(
-    'has an image of the %s whose user is not root, with what it needs and a list of it',
+    'has an image of the %s with a non-root user, its packages and a list of them',
     async (name, user, commands, present, absent) => {
       const image = `${project}-${name}`;
       expect((await docker.getImage(image).inspect()).Config.User).toBe(user);
@@ -179,7 +179,7 @@ describe('docker compose, with three workers and two widgets', () => {
     60_000,
   );
 
-  it('goes on when a widget and a worker are stopped', async () => {
+  it('still works when a widget and a worker are stopped', async () => {
     const [widget] = await containersOf('widget');
     const [worker] = await containersOf('worker');
     await dockerCommand(['stop', widget as string, worker as string]);
@@ -189,14 +189,14 @@ describe('docker compose, with three workers and two widgets', () => {
     expect((await post(base, '/check_output/', { identifier: 'x' })).status).toBe(404);
   }, 60_000);
 
-  it('leaves it to the widgets to refuse headers that are too large', async () => {
+  it('lets the widgets refuse headers that are too large', async () => {
     const withHeader = (bytes: number) => fetch(`${base}/`, { headers: { 'x-large': 'x'.repeat(bytes) } });
     expect((await withHeader(15_800)).status).toBe(200);
     const refusal = await withHeader(17_000);
     expect([refusal.status, refusal.headers.get('access-control-allow-origin')]).toEqual([431, '*']);
   }, 30_000);
 
-  it('answers a client that closes its sending side behind the request, whatever slashes its address has', async () => {
+  it('answers a client that closes its sending side after a request with doubled slashes', async () => {
     const body = JSON.stringify({
       mode: 'compile',
       files: [{ basename: 'main.c', contents: 'int main(void) { return 0; }' }],
@@ -208,10 +208,10 @@ describe('docker compose, with three workers and two widgets', () => {
   });
 
   it.each([
-    ['what is not HTTP', 'hello\r\n\r\n', '', 400],
+    ['something other than HTTP', 'hello\r\n\r\n', '', 400],
     ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(30_000)}\r\n\r\n`, '', 400],
-    ['headers that do not end', 'GET / HTTP/1.1\r\nHost: x\r\n', 'X: ', 400],
-  ])('answers as JSON that every page can read, before it knows a request: %s', async (_, first, later, status) => {
+    ['unfinished headers', 'GET / HTTP/1.1\r\nHost: x\r\n', 'X: ', 400],
+  ])('refuses an invalid request with JSON that every page can read: %s', async (_, first, later, status) => {
     const answer = await exchange(first, later);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer).toMatch(/^access-control-allow-origin: \*\r$/im);
@@ -221,7 +221,7 @@ describe('docker compose, with three workers and two widgets', () => {
     });
   });
 
-  it('answers as JSON that every page can read what the proxy refuses itself', async () => {
+  it('refuses an invalid body with JSON that every page can read', async () => {
     const head =
       'POST /run_program/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
     const answer = await exchange(head, 'no length\r\n');
@@ -233,9 +233,8 @@ describe('docker compose, with three workers and two widgets', () => {
     });
   });
 
-  it('counts the runs of a client by where it connects from, whatever it says', async () => {
-    // From within a container, which has run nothing yet. Two widgets count 300 each; what is no program
-    // counts as well.
+  it('counts the runs of a client by its address, ignoring its headers', async () => {
+    // From a container that has run nothing yet. Each of two widgets counts 300 runs, including invalid requests.
     const script = `(async () => {
       const statuses = [];
       for (let i = 0; i < 700 && statuses.at(-1) !== 429; i++) {
@@ -244,7 +243,7 @@ describe('docker compose, with three workers and two widgets', () => {
       }
       console.log(JSON.stringify(statuses));
     })()`;
-    // The first of them has been stopped above.
+    // The first worker was stopped by an earlier test.
     const worker = (await containersOf('worker')).at(-1);
     const { stdout } = await dockerCommand(['exec', worker as string, '/usr/bin/node', '-e', script]);
     const statuses = JSON.parse(stdout) as number[];
@@ -254,9 +253,9 @@ describe('docker compose, with three workers and two widgets', () => {
     expect((await fetch(`${base}/run_program/`, { method: 'POST' })).status).toBe(400);
   }, 60_000);
 
-  it('answers as JSON that every page can read, and says when to ask again, with no widget up', async () => {
+  it('answers with JSON that every page can read and Retry-After if no widget is up', async () => {
     await dockerCommand(['stop', ...(await containersOf('widget'))]);
-    // A connection that a stopped widget had answered on may be closed without a word.
+    // A stopped widget may close a reused connection without a response.
     const ask = (method: string, headers: Record<string, string>) =>
       fetch(`${base}/run_program/`, {
         method,
@@ -264,7 +263,7 @@ describe('docker compose, with three workers and two widgets', () => {
       });
     const preflight = () =>
       ask('OPTIONS', { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
-    // Until the proxy has asked for their health once more, it takes them to be up.
+    // The proxy notices at its next health check.
     await eventually(
       'the proxy answers by itself',
       () =>

@@ -33,10 +33,7 @@ const NOTICE = /started again/;
 
 const isNotice = ({ msg }: CheckOutputAnswer['output'][0]) => msg.type === 'stderr' && NOTICE.test(msg.data);
 
-/**
- * Polls until the program's own output has begun; after what was `seen` of an attempt, until that of a later
- * one has.
- */
+/** Polls until the program's output has begun, or until a later attempt than `seen` has begun its output. */
 async function begun(identifier: string, seen: CheckOutputAnswer['output'] = []): Promise<CheckOutputAnswer['output']> {
   const output = [...seen];
   const hasBegun = () => {
@@ -50,7 +47,10 @@ async function begun(identifier: string, seen: CheckOutputAnswer['output'] = [])
   return output;
 }
 
-/** The items before the notice, and the text of the program after it; without a notice, all is after it. */
+/**
+ * Splits the output at the restart notice: items before it, and the program's text after it.
+ * Without a notice, all text counts as after it.
+ */
 function split(output: CheckOutputAnswer['output']) {
   const notices = output.flatMap((item, i) => (isNotice(item) ? [i] : []));
   expect(notices.length).toBeLessThanOrEqual(1);
@@ -64,7 +64,7 @@ function split(output: CheckOutputAnswer['output']) {
 const firstWorker = () => service.workers[0] as (typeof service.workers)[0];
 
 describe('a worker that is told to stop', () => {
-  it('finishes its task first', async () => {
+  it('finishes its task', async () => {
     await start({ widgets: 1, workers: 1 });
     const identifier = await submit(service.base, counter(15));
     const seen = await begun(identifier);
@@ -73,7 +73,7 @@ describe('a worker that is told to stop', () => {
     expect(split(output)).toEqual({ before: [], after: counted(15), told: false });
   }, 60_000);
 
-  it('gives back, after a bound, what it cannot finish; another begins it anew', async () => {
+  it('requeues its task after the grace period, and another worker starts it again', async () => {
     await start({ widgets: 1, workers: 1, env: { SHUTDOWN_GRACE_MS: '500' } });
     const identifier = await submit(service.base, counter(40));
     const seen = await begun(identifier);
@@ -86,8 +86,8 @@ describe('a worker that is told to stop', () => {
   }, 60_000);
 });
 
-describe('workers that are told to stop, one after the other', () => {
-  it('lose no task, however many of them it meets', async () => {
+describe('workers that are stopped one after the other', () => {
+  it('requeue the same task each time without losing it', async () => {
     await start({ widgets: 1, workers: 1, env: { SHUTDOWN_GRACE_MS: '100' } });
     const identifier = await submit(service.base, counter(20));
     let seen: CheckOutputAnswer['output'] = [];
@@ -110,7 +110,7 @@ describe('workers that are told to stop, one after the other', () => {
 });
 
 describe('a worker that is killed', () => {
-  it('costs nothing but time: the task is run again and ends once', async () => {
+  it('delays its task, which runs again and ends once', async () => {
     await start({ widgets: 2, workers: 1 });
     const identifier = await submit(service.base, counter(25));
     const seen = await begun(identifier);
@@ -129,25 +129,25 @@ describe('a worker that is killed', () => {
     });
   }, 60_000);
 
-  it('leaves no container for long: another worker removes it', async () => {
+  it('leaves containers that another worker removes soon', async () => {
     await start({ widgets: 1, workers: 2, env: { SWEEP_INTERVAL_MS: '1000', PREPARED_CONTAINERS: '0' } });
     const identifier = await submit(service.base, counter(30));
     await begun(identifier);
     for (const worker of service.workers) worker.kill('SIGKILL');
     await service.addWorker();
-    // Not before it can be no live worker's: an ended container is looked at for 10 s at most.
-    // With the program's perhaps the build's, which was still to be removed.
+    // Another worker removes a container once no live worker can own it: 10 s after its end at most. \n The
+    // build's container may still be there beside the program's.
     const swept = () => service.log().some(({ leftovers }) => leftovers === 1 || leftovers === 2);
     await eventually('a worker has removed the leftovers', swept, { limitMs: 40_000, everyMs: 200 });
     await collect(service.base, identifier);
-    // Its own goes right after the task, when there is time for it.
+    // The other worker removes its own container right after the task, when it has time.
     await eventually('no container is left', async () => (await containersOf(service.namespace)) === 0, {
       limitMs: 5_000,
       everyMs: 100,
     });
   }, 60_000);
 
-  it('is not seen at all if the client had received nothing yet', async () => {
+  it('causes no restart notice if the client had received nothing yet', async () => {
     await start({ widgets: 1, workers: 1 });
     const identifier = await submit(service.base, counter(30));
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -164,8 +164,8 @@ describe('a worker that is killed', () => {
   }, 60_000);
 });
 
-describe('a task that each worker loses', () => {
-  it('is tried three times, then answers 500 for ever, and is kept for the operator', async () => {
+describe('a task that kills every worker', () => {
+  it('is tried three times, then answers 500 and is dead-lettered', async () => {
     await start({ widgets: 2, workers: 1 });
     const identifier = await submit(service.base, counter(80));
     let seen: CheckOutputAnswer['output'] = [];
@@ -186,8 +186,8 @@ describe('a task that each worker loses', () => {
   }, 60_000);
 });
 
-describe('a connection to the broker that breaks', () => {
-  it('costs a run its attempt and nothing else, and both sides come back by themselves', async () => {
+describe('a lost connection to the broker', () => {
+  it('costs a run one attempt, and widgets and workers reconnect', async () => {
     const { proxy, AMQP_URL } = await brokerProxy();
     await start({ widgets: 2, workers: 2, env: { AMQP_URL } });
 
@@ -195,7 +195,7 @@ describe('a connection to the broker that breaks', () => {
     const seen = await begun(identifier);
     proxy.open = false;
     proxy.cut();
-    // Nobody gets through: a poll and a run say so, and are not errors of the service's own.
+    // Neither request reaches the broker: both get 503 instead of an internal error.
     const refused = await Promise.all([
       post(service.base, '/check_output/', { identifier, read: 0 }),
       post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false }),
@@ -216,8 +216,8 @@ describe('a connection to the broker that breaks', () => {
   }, 60_000);
 });
 
-describe('a connection to the broker that breaks again and again', () => {
-  it('costs no task its attempts: the worker is still there', async () => {
+describe('a connection to the broker that is lost repeatedly', () => {
+  it('uses up no attempts, since the worker is still alive', async () => {
     const { proxy, AMQP_URL } = await brokerProxy();
     await start({ widgets: 1, workers: 2, envOf: { worker: { AMQP_URL } } });
     const identifier = await submit(service.base, counter(20));
@@ -230,7 +230,7 @@ describe('a connection to the broker that breaks again and again', () => {
     proxy.close();
   }, 90_000);
 
-  it('is noticed long before its heartbeats are missed, if only one end is gone', async () => {
+  it('is noticed long before a missed heartbeat if it is half open', async () => {
     const { proxy, AMQP_URL } = await brokerProxy({ heartbeat: '60' });
     await start({ widgets: 2, workers: 1, env: { AMQP_URL } });
     const identifier = await submit(service.base, counter(30));
@@ -243,8 +243,8 @@ describe('a connection to the broker that breaks again and again', () => {
   }, 90_000);
 });
 
-describe('a broker that is there and says nothing', () => {
-  it('keeps no process from ending that is told to', async () => {
+describe('a broker that does not respond', () => {
+  it('keeps no process from stopping', async () => {
     const { proxy, AMQP_URL } = await brokerProxy();
     await start({ widgets: 1, workers: 1, env: { AMQP_URL, SHUTDOWN_GRACE_MS: '500' } });
     await begun(await submit(service.base, counter(40)));
@@ -254,15 +254,15 @@ describe('a broker that is there and says nothing', () => {
       stop(firstWorker()),
       stop((service.widgets[0] as (typeof service.widgets)[0]).process),
     ]);
-    // Before the broker's silence is noticed by itself.
+    // Sooner than the process notices the silence.
     expect(Date.now() - began).toBeLessThan(15_000);
     expect(codes).toEqual([0, 0]);
     proxy.close();
   }, 60_000);
 });
 
-describe('an engine in trouble', () => {
-  it('costs a task time, and none of its attempts', async () => {
+describe('an engine that loses connections', () => {
+  it('delays a task and uses up none of its attempts', async () => {
     const { socketPath, host, port } = engineOptions(
       process.env.DOCKER_HOST ? { dockerHost: process.env.DOCKER_HOST } : {},
     );
@@ -278,14 +278,14 @@ describe('an engine in trouble', () => {
       } while (service.log().filter(({ outcome }) => outcome === 'retry').length < outage);
     }
     expect(split((await collect(service.base, identifier)).output).after).toBe(counted(20));
-    // Not before the worker has removed what waits in the engine.
+    // After the worker has removed its warm containers from the engine.
     await stop(firstWorker());
     proxy.close();
   }, 90_000);
 });
 
-describe('a worker that stands still for longer than its step may take', () => {
-  it('believes what it has not heard yet, and blames no program', async () => {
+describe('a worker that is suspended for longer than its time limit', () => {
+  it('reads the pending output and reports no timeout', async () => {
     const slow = new URL(environment('AMQP_URL'));
     slow.searchParams.set('heartbeat', '60');
     await start({ widgets: 1, workers: 1, env: { AMQP_URL: slow.href, RUN_LIMIT_MS: '2000' } });
@@ -301,7 +301,7 @@ describe('a worker that stands still for longer than its step may take', () => {
 });
 
 describe('a widget', () => {
-  it('that is killed is replaced by any other', async () => {
+  it('that is killed can be replaced by any other', async () => {
     await start({ widgets: 2, workers: 1 });
     const identifier = await submit((service.widgets[0] as (typeof service.widgets)[0]).base, counter(10));
     await stop((service.widgets[0] as (typeof service.widgets)[0]).process, 'SIGKILL');
@@ -309,11 +309,11 @@ describe('a widget', () => {
     expect(text(result, 'stdout')).toBe(counted(10));
   }, 60_000);
 
-  it('that is told to stop answers the requests that it has', async () => {
+  it('that is told to stop answers its open requests', async () => {
     await start({ widgets: 1, workers: 0 });
     const [widget] = service.widgets as [(typeof service.widgets)[0]];
     const identifier = await submit(widget.base, counter(1));
-    // Whoever holds the reply queue makes a poll wait: it is under way when the signal comes.
+    // A poll waits while another consumer holds the reply queue, so it is open when the signal arrives.
     const connection = await connect(environment('AMQP_URL'));
     const channel = await connection.createChannel();
     await channel.consume(`${service.namespace}.reply.${identifier}`, () => undefined, { exclusive: true });
@@ -328,7 +328,7 @@ describe('a widget', () => {
     expect(await code).toBe(0);
   }, 60_000);
 
-  it('without its broker is up, and says 503 within 5 seconds', async () => {
+  it('without a broker starts and answers 503 within 5 seconds', async () => {
     await start({ widgets: 1, workers: 0, env: { AMQP_URL: 'amqp://127.0.0.1:9' } });
     const before = Date.now();
     const { status, headers } = await post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false });
@@ -338,7 +338,7 @@ describe('a widget', () => {
     expect((await fetch(`${service.base}/`)).status).toBe(200);
   }, 30_000);
 
-  it('refuses more than may wait, and does what it accepted', async () => {
+  it('refuses tasks over the queue limit and completes those that it accepted', async () => {
     await start({ widgets: 1, workers: 0, env: { WAITING_TASKS: '3' } });
     const answers = await Promise.all(
       Array.from({ length: 12 }, () => post(service.base, '/run_program/', { ...counter(1), name: 'x', lab: false })),

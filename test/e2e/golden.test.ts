@@ -12,10 +12,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => service.end(), 60_000);
 
-/** gVisor keeps no order of lines that are written close together (README.md, What a reader sees). */
+/** gVisor does not keep the order of lines written close together (README.md, What a reader sees). */
 const gvisor = isGvisor(process.env.SANDBOX_RUNTIME);
 
-/** The fixtures have the usual limit; a slow runtime is given a longer one. */
+/** The fixtures contain the usual limit; slow runtimes get a longer one. */
 const limitMs = Number(process.env.RUN_LIMIT_MS ?? 10_000);
 const asLimited = (fixture: Fixture) =>
   JSON.parse(

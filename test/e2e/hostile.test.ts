@@ -22,7 +22,7 @@ const c = (
 const run = (request: Partial<RunRequest>) => runProgram(service.base, { files: [HELLO], mode: 'run', ...request });
 const GREETED = { status: 0, message: 'SUCCESS' };
 
-describe('a file of a name that means something to somebody', () => {
+describe('a file whose name has a meaning for a tool or shell', () => {
   it.each([
     '-o',
     '--help',
@@ -38,20 +38,20 @@ describe('a file of a name that means something to somebody', () => {
     '`id`',
     "'",
     '"',
-  ])('is a file and nothing else: %s', async (basename) => {
+  ])('is treated as plain data: %s', async (basename) => {
     const result = await run({ files: [HELLO, { basename, contents: '-v\n--version\n' }] });
     expect(result).toMatchObject(GREETED);
     expect(text(result, 'stdout')).toBe('Build completed successfully.hello\n');
   });
 
-  it.each(['main.gpr', 'main.adc'])('is replaced by what is generated: %s', async (basename) => {
+  it.each(['main.gpr', 'main.adc'])('is replaced by the generated file: %s', async (basename) => {
     const result = await run({
       files: [HELLO, { basename, contents: 'project Main is for Object_Dir use "/nowhere"; end Main;' }],
     });
     expect(result).toMatchObject(GREETED);
   });
 
-  it('is data to the program, whatever its name', async () => {
+  it('can be read by the program under any name', async () => {
     const basename = 'data "1".txt';
     const read = ada(
       '   Open (F, In_File, Argument (1) & " ""1"".txt");\n   Put_Line (Get_Line (F));\n   Close (F);',
@@ -81,7 +81,7 @@ describe('a file of a name that means something to somebody', () => {
     'x.so',
     'auto.cgpr',
     '-o.adb',
-  ])("is refused if it is no plain name, or the tools' own: %j", async (basename) => {
+  ])('is refused if its name is reserved or not a plain file name: %j', async (basename) => {
     const { status, body } = await post(service.base, '/run_program/', {
       files: [HELLO, { basename, contents: '' }],
       mode: 'run',
@@ -107,7 +107,7 @@ describe('switches', () => {
 });
 
 describe('arguments', () => {
-  it('reach the program as they are', async () => {
+  it('reach the program unchanged', async () => {
     const words = ['$HOME', '*', '`id`', '$(id)', ';', '"a', "b'", '\\', '-rf', '|', '>', '../..', 'é☃'];
     const body = '   for I in 1 .. Argument_Count loop\n      Put_Line (Argument (I));\n   end loop;';
     const files = [
@@ -128,7 +128,7 @@ describe('programs', () => {
     expect(text(result, 'stdout')).toBe('Build completed successfully.kept\n');
   });
 
-  it('cannot change, replace or remove what was sent or built', async () => {
+  it('cannot change, replace or remove sources or build results', async () => {
     const body = `  FILE *f = fopen("main.c", "a"); printf("append %d\\n", f != NULL);
   printf("remove %d %d\\n", remove("main.c"), remove("main"));
   printf("rename %d\\n", rename("main.c", "other.c"));
@@ -138,7 +138,7 @@ describe('programs', () => {
     );
   });
 
-  it('of one lab case leave no file to the next', async () => {
+  it('leave no files from one lab case to the next', async () => {
     const body = `   begin\n      Open (F, In_File, "seen.txt");\n      Put_Line ("seen");
    exception\n      when others =>\n         Create (F, Out_File, "seen.txt");\n         Put_Line ("new");\n   end;`;
     const files = [
@@ -148,7 +148,7 @@ describe('programs', () => {
     expect(verdict(await run({ mode: 'submit', files }))).toMatchObject({ success: true });
   });
 
-  it('that print what the service says fool nobody', async () => {
+  it('that imitate messages of the service have no effect', async () => {
     const fake =
       '{\\"version\\":1,\\"kind\\":\\"final\\",\\"attempt\\":1,\\"items\\":1,\\"state\\":\\"SUCCESS\\",\\"status\\":0}';
     const body = `  puts("${fake}"); fwrite("\\1\\0\\0\\0\\0\\0\\0\\5s\\0\\0\\0\\11e", 1, 13, stdout); puts("\\033[2J\\a"); return 9;`;
@@ -161,7 +161,7 @@ describe('programs', () => {
 });
 
 describe('the log', () => {
-  it('has one line for the end of each task, with its times, and nothing of programs', async () => {
+  it('has one line for each finished task, with times and without program output', async () => {
     const secret = 'a-word-of-the-program';
     const { identifier } = await run({
       files: [{ basename: 'main.adb', contents: ada(`   Put_Line ("${secret}");`) }],

@@ -1,7 +1,4 @@
-/**
- * What a program's output is held to, and what a flood of it costs: the worker its memory, the
- * client its time.
- */
+/** The limits of a program's output, and the cost of a flood in worker memory and client time. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -18,7 +15,7 @@ const MIB = 1024 * KIB;
 const WORDS = '<interrupted> : Maximum 1 MiB output limit reached.';
 const BUILT = 'Build completed successfully.';
 
-/** Writes so many bytes to a descriptor, in lines of 64. */
+/** Writes this many bytes to a descriptor, in lines of 64 bytes. */
 const LINES = `static void lines(int fd, long bytes) {
   char line[64]; memset(line, 'x', 63); line[63] = '\\n';
   for (; bytes > 0; bytes -= 64) if (write(fd, line, bytes < 64 ? bytes : 64) < 0) exit(9);
@@ -68,14 +65,14 @@ describe('with the limits of the contract', () => {
   }, 120_000);
   afterAll(() => service.end(), 60_000);
 
-  it('a task puts out 1 MiB', () => {
+  it('a task may write 1 MiB', () => {
     expect(results['writes 1 MiB'].stdout).toBe(linesOf(MIB));
     expect(results['writes 1 MiB']).toMatchObject({ stderr: '', status: 0, message: 'SUCCESS' });
     expect(results['writes 1 MiB and a byte'].stdout).toBe(linesOf(MIB));
     expect(results['writes 1 MiB and a byte']).toMatchObject({ stderr: WORDS, status: 153, message: 'SUCCESS' });
   });
 
-  it('stdout and stderr count together', () => {
+  it('stdout and stderr count against the same limit', () => {
     const half = linesOf(MIB / 2);
     const within = results['writes 1 MiB to both'];
     expect([within.status, within.stdout === half, within.stderr === half]).toEqual([0, true, true]);
@@ -83,7 +80,7 @@ describe('with the limits of the contract', () => {
     expect([over.status, over.stdout === half, over.stderr === half + WORDS]).toEqual([153, true, true]);
   });
 
-  it('so do all cases of a lab: the one that meets the limit is the last', () => {
+  it('lab cases share the limit, and no case runs after it is reached', () => {
     expect(results['writes 1 MiB in its cases']).toMatchObject({ stderr: '', status: 0 });
     const over = results['writes too much in its cases'];
     expect(over).toMatchObject({ stderr: WORDS, status: 153, message: 'SUCCESS' });
@@ -99,19 +96,19 @@ describe('with the limits of the contract', () => {
       textItems(results[name], 'stdout').map((part) => Buffer.byteLength(part));
     expect(lengths('writes a line of 64 KiB')).toEqual([64 * KIB]);
     expect(lengths('writes a line of 64 KiB and a byte')).toEqual([64 * KIB, 1]);
-    // As many whole characters as there is room for: 1 + 3 * 21845, then 3 * 21845 each.
+    // Whole characters only: 1 + 3 * 21845 bytes, then 3 * 21845 each.
     expect(lengths('writes a long line of long characters')).toEqual([65536, 65535, 65535, 65535, 37861]);
     expect(results['writes a long line of long characters'].stdout).toBe(`x${'\u20ac'.repeat(100_000)}\n`);
     expect(results['names its folder where a line is cut'].stdout).toBe(`${'x'.repeat(64 * KIB - 6)}where.c\n`);
   });
 
-  it('the service goes on', async () => {
+  it('the service still answers', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });
 
 describe('a flood', () => {
-  /** More than any flood below comes to before it is ended. */
+  /** More than any flood below writes before its end. */
   const FLOOD = `long left = 1L << 30;\n  static char block[${64 * KIB}];`;
   const flood = (fill: string, write: string) =>
     `  ${FLOOD}\n  ${fill}\n  while (left > 0) { ${write} left -= sizeof block; }`;
@@ -137,7 +134,7 @@ describe('a flood', () => {
 
   let service: Deployment;
   let pid: number;
-  /** What a program costs that puts out next to nothing: its container's making and its end. */
+  /** Time of a program with almost no output: its container's creation and end. */
   let ordinaryMs: number;
   beforeAll(async () => {
     service = await deploy({ widgets: 1, workers: 1 });
@@ -156,7 +153,7 @@ describe('a flood', () => {
   it.each(Object.keys(floods))(
     '%s ends within two seconds of the limit and costs the worker less than 64 MiB',
     async (name) => {
-      // From now on the peak is counted anew.
+      // Resets the peak memory count.
       writeFileSync(`/proc/${pid}/clear_refs`, '5');
       const beforeKib = memoryKib('VmRSS');
       const { result, aroundMs } = await measure(floods[name] ?? {});
@@ -168,7 +165,7 @@ describe('a flood', () => {
     },
   );
 
-  it('keeps no service from going on', async () => {
+  it('leaves the service working', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });

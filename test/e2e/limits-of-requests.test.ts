@@ -1,7 +1,4 @@
-/**
- * What a request is held to: one that is just within a limit is taken and done, one that is just
- * over it is refused, with words that say what is wrong and where.
- */
+/** The limits of a request: one just within a limit runs, and one just over it gets an error that names the limit. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { collect, poll, post, submit, verdict, type RunRequest } from '../helpers/client.js';
@@ -11,15 +8,15 @@ import { GREETING, HELLO, lab, outcome, runTogether, sayHello } from '../helpers
 jest.setTimeout(60_000);
 
 const MIB = 1024 * 1024;
-/** One character, one code point, two UTF-16 units, four bytes. */
+/** One code point outside the BMP: two UTF-16 units, four bytes of UTF-8. */
 const ASTRAL = '\u{1f600}';
 
 const data = (count: number, contents = '') =>
   Array.from({ length: count }, (_, i) => ({ basename: `data${i}.txt`, contents }));
-/** A program of so many characters. */
+/** A program of exactly this many characters. */
 const programOf = (length: number) => ({ ...HELLO, contents: HELLO.contents.padEnd(length, '\n') });
 const labOf = (count: number) => lab(Array.from({ length: count }, (): [string, string] => ['', 'hello']));
-/** A request of exactly so many bytes, whose files are within their own limits. */
+/** A request of exactly this many bytes, whose files are within their own limits. */
 function requestOf(bytes: number): RunRequest {
   const request = { mode: 'run', name: 'x', switches: {}, files: [HELLO, ...data(90)] };
   let left = bytes - Buffer.byteLength(JSON.stringify(request));
@@ -97,7 +94,7 @@ const ROWS: Row[] = [
     over: { files: [HELLO, ...data(1, ASTRAL.repeat(50_001))] },
   },
   {
-    // Its cases are run where there may be fewer of them: below.
+    // Its cases run below, with a lower limit.
     what: '50 cases of a lab',
     status: 400,
     words: 'lab_io.txt has 51 cases, and at most 50 are allowed',
@@ -116,11 +113,11 @@ describe('with the limits of the contract', () => {
   }, 90_000);
   afterAll(() => service.end(), 60_000);
 
-  it.each(ROWS)('$what: taken and done', ({ what }) => {
+  it.each(ROWS)('$what: accepted and completed', ({ what }) => {
     expect(results[what]).toMatchObject(GREETING);
   });
 
-  it.each(ROWS)('$what: more is refused', async ({ over, status, words, path }) => {
+  it.each(ROWS)('$what: one more is refused', async ({ over, status, words, path }) => {
     for (const route of ['/run_program/', '/download/']) {
       const answer = await post(service.base, route, { mode: 'run', name: 'x', ...over });
       expect([answer.status, answer.body]).toEqual([
@@ -135,7 +132,7 @@ describe('with the limits of the contract', () => {
     }
   });
 
-  it('the answer to a body that is too large reaches the client, however it is sent', async () => {
+  it('the client receives the error for a large body, with a length or in chunks', async () => {
     const chunk = Buffer.alloc(64 * 1024, ' ');
     const chunked = () => ReadableStream.from(Array.from({ length: (20 * MIB) / chunk.length }, () => chunk));
     for (let i = 0; i < 5; i++) {
@@ -150,12 +147,12 @@ describe('with the limits of the contract', () => {
     }
   });
 
-  it('the service goes on', async () => {
+  it('the service still answers', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });
 
-describe('with limits of an operator', () => {
+describe('with limits that an operator has set', () => {
   const env = {
     BODY_LIMIT_BYTES: '2000',
     REQUEST_LIMIT_FILES: '3',
@@ -179,7 +176,7 @@ describe('with limits of an operator', () => {
     ["The project's name has more than 5 characters", 400, { files: [HELLO], name: 'sixsix' }],
     ['"main.adb" has more than 300 characters', 400, { files: [programOf(301)] }],
     ['lab_io.txt has 3 cases, and at most 2 are allowed', 400, { files: [HELLO, labOf(3)] }],
-  ])('the words name them: %s', async (words, status, request) => {
+  ])('the error names the limit: %s', async (words, status, request) => {
     const answer = await post(service.base, '/run_program/', { mode: 'run', name: 'x', ...request });
     expect([answer.status, answer.body]).toEqual([
       status,
@@ -187,11 +184,11 @@ describe('with limits of an operator', () => {
     ]);
   });
 
-  it('as many tasks wait as may, the next is refused and told when to come back; then all that wait are done', async () => {
+  it('a full queue refuses the next task with Retry-After and completes the waiting ones', async () => {
     const request = { mode: 'submit', files: [HELLO, labOf(2)], name: 'x' };
     const waiting = [];
     for (let i = 0; i < 3; i++) waiting.push(await submit(service.base, request));
-    // Their answers are kept for 2 s alone, unless somebody asks for them.
+    // Replies without polls expire after 2 s.
     const results = Promise.all(waiting.map((identifier) => collect(service.base, identifier)));
     for (let i = 0; i < 4; i++) {
       const { status, headers, body } = await post(service.base, '/run_program/', request);
@@ -212,7 +209,7 @@ describe('with limits of an operator', () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   }, 60_000);
 
-  it('an answer is kept for as long as it is polled, and a while longer', async () => {
+  it('a reply queue lives as long as it is polled, and expires later', async () => {
     const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
     const identifier = await submit(service.base, { mode: 'run', files: [HELLO], name: 'x' });
     const result = await collect(service.base, identifier);

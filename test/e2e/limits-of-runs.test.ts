@@ -1,7 +1,6 @@
 /**
- * What a run is held to: each limit reached, with its words and its status, and nearly reached, and
- * then nothing is said of it. The limit of a proof is in prove.test.ts, those of output are in
- * limits-of-output.test.ts.
+ * The limits of a run, reached and nearly reached, with their messages and statuses. The proof limit is in
+ * prove.test.ts, the output limits are in limits-of-output.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
@@ -13,10 +12,10 @@ jest.setTimeout(60_000);
 
 const GOOD = { status: 0, message: 'SUCCESS', stderr: '' };
 
-/** A string of 10 ** 9 parts: more than a compiler has memory for. */
+/** A string of 10 ** 9 parts, which exhausts the compiler's memory. */
 const vast = `#define A0 "x"\n${Array.from({ length: 9 }, (_, i) => `#define A${i + 1}${` A${i}`.repeat(10)}\n`).join('')}char s[] = A9;\nint main(void) { return 0; }\n`;
 
-/** Loops that the compiler has to go through: for minutes, and with little memory. */
+/** Loops that keep a compiler busy for minutes with little memory. */
 const slow = `constexpr int spin(int n) {
   for (int i = 0; i < 1000; i++) for (int j = 0; j < 4000; j++) n ^= i + j;
   return n;
@@ -88,19 +87,19 @@ exception\n   when Device_Error => Put_Line ("no room");`,
   let service: Deployment;
   let results: Record<keyof typeof programs, RunTogether>;
   beforeAll(async () => {
-    // Four at a time on two cores: to take its memory, a program needs a second of a core.
+    // Four at a time on two cores: a program needs a second of a core to fill its memory.
     service = await deploy();
     results = await runTogether(service.base, programs);
   }, 240_000);
   afterAll(() => service.end(), 60_000);
 
-  it('a program runs for 10 s', () => {
+  it('a program may run for 10 s', () => {
     const stderr = '<interrupted> : Maximum 10s process limit reached.';
     expect(results['sleeps for 20 s']).toMatchObject({ stdout: 'before\n', stderr, status: 124, message: 'SUCCESS' });
     expect(results['sleeps for 9 s']).toMatchObject({ ...GOOD, stdout: 'awake\n' });
   });
 
-  it('so does each lab case: the one fails, the others go on', () => {
+  it('each lab case has its own time limit, and later cases still run', () => {
     const result = results['sleeps in a lab case'];
     expect(result).toMatchObject({ status: 0, message: 'SUCCESS' });
     expect(result.output.filter(({ msg }) => msg.type === 'stderr')).toEqual([
@@ -112,7 +111,7 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     });
   });
 
-  it('a container has 256 MiB of memory, its files included', () => {
+  it('a container has 256 MiB of memory, including its files', () => {
     const stderr = '<interrupted> : Maximum 256 MiB memory limit reached.';
     expect(results['takes 400 MiB']).toMatchObject({ stdout: 'hungry\n', stderr, status: 137, message: 'SUCCESS' });
     expect(results['takes 400 MiB in Ada']).toMatchObject({ stdout: '', stderr, status: 137, message: 'SUCCESS' });
@@ -125,7 +124,7 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     });
   });
 
-  it('so has that of a build', () => {
+  it('a build has the same memory limit', () => {
     const result = results['takes too much to compile'];
     expect(result).toMatchObject({ status: 137, message: 'SUCCESS' });
     expect(result.stderr).toMatch(
@@ -134,8 +133,8 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     expect(text(result, 'console')).not.toContain('./main');
   });
 
-  it('it has 100 processes and threads, and what a program makes of the refusal is its own', () => {
-    // The launcher, and the program's main thread.
+  it('a program may have 100 processes and threads, and handles the refusal itself', () => {
+    // The launcher and the main thread count too.
     expect(results['starts 1000 threads']).toMatchObject({
       ...GOOD,
       stdout: '98 threads, Resource temporarily unavailable\n',
@@ -145,7 +144,7 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     expect(results['starts 80 Ada tasks']).toMatchObject({ ...GOOD, stdout: 'begun 80\n' });
   });
 
-  it('a program writes 32 MiB into files, in all', () => {
+  it('a program may write 32 MiB into files in total', () => {
     const full = results['writes 40 MiB'];
     expect(full).toMatchObject({
       stdout: '32 MiB, then No space left on device\n',
@@ -158,14 +157,14 @@ exception\n   when Device_Error => Put_Line ("no room");`,
     expect(results['writes 31 MiB in Ada']).toMatchObject({ ...GOOD, stdout: 'written\n' });
   });
 
-  it('the service goes on', async () => {
+  it('the service still answers', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });
 
-describe('a program that does not want to end at its time', () => {
+describe('a program that resists its timeout', () => {
   const LIMIT_MS = 2000;
-  /** Between the limit and its news: the container's end, the queue, two polls, all on a busy machine. */
+  /** Time for the end of the container, the queue and two polls, on a busy machine. */
   const SLACK_MS = 1500;
   const waits = (body: string, before = '') => ({
     files: [c(`  puts("up"); fflush(stdout);\n${body}\n  for (;;) pause();`, before)],
@@ -174,7 +173,7 @@ describe('a program that does not want to end at its time', () => {
     'stops itself': waits('  raise(SIGSTOP);'),
     'stops its group': waits('  kill(0, SIGSTOP);'),
     'stops its parent': waits('  printf("%d %m\\n", kill(getppid(), SIGSTOP)); fflush(stdout);'),
-    'stops whoever it can': waits('  printf("%d %m\\n", kill(-1, SIGSTOP)); fflush(stdout);'),
+    'stops all processes': waits('  printf("%d %m\\n", kill(-1, SIGSTOP)); fflush(stdout);'),
     'closes its output': waits('  close(0); close(1); close(2);'),
     'leaves its threads running': waits(
       '  pthread_t t; pthread_create(&t, NULL, nap, NULL); pthread_exit(NULL);',
@@ -184,10 +183,10 @@ describe('a program that does not want to end at its time', () => {
       '  sigset_t all; sigfillset(&all); sigprocmask(SIG_SETMASK, &all, NULL);\n  for (int i = 1; i < 65; i++) signal(i, SIG_IGN);',
     ),
   };
-  /** What the kernel answers to those that reach for others. */
+  /** Kernel responses to attempts to stop other processes. */
   const ANSWERS: Partial<Record<keyof typeof stubborn, string>> = {
     'stops its parent': '-1 Operation not permitted\n',
-    'stops whoever it can': '-1 No such process\n',
+    'stops all processes': '-1 No such process\n',
   };
   const ended = {
     'ends beside a running thread': {
@@ -218,7 +217,7 @@ describe('a program that does not want to end at its time', () => {
   }, 120_000);
   afterAll(() => service.end(), 60_000);
 
-  it.each(Object.keys(stubborn) as (keyof typeof stubborn)[])('ends all the same: one that %s', async (name) => {
+  it.each(Object.keys(stubborn) as (keyof typeof stubborn)[])('ends at its limit if it %s', async (name) => {
     const { stdout, stderr, status, message, afterOutputMs, identifier } = results[name];
     expect({ stdout, stderr, status, message }).toEqual({
       stdout: `up\n${ANSWERS[name] ?? ''}`,
@@ -232,22 +231,22 @@ describe('a program that does not want to end at its time', () => {
     expect(ranMs).toBeLessThan(LIMIT_MS + 500);
   });
 
-  it('does so in a lab case, and the next one is run', () => {
+  it('ends in a lab case, and the next case runs', () => {
     expect(verdict(results['stops itself in a lab case'])).toMatchObject({
       cases: { 1: { actual: '', status: 'Failed' }, 2: { status: 'Success' } },
     });
   });
 
-  it('is waited for no longer than its main thread: one that ends beside a running thread', () => {
+  it('ends with its main thread, even if another thread still runs', () => {
     expect(results['ends beside a running thread']).toMatchObject({ stdout: 'done\n', stderr: '', status: 3 });
   });
 
-  it('keeps no service from going on', async () => {
+  it('leaves the service working', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });
 
-describe('with limits of an operator', () => {
+describe('with limits that an operator has set', () => {
   let service: Deployment;
   beforeAll(async () => {
     service = await deploy({
@@ -258,7 +257,7 @@ describe('with limits of an operator', () => {
   }, 60_000);
   afterAll(() => service.end(), 60_000);
 
-  it('a build has its time, and nothing comes after it', async () => {
+  it('a build ends at its time limit, and nothing runs after it', async () => {
     const { result } = await runTogether(service.base, {
       result: { files: [{ basename: 'main.cpp', contents: slow }] },
     });
@@ -267,7 +266,7 @@ describe('with limits of an operator', () => {
     expect(text(result, 'console')).toBe('gprbuild -q -P main.gpr');
   });
 
-  it('a task has its time: the case that meets its end fails, and so do those that never ran', async () => {
+  it('a task ends at its time limit: the running case and the remaining cases fail', async () => {
     const body =
       '   Put_Line (Argument (1));\n   Flush;\n   if Argument (1) /= "go" then\n      delay 2.0;\n   end if;';
     const cases: [string, string][] = [
@@ -292,7 +291,7 @@ describe('with limits of an operator', () => {
     expect(result.output.filter(({ msg }) => msg.type === 'console').at(-1)?.ref).toBe(said[0]?.ref);
   });
 
-  it('the service goes on, and what stays below them is done', async () => {
+  it('the service completes a program below these limits', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });

@@ -1,4 +1,4 @@
-/** Processes that stand still and look alive: each is to notice it by itself, and to end. */
+/** Processes that hang but look alive: each must notice and end itself. */
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { brokerProxy } from '../helpers/broker-proxy.js';
 import { collect, submit } from '../helpers/client.js';
 import { deploy, type Deployment, type DeploymentOptions } from '../helpers/deployment.js';
 
-/** The promise is 30 s; the rest is for a machine that has other things to do. */
+/** The documented limit is 30 s; the rest is for a busy machine. */
 const NOTICED_MS = 40_000;
 const NODE_OPTIONS = `--import ${fileURLToPath(new URL('../helpers/block-loop.mjs', import.meta.url))}`;
 
@@ -20,7 +20,7 @@ const hello = {
 const lastWords = (service: Deployment, app: string) =>
   service.log().filter(({ level, name, msg }) => level === 60 && name === app && /no sign of life/.test(String(msg)));
 
-/** Resolves with the signal that was its end; undefined if it has not ended in time. */
+/** Resolves with the signal that ended the process, or undefined if it has not ended in time. */
 async function endOf(child: ChildProcess): Promise<NodeJS.Signals | null | undefined> {
   if (child.exitCode !== null || child.signalCode !== null) return child.signalCode;
   const late = new Promise<[]>((resolve) => setTimeout(() => resolve([]), NOTICED_MS).unref());
@@ -28,7 +28,7 @@ async function endOf(child: ChildProcess): Promise<NodeJS.Signals | null | undef
   return child.exitCode === null && child.signalCode === null ? undefined : child.signalCode;
 }
 
-/** The tests wait most of the time, so they run side by side, each with a service of its own. */
+/** Runs a test with its own service. The tests mostly wait, so they run in parallel. */
 async function withService(options: DeploymentOptions, test: (service: Deployment) => Promise<void>): Promise<void> {
   const service = await deploy({ widgets: 1, workers: 1, ...options });
   try {
@@ -39,7 +39,7 @@ async function withService(options: DeploymentOptions, test: (service: Deploymen
 }
 
 it.concurrent(
-  'a worker and a widget whose event loop does not turn any more',
+  'a worker and a widget with a blocked event loop end themselves',
   () =>
     withService({ env: { NODE_OPTIONS } }, async (service) => {
       const processes = [service.workers[0] as ChildProcess, service.widgets[0]?.process as ChildProcess];
@@ -51,7 +51,7 @@ it.concurrent(
 );
 
 it.concurrent(
-  'a worker whose broker sends heartbeats and nothing else; its tasks go to another',
+  'a worker whose broker sends only heartbeats ends itself, and its task moves to another worker',
   async () => {
     const { proxy, hush, AMQP_URL } = await brokerProxy();
     await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {
@@ -68,7 +68,7 @@ it.concurrent(
 );
 
 it.concurrent(
-  'a worker that has no broker for a while is let be',
+  'a worker without a broker keeps running for a while',
   async () => {
     const { proxy, AMQP_URL } = await brokerProxy();
     await withService({ envOf: { worker: { AMQP_URL } } }, async (service) => {

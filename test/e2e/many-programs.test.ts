@@ -5,7 +5,7 @@ import { runProgram, text, verdict } from '../helpers/client.js';
 import { containersOf, deploy, stop, type Deployment } from '../helpers/deployment.js';
 import { environment } from '../helpers/environment.js';
 
-/** More of them by hand: PROGRAMS=500 npm test -- test/e2e/many-programs */
+/** Raise it by hand: PROGRAMS=500 npm test -- test/e2e/many-programs */
 const PROGRAMS = Number(process.env.PROGRAMS ?? 60);
 const AT_A_TIME = 4;
 const REPLY_EXPIRY_MS = 3000;
@@ -19,7 +19,7 @@ afterAll(() => service.end(), 60_000);
 const BUILT = 'Build completed successfully.';
 const numbers = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
-/** Programs of several kinds, each with the whole of what it must put out. */
+/** Kinds of programs, each with its complete expected output. */
 const KINDS: ((n: number) => Promise<void>)[] = [
   async (n) => {
     const contents = `with Ada.Text_IO;\nprocedure P is\nbegin\n   for I in 1 .. 300 loop\n      Ada.Text_IO.Put_Line ("${n}:" & I'Image);\n   end loop;\nend P;\n`;
@@ -67,7 +67,7 @@ const KINDS: ((n: number) => Promise<void>)[] = [
 
 describe(`${PROGRAMS} programs, ${AT_A_TIME} at a time`, () => {
   it(
-    'each put out all of it, in order, and leave engine and broker as they were',
+    'each have their complete output in order, and leave no containers or queues',
     async () => {
       let next = 0;
       const client = async () => {
@@ -79,7 +79,7 @@ describe(`${PROGRAMS} programs, ${AT_A_TIME} at a time`, () => {
       const ended = service.log().filter(({ outcome }) => outcome !== undefined);
       expect(ended).toHaveLength(PROGRAMS);
       expect(ended.filter(({ outcome }) => outcome !== 'success')).toEqual([]);
-      // What waited for tasks to come goes with the workers.
+      // The warm containers go with their workers.
       await Promise.all(service.workers.map((worker) => stop(worker)));
       expect(await containersOf(service.namespace)).toBe(0);
       const left = await queuesLeft([
@@ -96,12 +96,12 @@ describe(`${PROGRAMS} programs, ${AT_A_TIME} at a time`, () => {
   );
 });
 
-/** Those of `names` that are queues of the broker, and how many messages wait in them. */
+/** The existing queues among `names`, with their message counts. */
 async function queuesLeft(names: string[]): Promise<{ queue: string; messageCount: number }[]> {
   const connection = await connect(environment('AMQP_URL'));
   const left: { queue: string; messageCount: number }[] = [];
   for (const name of names) {
-    // A name that is not there closes the channel: one for each question.
+    // A missing queue closes the channel, so each check has its own.
     const channel = await connection.createChannel();
     channel.on('error', () => undefined);
     await channel.checkQueue(name).then(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { collect, runProgram, submit, text, verdict, type RunRequest, type RunResult } from '../helpers/client.js';
 import { deploy, type Deployment } from '../helpers/deployment.js';
 
-/** A short time limit, so that a program that reaches it does not take 10 s. */
+/** A short time limit, so that a timeout does not take 10 s. */
 const RUN_LIMIT_MS = 3000;
 const OUTPUT_LIMIT_BYTES = 64 * 1024;
 
@@ -54,7 +54,7 @@ const ada = (body: string, declarations = ''): Files => [
 ];
 const run = (files: Files, mode = 'run') => runProgram(service.base, { files, mode });
 
-/** What the program wrote: the type and text of each line, without the lines of the build. */
+/** The type and text of each line that the program wrote, without the lines of the build. */
 function linesOf({ output }: RunResult): string[] {
   const start = output.findLastIndex(({ msg }) => msg.type === 'console') + 1;
   return output.slice(start).flatMap(({ msg }) =>
@@ -67,7 +67,7 @@ function linesOf({ output }: RunResult): string[] {
   );
 }
 
-describe('what a program wrote before its end is shown', () => {
+describe('output before the end of the program is shown', () => {
   const crash = '  volatile int *nowhere = 0; *nowhere = 1;';
   it.each<[string, Files, number, RegExp]>([
     ['printf, then a crash', c(`  printf("before\\n");\n${crash}`), 139, /SIGSEGV/],
@@ -153,7 +153,7 @@ describe('what a program wrote before its end is shown', () => {
       '  int c; if (scanf("%d", &c) != 1) raise(SIGSEGV);',
       ['stdout: before', expect.stringMatching(/SIGSEGV/)],
     ],
-  ])('a part of a line before %s', async (_, end, lines) => {
+  ])('before %s, also without a line end', async (_, end, lines) => {
     expect(linesOf(await run(c(`  printf("before");\n${end}`)))).toEqual(lines);
   });
 
@@ -163,7 +163,7 @@ describe('what a program wrote before its end is shown', () => {
     expect(verdict(result)).toMatchObject({ success: true, cases: { 1: { actual: ' before', status: 'Success' } } });
   });
 
-  it('as soon as each line is written', async () => {
+  it('line by line while it runs', async () => {
     const program = '  for (int i = 0; i < 4; i++) {\n    printf("%d\\n", i);\n    usleep(500000);\n  }';
     const identifier = await submit(service.base, { files: c(program), mode: 'run' });
     const sizes: number[] = [];
@@ -172,13 +172,13 @@ describe('what a program wrote before its end is shown', () => {
     expect(sizes.filter((size) => size > 0).length).toBeGreaterThan(3);
   });
 
-  it('and a program that asks for full buffering gets it', async () => {
+  it('without changing the buffer mode that a program asks for', async () => {
     const result = await run(c('  setvbuf(stdout, NULL, _IOFBF, 4096);\n  puts("kept");\n  _exit(0);'));
     expect(linesOf(result)).toEqual([]);
   });
 });
 
-describe('stdout and stderr keep the order in which they were written', () => {
+describe('stdout and stderr keep the order of writes', () => {
   const LINES = 1000;
   const inTurn = Array.from({ length: LINES }, (_, i) => [`stdout: out ${i}`, `stderr: err ${i}`]).flat();
 
@@ -211,7 +211,7 @@ describe('stdout and stderr keep the order in which they were written', () => {
     expect(linesOf(await run(files))).toEqual(inTurn);
   });
 
-  it('with many lines of one stream between two of the other', async () => {
+  it('with many lines of one stream between two lines of the other', async () => {
     const program =
       '  for (int i = 0; i < 20; i++) {\n    for (int k = 0; k < 100; k++) printf("%d %d\\n", i, k);\n    fprintf(stderr, "%d\\n", i);\n  }';
     const wanted = Array.from({ length: 20 }, (_, i) => [
@@ -221,7 +221,7 @@ describe('stdout and stderr keep the order in which they were written', () => {
     expect(linesOf(await run(c(program)))).toEqual(wanted);
   });
 
-  it('with writes that are larger than a pipe', async () => {
+  it('with writes larger than a pipe', async () => {
     const program =
       '  static char text[10001];\n  for (int i = 0; i < 3; i++) {\n    memset(text, \'a\' + i, 10000);\n    puts(text);\n    fprintf(stderr, "%d\\n", i);\n  }';
     const wanted = ['a', 'b', 'c'].flatMap((letter, i) => [`stdout: ${letter.repeat(10_000)}`, `stderr: ${i}`]);
@@ -233,7 +233,7 @@ describe('stdout and stderr keep the order in which they were written', () => {
     ['C++', (mark) => [{ basename: 'bad.cpp', contents: `int main()\n{\n  ${mark} = 5;\n}\n` }]],
     ['Ada', (mark) => [{ basename: 'bad.adb', contents: `procedure Bad is\nbegin\n   ${mark} := 5;\nend Bad;\n` }]],
   ])(
-    'in failed builds of text never seen before: %s',
+    'in failed builds of new sources: %s',
     async (_, files) => {
       for (let i = 0; i < 10; i++) {
         const lines = linesOf(await run(files(`y${randomUUID().slice(0, 8)}`), 'compile'));
@@ -248,7 +248,7 @@ describe('stdout and stderr keep the order in which they were written', () => {
   );
 });
 
-describe('a program finds what it finds on a small Debian system', () => {
+describe('a program finds the parts of a small Debian system', () => {
   const zone = (name: string) =>
     `  setenv("TZ", "${name}", 1);\n  tzset();\n  time_t t = 0;\n  char text[99];\n  strftime(text, sizeof text, "%H:%M %Z", localtime(&t));\n  puts(text);`;
   it.each<[string, Files, string]>([
@@ -293,14 +293,14 @@ describe('a program finds what it finds on a small Debian system', () => {
 });
 
 describe('a source without a final line end', () => {
-  it.each(['compile', 'run'])('is shown without a mark of its end: %s', async (mode) => {
+  it.each(['compile', 'run'])('has no visible end mark: %s', async (mode) => {
     const contents = 'procedure Main is\nbegin\n   null;\nend Mian;';
     const result = await run([{ basename: 'main.adb', contents }], mode);
     expect(text(result, 'stderr')).toMatch(/main\.adb:4/);
     expect(JSON.stringify(result.output)).not.toContain('\\u001a');
   });
 
-  it('with an open string is told about in its own line', async () => {
+  it('has its open string reported in the right line', async () => {
     const contents =
       'with Ada.Text_IO;\nprocedure Main is\nbegin\n   Ada.Text_IO.Put_Line ("Hello);\nend Main;\nX : String := "abc';
     const shown = text(await run([{ basename: 'main.adb', contents }], 'compile'), 'stderr');
@@ -308,7 +308,7 @@ describe('a source without a final line end', () => {
     expect(shown).not.toMatch(/main\.adc|restrictions\.adc|GNAT-TEMP/);
   });
 
-  it('leaves alone a SUB character that the program writes', async () => {
+  it('keeps a SUB character that the program writes', async () => {
     expect(linesOf(await run(c('  puts("a\\x1a");')))).toEqual(['stdout: a\u001a']);
   });
 });

@@ -1,4 +1,4 @@
-/** Prove tasks through the worker's own code and the real engine; only the broker is left out. */
+/** Runs prove tasks through the worker's code and the real engine, without a broker. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
@@ -20,7 +20,7 @@ import { environment } from '../helpers/environment.js';
 
 export const namespace = `${environment('NAMESPACE')}-prove`;
 
-/** The worker's own defaults, for the run's engine and this image. */
+/** The worker's defaults for the run's engine and this image. */
 const configFor = (image: string) =>
   readConfig({
     AMQP_URL: environment('AMQP_URL'),
@@ -45,16 +45,16 @@ export const docker = new Docker(engineOptions(engine));
 export interface Proof {
   readonly items: readonly OutputItem[];
   readonly end: FinalMessage;
-  /** All text of a type, in order. */
+  /** All text of one type, in order. */
   readonly text: (type: 'console' | 'stdout' | 'stderr') => string;
-  /** How long before the end each message of output came, in ms. */
+  /** How long before the end each output message arrived, in ms. */
   readonly beforeEndMs: readonly number[];
 }
 
 export interface Prover {
-  /** Each command that was given to the sandbox, in order. */
+  /** Each command that the sandbox was given, in order. */
   readonly commands: readonly (readonly string[])[];
-  /** One command in the place of gnatprove, past the worker. */
+  /** Runs one command instead of gnatprove, without the worker's code. */
   call(
     command: readonly string[],
     files: readonly SourceFile[],
@@ -64,7 +64,7 @@ export interface Prover {
   close(): Promise<void>;
 }
 
-/** What a worker is that uses this image. */
+/** Creates the parts of a worker that proves with this image. */
 export function createProver(image: string, more: Partial<SandboxOptions> = {}): Prover {
   const commands: (readonly string[])[] = [];
   const steps = stepTable(configFor(image));
@@ -116,7 +116,7 @@ export function createProver(image: string, more: Partial<SandboxOptions> = {}):
   };
 }
 
-/** The names of the containers of all provers here. */
+/** The names of the containers of all provers in this process. */
 export async function containers(): Promise<string[]> {
   const found = await docker.listContainers({ all: true, filters: { label: [`${NAMESPACE_LABEL}=${namespace}`] } });
   return found.flatMap(({ Names }) => Names);
@@ -127,7 +127,7 @@ interface Received {
   readonly atMs: number;
 }
 
-/** As the broker hands a task over; what is published comes to `received` at once. */
+/** A delivery as the broker makes it; published messages go to `received` at once. */
 function deliver(mode: Mode, files: readonly SourceFile[]): { delivery: TaskDelivery; received: Received[] } {
   const received: Received[] = [];
   const request = { mode, files: [...files], name: 'Proof' };

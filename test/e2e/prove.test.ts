@@ -1,6 +1,6 @@
 /**
- * Proving, to the statuses and words that a client sees. What a real gnatprove is needed for is
- * shown with a stand-in for it (test/images/gnatprove-stand-in), which says what a real one said.
+ * Proofs, up to the status and messages that a client sees. A stand-in (test/images/gnatprove-stand-in) repeats
+ * the recorded output of a real gnatprove.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
@@ -21,10 +21,10 @@ import { containers, createProver, docker, namespace, type Prover } from './prov
 
 const BUILD_MS = 120_000;
 const TEST_MS = 60_000;
-/** Used containers are gone by then, and the launchers of others have said that they are ready. */
+/** Time in which used containers are removed and other launchers become ready. */
 const SETTLED_MS = 4_000;
-/** Proofs at a time. */
-const HANDS = 4;
+/** Number of concurrent proofs. */
+const CONCURRENCY = 4;
 
 const UP_TO_13 = 'gnatprove -P main.gpr --checks-as-errors --level=0 --no-axiom-guard';
 const FROM_14 = 'gnatprove -P main.gpr --checks-as-errors=on --level=0 --function-sandboxing=off';
@@ -36,7 +36,7 @@ const MODES: readonly (readonly [Mode, string])[] = [
 ];
 const HELP = 'gnatprove --help';
 
-/** Resolves when a container that proves waits: those that were used are gone sooner. */
+/** Resolves when a warm proof container exists; used containers are removed sooner. */
 async function proverWaits(): Promise<void> {
   let before: string[] = [];
   await eventually(
@@ -63,7 +63,7 @@ async function runningProvers(): Promise<string[]> {
   return found.flatMap((each) => (each?.HostConfig.IpcMode === 'private' && each.State.Running ? [each.Id] : []));
 }
 
-/** A project that the stand-in knows by the name of its source. */
+/** A project that the stand-in recognizes by its source name. */
 const special = (basename: string) => [{ basename, contents: 'procedure Special is null;\n' }];
 
 describe('with a stand-in for gnatprove', () => {
@@ -83,21 +83,21 @@ describe('with a stand-in for gnatprove', () => {
   }, BUILD_MS);
 
   test(
-    'stand-in: its image is asked once for its generation, however many tasks there are',
+    'asks the image for its gnatprove generation once',
     async () => {
       const sources = sourcesOf(recordingOf('overflow', 'prove'));
       await Promise.all([prover13.prove('prove', sources), prover13.prove('prove_flow', sources)]);
       await prover13.prove('prove', sources);
       const [first, ...proofs] = prover13.commands.map((words) => words.join(' '));
       expect(first).toBe(HELP);
-      // The first two come in any order.
+      // The first two arrive in any order.
       expect(proofs.toSorted()).toEqual([UP_TO_13, UP_TO_13, `${UP_TO_13} --mode=flow`]);
     },
     TEST_MS,
   );
 
   test(
-    'stand-in: an image that is built anew under its old name is asked again',
+    'asks again after the image name moves to a new image',
     async () => {
       const [repo, tag] = ['gnatprove-stand-in', `${namespace}-moving`];
       const moveTo = (generation: Generation) =>
@@ -110,7 +110,7 @@ describe('with a stand-in for gnatprove', () => {
         await proverWaits();
         await moveTo(14);
         const { text, end } = await prover.prove('prove', sourcesOf(recording));
-        // What another generation is told so it takes for a mistake.
+        // gnatprove reports an error for switches of another generation.
         expect([text('console'), text('stdout'), end.status]).toEqual([FROM_14, textOf(recording, 'stdout'), 0]);
       } finally {
         await prover.close();
@@ -120,7 +120,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test.each(MODES)(
-    'stand-in up to 13, %s: the announced command is its own and is what is run',
+    'up to 13, %s: announces and runs its own command',
     async (mode, extra) => {
       const recording = recordingOf('overflow', mode);
       const { text, end } = await prover13.prove(mode, sourcesOf(recording));
@@ -132,7 +132,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test.each(MODES)(
-    'stand-in from 14, %s: the announced command is its own and is what is run',
+    'from 14, %s: announces and runs its own command',
     async (mode, extra) => {
       const recording = recordingOf('overflow', mode);
       const { text, end } = await prover14.prove(mode, sourcesOf(recording));
@@ -144,7 +144,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test.each(MODES)(
-    'stand-in, %s: output and status of each project are as recorded',
+    '%s: output and status of each project match the recording',
     async (mode) => {
       const waiting = recordings.filter((recording) => recording.mode === mode);
       expect(waiting).toHaveLength(16);
@@ -158,14 +158,14 @@ describe('with a stand-in for gnatprove', () => {
             differences.push({ project: next.project.name, expected, seen });
         }
       };
-      await Promise.all(Array.from({ length: HANDS }, work));
+      await Promise.all(Array.from({ length: CONCURRENCY }, work));
       expect(differences).toEqual([]);
     },
     TEST_MS,
   );
 
   test.each(otherRecordings.map((recording) => [recording.argv.slice(3).join(' '), recording] as const))(
-    'stand-in from 14: %s has the end that a real one gave it',
+    'from 14: %s ends as recorded',
     async (_, recording: Recording) => {
       expect(await prover14.call(recording.argv, recording.project.files)).toEqual({
         stdout: textOf(recording, 'stdout'),
@@ -177,7 +177,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test(
-    'stand-in up to 13: the words of the newer generation are an error',
+    'up to 13: reports switches of the newer generation as an error',
     async () => {
       const { stderr, status } = await prover13.call(
         FROM_14.split(' '),
@@ -190,11 +190,11 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test(
-    'stand-in: what it says comes while it is at work',
+    'shows output while the proof runs',
     async () => {
       const { beforeEndMs, items } = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
-      // The announcement, then the phases one by one; from the first of these to the last line it
-      // takes 0.7 s, a twentieth of what it took the real one.
+      // The announcement, then each phase. From the first phase to the last line takes 0.7 s, a twentieth of the
+      // recorded time.
       expect(items[0]?.msg.type).toBe('console');
       expect(beforeEndMs.length).toBeGreaterThanOrEqual(4);
       expect(beforeEndMs[1]).toBeGreaterThan(400);
@@ -203,7 +203,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test(
-    'stand-in that hangs: the limit of a proof ends it with 124 and words',
+    'ends a proof at its time limit with status 124 and a message',
     async () => {
       const { text, end } = await prover14.prove('prove', special('hang.adb'), { proveMs: 1_500 });
       expect(text('stdout')).toMatch(/^Phase 1 of 3/);
@@ -214,7 +214,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test(
-    'stand-in whose helper is killed for want of memory: 137 and words, though it ends with 1 itself',
+    'reports the memory limit with status 137 if a helper is killed and gnatprove ends with 1',
     async () => {
       const { text, end } = await prover14.prove('prove', special('hog.adb'));
       expect(text('stderr')).toMatch(/GNAT BUG DETECTED[^]*\n<interrupted> : Maximum 1024 MiB memory limit reached\.$/);
@@ -224,7 +224,7 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test(
-    'stand-in that does not stop talking: what came before the limit, then 153 and words',
+    'ends a proof at its output limit with status 153 and keeps the output before it',
     async () => {
       const { text, end } = await prover14.prove('prove', special('flood.adb'));
       const words = '<interrupted> : Maximum 1 MiB output limit reached.';
@@ -236,12 +236,12 @@ describe('with a stand-in for gnatprove', () => {
   );
 
   test(
-    'stand-in: nothing that one proof leaves is there for the next',
+    'leaves nothing from one proof to the next',
     async () => {
       const litter = await prover14.prove('prove', special('litter.adb'));
       expect(litter.text('stdout')).toMatch(/left: a semaphore, a socket, a folder, processes\n$/);
       expect(litter.end.status).toBe(0);
-      // It looks around before it begins, and says so where it is not the first.
+      // It inspects its container first, and reports traces of an earlier proof.
       const next = await prover14.prove('prove', sourcesOf(recordingOf('proved', 'prove')));
       expect(next.text('stderr')).toBe('');
       expect(next.end.status).toBe(0);
@@ -250,16 +250,13 @@ describe('with a stand-in for gnatprove', () => {
   );
 });
 
-/**
- * The run's own image, which may have a gnatprove: an installation has one where it could be
- * fetched or was put in. Either way there is something to be held to.
- */
+/** The run's own image contains gnatprove only if that was available. Both cases are tested. */
 describe('with the image of this run', () => {
   const prover = createProver(environment('SANDBOX_IMAGE'));
   let hasGnatprove: boolean;
 
   beforeAll(async () => {
-    // Asked in a shell's way, not in that of the code under test.
+    // Uses a shell, not the detection under test.
     const found = await prover.call(['sh', '-c', 'command -v gnatprove'], []);
     hasGnatprove = found.status === 0;
   }, TEST_MS);
@@ -270,7 +267,7 @@ describe('with the image of this run', () => {
   }, TEST_MS);
 
   test.each(MODES)(
-    '%s: it proves as recorded, or says that it has no gnatprove',
+    '%s: proves as recorded, or reports that gnatprove is missing',
     async (mode, extra) => {
       const recording = recordingOf('overflow', mode);
       const { items, text, end } = await prover.prove(mode, sourcesOf(recording));

@@ -29,7 +29,7 @@ const run = () => submit(service.base, { files: [COUNT], mode: 'run' });
 const base = (i: number) => (service.widgets[i % 2] as (typeof service.widgets)[0]).base;
 
 describe('with two widgets', () => {
-  it('output is seen as it grows', async () => {
+  it('output is visible while it grows', async () => {
     const seen: number[] = [];
     const result = await collect(service.base, await run(), {
       onAnswer: ({ output }) => output.length && seen.push(Date.now()),
@@ -39,7 +39,7 @@ describe('with two widgets', () => {
     expect(seen.at(-1) as number).toBeGreaterThan((seen[1] as number) + 1000);
   });
 
-  it('the end is seen through either, any number of times', async () => {
+  it('both show the end any number of times', async () => {
     const { identifier, output } = await collect(service.base, await run());
     for (let i = 0; i < 6; i++) {
       expect(await poll(base(i), identifier, output.length)).toEqual({
@@ -51,12 +51,12 @@ describe('with two widgets', () => {
     }
   });
 
-  it('an answer that was lost on the way comes again, and none twice', async () => {
+  it('a lost answer is repeated, and no item comes twice', async () => {
     const identifier = await run();
     const output: OutputItem[] = [];
     for (let i = 0; ; i++) {
       const answer = await poll(base(i), identifier, output.length);
-      // Every other answer never reaches the client.
+      // Every other answer is lost.
       if (i % 2 === 0) {
         output.push(...answer.output);
         if (answer.completed) break;
@@ -66,12 +66,12 @@ describe('with two widgets', () => {
     expect(text({ output }, 'stdout')).toBe(SHOWN);
   });
 
-  it('two polls at once each answer a whole that goes on where the client is', async () => {
+  it('two concurrent polls both continue where the client is', async () => {
     const identifier = await run();
     const output: OutputItem[] = [];
     for (let completed = false; !completed;) {
       const answers = await Promise.all([0, 1].map((i) => poll(base(i), identifier, output.length)));
-      // Both start at the same place; the one that came later may know more.
+      // Both start at the same item; the later one may contain more.
       const [short, long] = answers.sort((a, b) => a.output.length - b.output.length) as [
         (typeof answers)[0],
         (typeof answers)[0],
@@ -84,7 +84,7 @@ describe('with two widgets', () => {
     expect(text({ output }, 'stdout')).toBe(SHOWN);
   });
 
-  it('a client without `read` gets every item once, whichever it asks', async () => {
+  it('a client without `read` gets each item once from any widget', async () => {
     const identifier = await run();
     const output: OutputItem[] = [];
     for (let i = 0, completed = false; !completed; i++) {
@@ -96,7 +96,7 @@ describe('with two widgets', () => {
     expect(await poll(service.base, identifier)).toMatchObject({ output: [], completed: true });
   });
 
-  it('an identifier that nobody was given is unknown to both', async () => {
+  it('both answer 404 for an unknown identifier', async () => {
     for (const i of [0, 1]) {
       const { status } = await post(base(i), '/check_output/', {
         identifier: '99999999-2222-4333-8444-555555555555',
@@ -106,7 +106,7 @@ describe('with two widgets', () => {
     }
   });
 
-  it('many programs at once all end, whole and in order', async () => {
+  it('concurrent programs all end with complete output in order', async () => {
     const results = await Promise.all(
       Array.from({ length: 12 }, (_, i) => {
         const contents = `#include <stdio.h>\nint main(void) { for (int i = 0; i < 500; i++) printf("${i}:%d\\n", i); return ${i}; }\n`;

@@ -6,7 +6,7 @@ import { faultsOf, faultsOfReport, loadReports, type Report } from '../helpers/r
 
 let service: Deployment;
 beforeAll(async () => {
-  // The contract's, whatever the run has: a report names it.
+  // The contract's limit, since a report names it.
   service = await deploy({ widgets: 1, workers: 1, env: { RUN_LIMIT_MS: '10000' } });
 }, 60_000);
 afterAll(() => service.end(), 60_000);
@@ -18,11 +18,11 @@ const allowTime = ({ firstStdoutMs, ...more }: Report['expect']) => ({
   ...(firstStdoutMs !== undefined && { firstStdoutMs: firstStdoutMs * SLOWNESS }),
 });
 
-/** gVisor keeps no order of lines that are written close together (README.md, What a reader sees). */
+/** gVisor does not keep the order of lines written close together (README.md, What a reader sees). */
 const canOrder = ({ expect: { alternate } }: Report) =>
   alternate === undefined || !isGvisor(process.env.SANDBOX_RUNTIME);
 
-describe('the comparison', () => {
+describe("the comparison with a report's expectation", () => {
   const item = (type: 'stdout' | 'stderr', data: string) => ({ msg: { type, data } });
   const shown = {
     output: [item('stdout', 'a\nb\n'), item('stderr', 'c\n'), item('stdout', 'd')],
@@ -40,11 +40,11 @@ describe('the comparison', () => {
     [{ firstStdoutMs: 8 }],
     [{ labActual: { 1: 'x' } }],
     [{ labSuccess: true }],
-  ])('finds what is not as expected: %j', (expectation) => {
+  ])('reports a violation of %j', (expectation) => {
     expect(faultsOf(shown, expectation)).toHaveLength(1);
   });
 
-  it('finds nothing where all is as expected', () => {
+  it('reports nothing if everything is as expected', () => {
     expect(
       faultsOf(shown, {
         status: 3,
@@ -60,7 +60,7 @@ describe('the comparison', () => {
   });
 });
 
-describe('a program of a public bug report is shown as its reader expects', () => {
+describe('a program from a public bug report has the expected output', () => {
   it.each(
     loadReports()
       .filter(canOrder)

@@ -1,4 +1,4 @@
-/** A deploy under load: every process is replaced, one after the other, and no client sees anything of it. */
+/** A rolling restart under load: every process is replaced, and clients notice nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -14,7 +14,7 @@ const NOTICE = /started again/;
 let service: Deployment;
 afterEach(() => service.end(), 60_000);
 
-/** Tells which of all it is, in lines that come one by one. */
+/** A program that prints its number in lines, one by one. */
 const program = (number: number) => {
   const body = `for (int i = 1; i <= ${LINES}; i++) { printf("${number}:%d\\n", i); fflush(stdout); usleep(100000); } return 0;`;
   const contents = `#include <stdio.h>\n#include <unistd.h>\nint main(void) { ${body} }\n`;
@@ -27,7 +27,7 @@ interface Ended {
   result: RunResult;
 }
 
-/** Clients that run one program after the other until they are told to end; whatever is not a 200 rejects. */
+/** Clients that run programs until they are told to end; any status other than 200 rejects. */
 function load() {
   const ended: Ended[] = [];
   let [count, ending] = [0, false];
@@ -38,10 +38,10 @@ function load() {
     }
   };
   const clients = Promise.all(Array.from({ length: CLIENTS }, client));
-  clients.catch(() => undefined); // Heard at the end.
+  clients.catch(() => undefined); // Awaited at the end.
   return {
     ended,
-    /** Resolves when so many more have ended; rejects as soon as a client has failed. */
+    /** Resolves when that many more programs have ended; rejects if a client has failed. */
     async further(programs: number) {
       const enough = ended.length + programs;
       while (ended.length < enough) await Promise.race([sleep(100), clients.then(() => sleep(100))]);
@@ -53,7 +53,7 @@ function load() {
   };
 }
 
-/** Workers first with their successor, widgets first gone; clients run programs before, between and after. */
+/** Starts a new worker before each old one ends, and ends each widget before its successor starts. */
 async function replaceAll(settings: Record<string, string>): Promise<Ended[]> {
   service = await deploy({ widgets: 2, workers: 2, env: settings });
   const clients = load();
@@ -72,8 +72,8 @@ async function replaceAll(settings: Record<string, string>): Promise<Ended[]> {
   return clients.ended;
 }
 
-describe('a deploy under load', () => {
-  it('is not seen by any client, if workers have the time to finish', async () => {
+describe('a rolling restart under load', () => {
+  it('is not visible to any client if workers have time to finish', async () => {
     const ended = await replaceAll({ SHUTDOWN_GRACE_MS: '60000' });
     for (const { number, result } of ended) {
       expect(text(result, 'stdout')).toBe(shown(number));
@@ -82,14 +82,14 @@ describe('a deploy under load', () => {
     expect(service.log().filter(({ outcome }) => outcome === 'retry')).toEqual([]);
   }, 180_000);
 
-  it('costs nobody his output, if they have to give their tasks back', async () => {
+  it('loses no output if workers requeue their tasks', async () => {
     const ended = await replaceAll({ SHUTDOWN_GRACE_MS: '100' });
     for (const { number, result } of ended) {
       const at = result.output.findIndex(({ msg }) => msg.type === 'stderr' && NOTICE.test(msg.data));
       expect(text({ output: result.output.slice(at + 1) }, 'stdout')).toBe(shown(number));
       expect([result.status, result.message]).toEqual([0, 'SUCCESS']);
     }
-    // Else no task was given back, and nothing was shown.
+    // Otherwise no task was requeued, and the test proves nothing.
     expect(service.log().filter(({ outcome }) => outcome === 'retry').length).toBeGreaterThan(0);
   }, 180_000);
 });

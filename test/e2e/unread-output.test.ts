@@ -1,4 +1,4 @@
-/** Output that nobody reads: what it costs the broker, and that it is there for who comes late. */
+/** Output that is not polled: its cost in broker memory, and its delivery to a late client. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { collect, submit, text } from '../helpers/client.js';
@@ -8,16 +8,16 @@ import { eventually } from '../helpers/eventually.js';
 import { c } from '../helpers/programs.js';
 
 const MIB = 1024 * 1024;
-/** Of 1 MiB each, which is six in a message: a NUL is six characters there. */
+/** Each has 1 MiB of NULs, which become six characters each in JSON. */
 const FLOODS = 24;
-/** Less than half of what is in the queues then. */
+/** Less than half of the bytes in the queues. */
 const MOST_GROWTH_MIB = 64;
-/** Prints the bytes that the broker's virtual machine holds. */
+/** Prints the memory of the broker's virtual machine in bytes. */
 const MEMORY = ['/usr/lib/rabbitmq/bin/rabbitmqctl', '--quiet', 'eval', 'erlang:memory(total).'];
 const BUILT = 'Build completed successfully.';
 const WAIT_MS = 120_000;
 
-/** Ended at its limit, after a sixteenth of what it would write. */
+/** Reaches its output limit after a sixteenth of its output. */
 const flood = (n: number) => ({
   ...{ mode: 'run', name: 'Demo', switches: {}, lab: false },
   files: [
@@ -27,14 +27,14 @@ const flood = (n: number) => ({
   ],
 });
 
-describe('output that nobody reads', () => {
+describe('output that is not polled', () => {
   let broker: ComposeBroker;
   let service: Deployment;
   /** The task that was accepted last. */
   let last: string;
 
   beforeAll(async () => {
-    // A broker that no other test uses, so that its memory is that of this output.
+    // A separate broker, so that only this output affects its memory.
     broker = await startComposeBroker('unread');
     service = await deploy({
       namespace: broker.namespace,
@@ -52,7 +52,7 @@ describe('output that nobody reads', () => {
   const memoryMib = async () => Number(await broker.exec(...MEMORY)) / MIB;
   const ended = () => service.log().filter(({ outcome }) => outcome === 'success').length;
 
-  /** What the broker holds at most until so many tasks have ended in all. */
+  /** The maximum broker memory until `count` tasks have ended in total. */
   async function mostMemoryUntil(count: number): Promise<number> {
     let most = 0;
     await eventually(
@@ -68,7 +68,7 @@ describe('output that nobody reads', () => {
   }
 
   it(
-    'costs the broker no memory, however much of it there is',
+    'takes almost no broker memory',
     async () => {
       const first = 4;
       for (let n = 0; n < first; n++) await submit(service.base, flood(n));
@@ -80,7 +80,7 @@ describe('output that nobody reads', () => {
     WAIT_MS + 60_000,
   );
 
-  it('is there, whole, for a page that comes late', async () => {
+  it('is delivered completely to a late page', async () => {
     const result = await collect(service.base, last);
     expect(result).toMatchObject({ status: 153, message: 'SUCCESS' });
     expect(text(result, 'stdout')).toBe(BUILT + '\0'.repeat(MIB));

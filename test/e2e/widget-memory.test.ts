@@ -1,6 +1,6 @@
 /**
- * A widget's memory under the worst of each kind at once, from many clients, while another client's
- * programs run to their right end. docs/operations.md has the sum that this holds it to.
+ * A widget's memory under all kinds of expensive requests at once, while another client runs programs.
+ * docs/operations.md contains the calculation behind the limit.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -18,10 +18,10 @@ import { c, GREETING, HELLO, lab, outcome } from '../helpers/programs.js';
 
 const MIB = 1024 * 1024;
 const ATTACK_MS = 15_000;
-/** Another client's programs, of which the middle one counts. */
+/** Number of another client's programs, whose median counts. */
 const PROGRAMS = 7;
 
-/** What the compose file gives a widget. */
+/** The widget's memory limit in the compose file. */
 const limitBytes = () => {
   const widget = /^ {2}widget:\n(?: {4}.*\n)*/m.exec(
     readFileSync(new URL('../../compose.yaml', import.meta.url), 'utf8'),
@@ -33,7 +33,7 @@ const peakBytes = ({ pid }: ChildProcess) =>
 
 let service: Deployment;
 let widget: ChildProcess;
-/** A task that has ended with as much to read as there can be. */
+/** A task that has ended with the maximum amount of output. */
 let much: string;
 
 beforeAll(async () => {
@@ -50,7 +50,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => service.end(), 60_000);
 
-/** Median time in ms of hello world, sent and polled to the end, each with a new text. */
+/** Median time in ms of hello world with new sources, from submission to the final poll. */
 async function timeOfHello(): Promise<number> {
   const times: number[] = [];
   while (times.length < PROGRAMS) {
@@ -61,7 +61,7 @@ async function timeOfHello(): Promise<number> {
   return times.sort((one, other) => one - other)[(PROGRAMS - 1) / 2] as number;
 }
 
-/** Sent and polled to the end; it is in no cache. */
+/** Runs a new program to its end; its build is in no cache. */
 async function runHello(): Promise<void> {
   const headers = { 'content-type': 'application/json', 'x-forwarded-for': '198.51.100.1' };
   const ask = async (path: string, body: unknown) =>
@@ -85,16 +85,16 @@ async function runHello(): Promise<void> {
   }
 }
 
-describe('a widget that is sent the worst of each kind at once', () => {
+describe('a widget under the most expensive requests of all kinds', () => {
   let peak: number;
   let before: number;
   let during: number;
-  /** Connections of each kind of client. */
+  /** Number of connections of each kind of client. */
   let used: number[];
 
   beforeAll(async () => {
     before = await timeOfHello();
-    // From now on the peak is counted anew.
+    // Resets the peak memory count.
     writeFileSync(`/proc/${widget.pid}/clear_refs`, '5');
     const { base } = service.widgets[0] as { base: string };
     const clients = spawn(
@@ -117,20 +117,20 @@ describe('a widget that is sent the worst of each kind at once', () => {
     peak = peakBytes(widget);
   }, 120_000);
 
-  it('was sent all kinds, again and again', () => {
+  it('received each kind several times', () => {
     expect(used).toHaveLength(6);
     expect(Math.min(...used)).toBeGreaterThan(3);
   });
 
-  it('stays under the memory limit of the compose file', () => {
+  it('stays below the memory limit of the compose file', () => {
     expect(peak).toBeLessThan(limitBytes());
   });
 
-  it("lets another client's hello world take at most twice as long", () => {
+  it("at most doubles the time of another client's hello world", () => {
     expect(during / before).toBeLessThan(2);
   });
 
-  it('logs no error, and is the process that was started', () => {
+  it('logs no error and does not restart', () => {
     expect(service.log().filter(({ level }) => Number(level) >= 50)).toEqual([]);
     expect(widget.exitCode).toBeNull();
   });

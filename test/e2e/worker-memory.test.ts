@@ -1,4 +1,4 @@
-/** The memory of a worker with the largest number of tasks at a time, each as large as its limits allow. */
+/** A worker's memory with the maximum number of concurrent tasks, each as large as its limits allow. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { c, GREETING, lab, sayHello } from '../helpers/programs.js';
 jest.setTimeout(180_000);
 
 const MIB = 1024 * 1024;
-/** The largest body of a request has 4 MiB; the rest is for the program and the JSON around the files. */
+/** A request body may have 4 MiB; the rest is for the program and the JSON around the files. */
 const HEADER_BYTES = 4 * MIB - 128 * 1024;
 const FILE_CHARACTERS = 50_000;
 const CASES = 4;
@@ -23,14 +23,14 @@ const CASE_BYTES = OUTPUT_BYTES / CASES;
 /** Memory that the kernel charges to a container beside the process: sockets, files being written. */
 const KERNEL_MIB = 64;
 
-/** One character beyond Latin-1 in each: strings take two bytes for each character then. */
+/** Each file has one character beyond Latin-1, so that strings take two bytes per character. */
 function headers(): RunRequest['files'] {
   const contents = `/* ${'x'.repeat(FILE_CHARACTERS - 10)} \u20ac */`;
   const count = Math.floor(HEADER_BYTES / Buffer.byteLength(contents));
   return Array.from({ length: count }, (_, i) => ({ basename: `h${i}.h`, contents }));
 }
 
-/** Its executable has nearly the largest size, and its cases fill the task's output with control characters. */
+/** A task with an executable of nearly the maximum size, whose cases fill the output with control characters. */
 function largeTask(mark: number, more: RunRequest['files'] = []): RunRequest {
   const ballast = `const volatile unsigned char ballast[${EXECUTABLE_BYTES - 128 * 1024}] = {${mark}};`;
   const body = `  static char block[${CASE_BYTES}];\n  memset(block, 1 + ballast[0] % 8, sizeof block);\n  fwrite(block, 1, sizeof block, stdout);\n  return 0;`;
@@ -39,7 +39,7 @@ function largeTask(mark: number, more: RunRequest['files'] = []): RunRequest {
   return { mode: 'submit', files: [c(body, ballast), lab(cases), words, ...more] };
 }
 
-/** The worker's limit in the compose file. */
+/** The worker's memory limit in the compose file. */
 function limitMib(): number {
   const worker = /\n {2}worker:\n([\s\S]*?)\n\n/.exec(
     readFileSync(new URL('../../compose.yaml', import.meta.url), 'utf8'),
@@ -58,20 +58,20 @@ describe(`a worker with ${MAX_CONCURRENCY} of the largest tasks at a time`, () =
     const worker = {
       CONCURRENCY: String(MAX_CONCURRENCY),
       BUILD_CACHE_FOLDER: builds,
-      // What Node chooses by itself in a container with that limit.
+      // Node's default heap size in a container with that limit.
       NODE_OPTIONS: `--max-old-space-size=${limitMib() / 2}`,
     };
     service = await deploy({ widgets: 1, workers: 1, envOf: { worker } });
     const marks = Array.from({ length: MAX_CONCURRENCY }, (_, i) => i);
     await runAll(marks.map((mark) => largeTask(mark, headers())));
-    // Builds with few sources are kept in the first of these rounds, and taken from the cache in the second.
+    // The first round caches builds with few sources; the second round takes them from the cache.
     await runAll(marks.map((mark) => largeTask(mark)));
     expect(readdirSync(builds)).toHaveLength(MAX_CONCURRENCY);
     await runAll(marks.map((mark) => largeTask(mark)));
     const status = readFileSync(`/proc/${service.workers[0]?.pid}/status`, 'utf8');
     peakMib = Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]) / 1024;
   });
-  /** Submits one by one, since the API bounds the bytes of the requests that it reads at a time. */
+  /** Submits one task after another, since the API limits the bytes of concurrent request bodies. */
   async function runAll(tasks: RunRequest[]): Promise<void> {
     const identifiers: string[] = [];
     for (const task of tasks) identifiers.push(await submit(service.base, task));
@@ -86,7 +86,7 @@ describe(`a worker with ${MAX_CONCURRENCY} of the largest tasks at a time`, () =
     expect(peakMib).toBeLessThan(limitMib() - KERNEL_MIB);
   });
 
-  it('ends each of them as it should', () => {
+  it('ends each task correctly', () => {
     expect(results).toHaveLength(3 * MAX_CONCURRENCY);
     for (const result of results) {
       expect(result).toMatchObject({ status: 0, message: 'SUCCESS' });
@@ -97,13 +97,13 @@ describe(`a worker with ${MAX_CONCURRENCY} of the largest tasks at a time`, () =
     }
   });
 
-  it('counts none of them as lost', async () => {
+  it('loses no attempt', async () => {
     const ends = await Promise.all(results.map(({ identifier }) => service.lineOfEnd(identifier)));
     expect(ends.map(({ outcome, attempt }) => [outcome, attempt])).toEqual(ends.map(() => ['success', 1]));
     expect(service.workers.every(isRunning)).toBe(true);
   });
 
-  it('goes on', async () => {
+  it('still accepts tasks', async () => {
     expect(await sayHello(service.base)).toEqual(GREETING);
   });
 });

@@ -1,9 +1,8 @@
 /**
- * The worst that clients can send to a widget, of each kind, until stdin is closed. A separate process
- * with low priority, because real clients run on other machines. It ends with an error if a connection
- * is refused, and prints how many connections each kind has used.
- *
- * Arguments: the widget's address, and the identifier of a task with much to read.
+ * Sends the most expensive requests of each kind to a widget until stdin is closed. A separate process with low
+ * priority, because real clients run on other machines. Fails if a connection is refused. Prints the number of
+ * connections of each kind.
+ * Arguments: the widget's address, and the identifier of a task with much output.
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -13,17 +12,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { head, open, posting, writeAll } from '../attacks/lib/clients.js';
 
 const MIB = 1024 * 1024;
-/** Of each kind that costs memory: their bodies and answers together are more than a widget may hold. */
-const HOARDERS = 10;
-/** Of each kind that costs time. */
-const HURRIERS = 3;
+/** Clients of each kind that costs memory. Their bodies and answers exceed the widget's total limit. */
+const MEMORY_CLIENTS = 10;
+/** Clients of each kind that costs processor time. */
+const PROCESSOR_CLIENTS = 3;
 
 const [base = '', much = ''] = process.argv.slice(2);
 let isOver = false;
-/** How many connections each kind has used, by its place in the list. */
+/** Number of connections of each kind, by its index. */
 const used: number[] = [];
 
-/** As one client of many: its address is what a proxy in front has added. */
+/** The address of one of many clients, as a proxy in front adds it. */
 const from = (n: number) => `X-Forwarded-For: 192.0.2.${n}`;
 const objects = `{"mode":"run","files":[],"z":[${Array(1_000_000).fill('{}').join()}]}`;
 const spaces = Buffer.alloc(4 * MIB - 2, ' ');
@@ -32,29 +31,29 @@ const bytes = Buffer.from('1\r\n \r\n'.repeat(10_000));
 /** Uses one connection for a while. */
 type Kind = (socket: Socket, n: number) => Promise<unknown>;
 
-const hoarding: Kind[] = [
-  // Answers that are not read.
+const costingMemory: Kind[] = [
+  // Does not read answers.
   async (socket, n) => {
     socket.pause().write(posting('/check_output/', JSON.stringify({ identifier: much, read: 0 }), from(n)).repeat(4));
     await sleep(5000);
   },
-  // Bodies that lack their last byte.
+  // Sends bodies without their last byte.
   (socket, n) =>
     writeAll(socket, [head('/run_program/', `Content-Length: ${4 * MIB}`, from(n)), spaces], 5000).then(() =>
       sleep(3000),
     ),
 ];
-const hurrying: Kind[] = [
+const costingTime: Kind[] = [
   (socket, n) =>
     writeAll(
       socket,
       [head('/run_program/', 'Transfer-Encoding: chunked', from(n)), ...Array<Buffer>(100).fill(bytes)],
       5000,
     ).then(() => sleep(3000)),
-  // Bodies that are whole, and refused.
+  // Sends complete bodies that are refused.
   (socket, n) => writeAll(socket, [posting('/run_program/', objects, from(n))], 5000).then(() => sleep(2000)),
   (socket, n) => writeAll(socket, [posting('/check_output/', objects, from(n))], 5000).then(() => sleep(2000)),
-  // Unknown identifiers.
+  // Polls unknown identifiers.
   async (socket, n) => {
     socket.resume();
     await writeAll(
@@ -69,7 +68,7 @@ const hurrying: Kind[] = [
 ];
 
 /** Opens one connection after another. */
-async function goOn(kind: Kind, place: number, n: number): Promise<void> {
+async function keepConnecting(kind: Kind, place: number, n: number): Promise<void> {
   while (!isOver) {
     const socket = await open(base);
     await kind(socket, n);
@@ -85,7 +84,8 @@ process.stdin.resume().once('end', () => {
   setTimeout(() => process.exit(), 1000);
 });
 const all = [
-  ...hoarding.map((kind) => ({ kind, count: HOARDERS })),
-  ...hurrying.map((kind) => ({ kind, count: HURRIERS })),
+  ...costingMemory.map((kind) => ({ kind, count: MEMORY_CLIENTS })),
+  ...costingTime.map((kind) => ({ kind, count: PROCESSOR_CLIENTS })),
 ];
-for (const [place, { kind, count }] of all.entries()) for (let n = 0; n < count; n++) void goOn(kind, place, n);
+for (const [place, { kind, count }] of all.entries())
+  for (let n = 0; n < count; n++) void keepConnecting(kind, place, n);

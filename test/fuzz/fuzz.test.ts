@@ -1,7 +1,7 @@
 /**
- * Inputs of all sorts to every route of a widget, and to both ends of the broker's queues: each has
- * an answer of its schema, or an end, and when they are over everything is as it was before. Runs
- * are as long as FUZZ_INPUTS says, and the same again with the same FUZZ_SEED.
+ * Sends random inputs to every route of a widget and to both ends of the broker's queues. Each input must get a
+ * valid answer, and nothing may be left afterwards.
+ * FUZZ_INPUTS sets the number of inputs; FUZZ_SEED repeats a run.
  */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,16 +25,16 @@ import { heldBy } from './lib/resources.js';
 import { INPUTS, timeLimitMs } from './lib/run.js';
 import { EXPIRY_MS, openWorld, type World } from './lib/world.js';
 
-/** Of a process, whose own measure wavers by what was last sent to it. */
+/** Limit for the growth of a process, whose memory also depends on its last inputs. */
 const GROWTH_MIB = 40;
-/** For what ends a moment later: connections, channels, queues that expire. */
-const CALM_MS = 20_000;
+/** Time for connections, channels and queues to close. */
+const SETTLE_MS = 20_000;
 const TASK_END_MS = 60_000;
 /**
- * Of messages that a worker sets aside, and of a broker that takes its time on a crowded machine (whose
- * answer is 503).
+ * Expected errors: dead-lettered messages, and a broker that is slow on a loaded machine, for which the answer
+ * is 503.
  */
-const TOLD = [
+const EXPECTED_ERRORS = [
   'a message that no worker understands was dead-lettered',
   'task given up: it was lost with each worker that took it',
   'the broker is out of reach',
@@ -42,7 +42,7 @@ const TOLD = [
 jest.setTimeout(timeLimitMs);
 
 let opened: Promise<World> | undefined;
-/** Opened by whoever comes first: concurrent tests may begin before what is done once for all. */
+/** Opened by the first test, since concurrent tests may start before a beforeAll hook has finished. */
 const theWorld = () => (opened ??= openWorld());
 const begin = performance.now();
 let processes: readonly FuzzedProcess[] = [];
@@ -55,14 +55,14 @@ afterAll(async () => {
   await close();
 }, 60_000);
 
-describe('an answer of its schema is given to whatever is sent to', () => {
+describe('the answer matches its schema for any input to', () => {
   it.concurrent('POST /run_program/', async () => {
     const { run, accepted, empty } = await theWorld();
     let refused = 0;
     await run.fuzz('run', 4, runs, async (input) => {
       const { status, body } = await send('run', input);
       if (status === 200) accepted.push((JSON.parse(body.toString()) as { identifier: string }).identifier);
-      // Now and then, so that some are taken all along.
+      // Empties the queue now and then, so that some requests are always accepted.
       if (status === 503 && ++refused % 20 === 0) await empty();
       return String(status);
     });
@@ -86,7 +86,7 @@ describe('an answer of its schema is given to whatever is sent to', () => {
     await run.fuzz('other', 2, others, async (input) => String((await send('other', input)).status));
   });
 
-  it.concurrent('the socket itself', async () => {
+  it.concurrent('the raw socket', async () => {
     const { run, frontPort } = await theWorld();
     await run.fuzz('raw', 8, rawInputs, async (bytes) => (await checkRaw(frontPort, bytes)).join('+') || 'none');
   });
@@ -106,8 +106,8 @@ async function send(route: Route, input: Input) {
   return answer;
 }
 
-describe('a message comes to its end', () => {
-  it.concurrent('in the queue of tasks', async () => {
+describe('any message is handled', () => {
+  it.concurrent('in the task queue', async () => {
     const { run } = await theWorld();
     await run.fuzz('task', 2, taskInputs, endOfTask);
   });
@@ -118,7 +118,7 @@ describe('a message comes to its end', () => {
   });
 });
 
-/** Publishes to the workers, and waits for what has to become of it. */
+/** Publishes a task and waits for its expected end. */
 async function endOfTask({ body, headers, isAwaited }: TaskInput): Promise<string> {
   const { broker, channel, replies, backClient } = await theWorld();
   const identifier = uuid();
@@ -155,17 +155,17 @@ async function endOfTask({ body, headers, isAwaited }: TaskInput): Promise<strin
   return hasFailed ? 'given up' : 'done';
 }
 
-/** Whether a worker has noted anything about the task. */
+/** Whether a worker has recorded an attempt of the task. */
 async function hasAttemptLog(broker: Broker, identifier: string): Promise<boolean> {
   const channel = await broker.openChannel();
-  // A queue that is not there closes the channel.
+  // A missing queue closes the channel.
   return channel.checkQueue(broker.topology.attemptLog(identifier)).then(
     () => channel.close().then(() => true),
     () => false,
   );
 }
 
-/** Puts messages into a reply queue, and polls it as clients do. */
+/** Publishes messages to a reply queue and polls it as clients do. */
 async function answersOf({ bodies, reads }: ReplyInput): Promise<string> {
   const { broker, channel, backClient } = await theWorld();
   const identifier = uuid();
@@ -183,8 +183,8 @@ async function answersOf({ bodies, reads }: ReplyInput): Promise<string> {
   return [...statuses].join(' and ');
 }
 
-describe('after all of them', () => {
-  it('every process is the one that was started, and has logged no fault', async () => {
+describe('after all inputs', () => {
+  it('no process has restarted or logged an unexpected error', async () => {
     const { front, back } = await theWorld();
     const children = [...front.widgets, ...back.widgets].map((each) => each.process).concat(back.workers);
     expect(children.filter((child) => !isRunning(child))).toEqual([]);
@@ -192,54 +192,54 @@ describe('after all of them', () => {
       ({ level, text, msg, err }) =>
         text !== undefined ||
         (Number(level) >= 50 &&
-          !TOLD.includes(String(msg)) &&
+          !EXPECTED_ERRORS.includes(String(msg)) &&
           (err as { type?: string } | undefined)?.type !== 'TaskFailed'),
     );
     expect(faults.slice(0, 3)).toEqual([]);
   });
 
-  it('no connection, channel or file is open that was not before', async () => {
+  it('no more connections, channels or files are open than before', async () => {
     const { frontClient, backClient, frontWatch, backWatch, watched } = await theWorld();
     frontClient.close();
     backClient.close();
-    // A widget has one channel for what it publishes, a worker one for all.
+    // A widget uses one channel for its publications, a worker uses one channel for everything.
     await eventually(
       'the channels are closed',
       () => frontWatch.open().channels <= 1 && backWatch.open().channels <= 2,
-      { limitMs: CALM_MS },
+      { limitMs: SETTLE_MS },
     );
     expect([frontWatch.open().connections, backWatch.open().connections]).toEqual([1, 2]);
     expect(frontWatch.most()).toBeLessThanOrEqual(64 + 2);
     const more = () =>
       watched.filter(({ pid, atFirst }) => heldBy(pid).files > atFirst.files + 1).map(({ name }) => name);
-    await eventually('files are closed', () => more().length === 0, { limitMs: CALM_MS }).catch(() =>
+    await eventually('files are closed', () => more().length === 0, { limitMs: SETTLE_MS }).catch(() =>
       expect(more()).toEqual([]),
     );
   });
 
-  it('no memory is held that was not after the warm-up', async () => {
+  it('memory has not grown since the warm-up', async () => {
     processes = (await theWorld()).processes();
     const grown = processes.filter(({ mebibytes: [before, after] }) => !(after <= before + GROWTH_MIB));
-    // Of a few inputs nothing can be told.
+    // A few inputs prove nothing.
     if (INPUTS >= 1000) expect(grown).toEqual([]);
   });
 
-  it('no task waits but those of a later version', async () => {
+  it('only tasks of a later version wait', async () => {
     const { back, run, broker } = await theWorld();
     const later = run.results().find(({ name }) => name === 'task')?.outcomes['left to a later version'] ?? 0;
     await eventually('the tasks are taken', async () => (await messagesIn(broker.topology.taskQueue)) <= later, {
-      limitMs: CALM_MS,
+      limitMs: SETTLE_MS,
     });
-    // What a worker still holds goes back when it ends.
+    // A worker requeues the tasks that it still holds when it ends.
     for (const worker of back.workers) expect(await stop(worker)).toBe(0);
     expect(await messagesIn(broker.topology.taskQueue)).toBeLessThanOrEqual(later);
   });
 
-  it('no answer is kept that nobody asks for', async () => {
+  it('unpolled replies have expired', async () => {
     const { accepted, empty, front, frontClient } = await theWorld();
     await empty();
     let kept = [...accepted.slice(-200), await submit(front.base, { mode: 'compile', files: [] })];
-    // To ask for one keeps it.
+    // A poll renews the expiry.
     for (let tries = 1; tries <= 3 && kept.length > 0; tries++) {
       await sleep(EXPIRY_MS * 1.2);
       const statuses = await Promise.all(

@@ -1,4 +1,4 @@
-// Loaded into a process of a test: on SIGUSR2 its event loop does not turn any more.
+// Loaded into a process under test: SIGUSR2 blocks its event loop.
 process.on('SIGUSR2', () => {
   for (;;);
 });

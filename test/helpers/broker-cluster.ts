@@ -1,4 +1,4 @@
-/** Three nodes of the compose file's broker in one cluster, as docs/deployment.md has them, behind a balancer. */
+/** A cluster of three compose file brokers behind a balancer, as in docs/deployment.md. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,14 +15,14 @@ const ROOT = join(import.meta.dirname, '..', '..');
 
 export interface BrokerCluster {
   readonly namespace: string;
-  /** The settings with which each app reaches it, through the balancer. */
+  /** The settings with which each app reaches it through the balancer. */
   readonly settings: Record<'widget' | 'worker', Record<string, string>>;
-  /** The node that each classic queue is on. */
+  /** The node of each classic queue. */
   homes(): Promise<Map<string, string>>;
-  /** How many nodes have a member of a quorum queue. */
+  /** The number of nodes with a member of a quorum queue. */
   membersOf(queue: string): Promise<number>;
   kill(node: string): Promise<void>;
-  /** Starts one that was killed, on its data; resolves when it is in the cluster again. */
+  /** Restarts a killed node with its data; resolves when it has joined the cluster. */
   start(node: string): Promise<void>;
   end(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
   const balancer = await tcpProxy(() => [...ports.values()].map((port) => ({ host: '127.0.0.1', port })));
   const at = `127.0.0.1:${balancer.port}/widgets`;
   const live = () => NODES.find((node) => ports.has(node)) as string;
-  /** What the broker says of each queue, as text. */
+  /** Lists a column of all queues. */
   const tell = async (column: string) => {
     const words = ['--quiet', '--no-table-headers', '-p', 'widgets', 'list_queues', 'name', column];
     const lines = (await exec(live(), CONTROL, ...words))
@@ -104,7 +104,7 @@ export async function startBrokerCluster(): Promise<BrokerCluster> {
     async start(node) {
       await dockerCommand(['start', containerOf(node)]);
       await untilJoined(node);
-      await findPort(node); // It may be another now.
+      await findPort(node); // The port may have changed.
     },
     async end() {
       balancer.close();

@@ -6,7 +6,7 @@ import { tcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 /** A frame of type 8, on channel 0, without a payload. */
 const HEARTBEAT = Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce]);
-/** Well below the interval of the connection; the broker itself sends heartbeats only when it sends nothing else. */
+/** Well below the connection's heartbeat interval; the broker sends heartbeats only when it is otherwise silent. */
 const HEARTBEAT_MS = 1000;
 /** Type, channel and payload size of a frame, before its payload; one byte ends it. */
 const FRAME_HEADER_BYTES = 7;
@@ -15,7 +15,7 @@ export interface BrokerProxy {
   readonly proxy: TcpProxy;
   /** Address of the broker through the proxy. */
   readonly AMQP_URL: string;
-  /** From now on the open connections receive heartbeats and nothing else. */
+  /** Makes the open connections receive only heartbeats. */
   readonly hush: () => void;
 }
 
@@ -33,7 +33,7 @@ export async function brokerProxy({ heartbeat }: { heartbeat?: string } = {}): P
   return { proxy, AMQP_URL: address.href, hush: () => open.forEach((frames) => frames.hush()) };
 }
 
-/** Forwards whole frames, so that a heartbeat never comes in the middle of one. */
+/** Forwards whole frames, so that a heartbeat never splits one. */
 class Frames extends Transform {
   private rest = Buffer.alloc(0);
   private beat: NodeJS.Timeout | undefined;

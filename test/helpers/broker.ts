@@ -1,4 +1,4 @@
-/** Connections to the run's real broker, with names of their own for each test file. */
+/** Connections to the run's real broker, with a namespace for each test file. */
 import { connectBroker, type Broker } from '@code-widgets/broker';
 import { connect } from 'amqplib';
 
@@ -19,7 +19,7 @@ export interface TestSettings {
   REPLY_EXPIRY_MS?: number;
 }
 
-/** A namespace that nothing else uses. */
+/** Connects with a new namespace. */
 export async function connectTestBroker(settings: TestSettings = {}): Promise<TestBroker> {
   const namespace = newNamespace('b');
   const broker = await connectTo(namespace, settings);
@@ -33,7 +33,7 @@ export async function connectTestBroker(settings: TestSettings = {}): Promise<Te
   };
 }
 
-/** One more connection to a namespace, as another process would have. */
+/** Opens another connection to a namespace, as another process would. */
 export function connectTo(namespace: string, settings: TestSettings = {}): Promise<Broker> {
   return connectBroker(
     {
@@ -47,7 +47,7 @@ export function connectTo(namespace: string, settings: TestSettings = {}): Promi
   );
 }
 
-/** Removes what the topology declares, and the reply queues of the given tasks. */
+/** Removes the topology of a namespace and the reply queues of the given tasks. */
 export async function removeNamespace(amqpUrl: string, namespace: string, identifiers: string[] = []): Promise<void> {
   const connection = await connect(amqpUrl);
   const channel = await connection.createChannel();
@@ -57,7 +57,7 @@ export async function removeNamespace(amqpUrl: string, namespace: string, identi
   await connection.close();
 }
 
-/** How many messages wait in a queue of the run's broker. */
+/** The number of messages in a queue of the run's broker. */
 export async function messagesIn(queue: string): Promise<number> {
   const connection = await connect(environment('AMQP_URL'));
   const channel = await connection.createChannel();

@@ -1,4 +1,4 @@
-/** Images of the deployment, for tests that need one of them alone. */
+/** Builds single images of the deployment for tests. */
 import { join } from 'node:path';
 
 import { findBaseImage } from '../../scripts/lib/base-image.js';
@@ -6,7 +6,7 @@ import { dockerCommand, imagesEngine } from './images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** Builds `name` as compose.yaml would, the last stage or `target`; both paths are below the root of the checkout. */
+/** Builds `name` as compose.yaml would, up to `target` or the last stage; paths are relative to the checkout. */
 export async function buildImage(name: string, dockerfile: string, context: string, target?: string): Promise<void> {
   const base = (await findBaseImage(imagesEngine)) ?? '';
   const args = [

@@ -1,4 +1,4 @@
-/** A client of the service, as the frontend is one: posts a program, polls until it has ended. */
+/** A client of the service like the frontend: posts a program and polls to its end. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { CheckOutputAnswer, LabVerdict, OutputItem } from '@code-widgets/protocol';
@@ -45,7 +45,7 @@ export async function poll(base: string, identifier: string, read?: number): Pro
   return body as CheckOutputAnswer;
 }
 
-/** Polls to the end, after what was `seen` before, and tells `onAnswer` of each answer as it comes. */
+/** Polls to the end, starting after the items in `seen`; calls `onAnswer` for each answer. */
 export async function collect(
   base: string,
   identifier: string,

@@ -1,4 +1,4 @@
-/** The broker of the compose file in a container of a test's own, and its two users. */
+/** The broker of the compose file in a test's own container, and its two users. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const START_MS = 120_000;
 const REFUSAL_MS = 20_000;
 const WAITING_TASKS = '150';
 
-/** The widget's password comes from the environment; the worker's, which is fit for no URL, from a file. */
+/** The widget's password comes from the environment. The worker's is not valid in a URL and comes from a file. */
 const PASSWORDS = { widget: 'of_a-test', worker: 'ä @:/%41 "$x"', guest: 'guest' };
 export type BrokerUser = keyof typeof PASSWORDS;
 
@@ -22,14 +22,14 @@ export interface ComposeBroker {
   /** The settings with which each app reaches it. */
   readonly settings: Record<'widget' | 'worker', Record<string, string>>;
   connect(user: BrokerUser): Promise<ChannelModel>;
-  /** What a command in the container prints. */
+  /** Runs a command in the container and resolves with its output. */
   exec(...command: string[]): Promise<string>;
-  /** All that it has logged. */
+  /** The complete log. */
   log(): Promise<string>;
   end(): Promise<void>;
 }
 
-/** @param purpose tells its namespace from those of other tests */
+/** @param purpose part of its namespace */
 export async function startComposeBroker(purpose: string): Promise<ComposeBroker> {
   const image = environment('BROKER_IMAGE');
   const namespace = `${environment('NAMESPACE')}-${purpose}`;
@@ -57,7 +57,7 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
   };
   const connectAs = async (user: BrokerUser) => {
     const connection = await connect(`amqp://${at}`, { credentials: credentials.plain(user, PASSWORDS[user]) });
-    connection.on('error', () => undefined); // Its closing follows, and fails what is done with it.
+    connection.on('error', () => undefined); // The connection then closes, which fails its calls.
     return connection;
   };
   const end = async () => {
@@ -85,7 +85,7 @@ export async function startComposeBroker(purpose: string): Promise<ComposeBroker
 const options = (env: Record<string, string>) =>
   Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
 
-/** What the image says when it is run with this environment, and refuses to. */
+/** Runs the image with this environment and resolves with its error message. */
 export async function refusalOf(env: Record<string, string>): Promise<string> {
   const image = environment('BROKER_IMAGE');
   const name = `${environment('NAMESPACE')}-refusal`;

@@ -1,6 +1,6 @@
 /**
- * The service as an operator runs it: widget and worker processes of the build, the run's broker
- * and engine, and a round robin in front. Each process ends with the deployment.
+ * The service as an operator runs it: built widget and worker processes, the run's broker and engine, and a
+ * round robin. Each process ends with the deployment.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,33 +18,33 @@ import { httpProxy } from './http-proxy.js';
 import { newNamespace } from './namespace.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Of a start that takes a second; a machine may be slow, and have much else to do. */
+/** A start takes a second, but the machine may be slow and busy. */
 const READY_MS = 60_000;
 
 export interface DeploymentOptions {
   widgets?: number;
   workers?: number;
-  /** Settings of every process, over those of the run. */
+  /** Settings of every process; override those of the run. */
   env?: Record<string, string>;
-  /** Settings of the processes of one app, over those. */
+  /** Settings of the processes of one app; override `env`. */
   envOf?: Partial<Record<'widget' | 'worker', Record<string, string>>>;
-  /** One that nothing else uses, if it is not given. */
+  /** Defaults to a new namespace. */
   namespace?: string;
 }
 
 export interface Deployment {
-  /** Of the round robin over the widgets. */
+  /** Address of the round robin over the widgets. */
   base: string;
-  /** Of each widget. */
+  /** Each widget with its address. */
   widgets: { base: string; process: ChildProcess }[];
   workers: ChildProcess[];
   namespace: string;
-  /** What the processes have logged so far, a JSON object a line. */
+  /** Log lines of all processes so far, parsed from JSON. */
   log: () => Record<string, unknown>[];
-  /** The line of a task's end, which may come a moment later than its final message. */
+  /** The log line of a task's end, which may follow its final message a moment later. */
   lineOfEnd: (identifier: string) => Promise<Record<string, unknown>>;
   addWorker: () => Promise<ChildProcess>;
-  /** On a port of its own, which the round robin learns. */
+  /** Starts a widget on another port and adds it to the round robin. */
   addWidget: () => Promise<void>;
   /** Ends all processes and removes the deployment's names from the broker. */
   end: () => Promise<void>;
@@ -60,7 +60,7 @@ export async function deploy({
   const AMQP_URL = environment('AMQP_URL');
   const lines: string[] = [];
   const children: ChildProcess[] = [];
-  // The tests are one client, and many at a time.
+  // All tests are one client with many concurrent requests.
   const settings = {
     ...process.env,
     NAMESPACE: namespace,
@@ -134,7 +134,7 @@ export async function deploy({
         accepted.map(({ identifier }) => String(identifier)),
       );
       const left = await removeContainers(namespace);
-      // Who is killed leaves containers to the next worker's sweep; whoever is told to stop leaves none.
+      // A killed worker leaves its containers to the next sweep; a stopped one leaves none.
       if (left > 0 && children.every(({ signalCode }) => signalCode !== 'SIGKILL'))
         throw new Error(`${left} containers were left`);
     },
@@ -143,7 +143,7 @@ export async function deploy({
 
 export const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;
 
-/** Sends `signal` and waits for the end; resolves with the exit code, or null if a signal was the end. */
+/** Sends `signal` and waits for the end; resolves with the exit code, or null after a signal. */
 export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
   if (isRunning(child)) {
     const exited = once(child, 'exit');
@@ -174,13 +174,13 @@ function parseLine(line: string): Record<string, unknown> {
   }
 }
 
-/** How many containers a namespace has in the engine, running or not. */
+/** The number of containers of a namespace, running or not. */
 export async function containersOf(namespace: string): Promise<number> {
   const filters = { label: [`code-widgets.namespace=${namespace}`] };
   return (await new Docker().listContainers({ all: true, filters })).length;
 }
 
-/** Removes the containers of a namespace, and says how many there were. */
+/** Removes the containers of a namespace and returns their number. */
 async function removeContainers(namespace: string): Promise<number> {
   const docker = new Docker();
   const filters = { label: [`code-widgets.namespace=${namespace}`] };
@@ -189,7 +189,7 @@ async function removeContainers(namespace: string): Promise<number> {
   return containers.length;
 }
 
-/** All at once, so that the system gives none of them twice. */
+/** Reserves all ports at once, so that they differ. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

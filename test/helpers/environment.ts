@@ -1,4 +1,4 @@
-/** What `npm test` hands to the tests; started by hand, a test says what it misses. */
+/** A variable that `npm test` sets for the tests; the error names it if it is missing. */
 export function environment(
   name:
     'AMQP_URL' | 'NAMESPACE' | 'SANDBOX_IMAGE' | 'RUN_IMAGE' | 'BROKER_IMAGE' | 'SECCOMP_PROFILE' | 'NAMESPACES_FILE',

@@ -1,4 +1,4 @@
-/** How tests wait for a condition. */
+/** Waits for conditions in tests. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**

@@ -1,35 +1,35 @@
-/** Compares what a client saw with what a golden case expects, as far as the frontend can tell. */
+/** Compares a client's result with a golden case, as far as the frontend can tell them apart. */
 import { isDeepStrictEqual } from 'node:util';
 
 import type { OutputItem } from '@code-widgets/protocol';
 
 import type { Expected, Match, Seen } from './golden.js';
 
-/** Members that are compared as they are; the others have a way of their own. */
+/** Members with a plain comparison. */
 const PLAIN = ['httpStatus', 'status', 'completed', 'gaveUp', 'message', 'entries'] as const;
 
 export interface CompareOptions {
-  /** Do not compare the order of stdout and stderr: gVisor does not keep it. */
+  /** Ignore the order of stdout and stderr, which gVisor does not keep. */
   readonly streamsApart?: boolean;
   /**
-   * Accept a memory limit that shows as status 1 and no words. Under gVisor about one in sixty does:
-   * the engine learns of the container's end before it learns of the kill (docs/deployment.md).
+   * Accept status 1 without a message for a memory limit. Under gVisor about one in sixty looks like that: the
+   * engine learns of the container's end before the kill (docs/deployment.md).
    */
   readonly memoryLimitUnnoticed?: boolean;
 }
 
 const MEMORY_STATUS = 137;
 
-/** `expected` with the memory limit as an engine shows it that has not noticed the kill. */
+/** The expectation for a memory limit that the engine did not notice. */
 function withoutMemoryLimit(expected: Expected<Seen>): Expected<Seen> {
   return { ...expected, status: 1, ...(expected.output && { output: expected.output.slice(0, -1) }) };
 }
 
 /**
- * One line for each difference; none if `seen` is what was expected.
+ * One line for each difference; empty if `seen` matches.
  *
- * Not compared: headers that the expectation does not name, and members that it does not name of an
- * error's body. Text is compared by lines, as the frontend shows it, however it was cut into items.
+ * Ignores headers and error members that the expectation does not name. Compares text by lines, as the frontend
+ * shows it, regardless of items.
  */
 export function differences(
   expected: Expected<Seen>,
@@ -63,7 +63,7 @@ function isMatch(value: unknown): value is Match {
   return typeof value === 'object' && value !== null && '$match' in value;
 }
 
-/** The first place where two values differ, as `path: what was expected, what was seen`. */
+/** The first difference of two values, as `path: expected, seen`. */
 function valueDifferences(path: string, expected: unknown, seen: unknown, partly = false): string[] {
   if (isMatch(expected)) {
     const text = typeof seen === 'string' || typeof seen === 'number' ? String(seen) : undefined;
@@ -101,7 +101,7 @@ function headerDifferences(expected: Expected<Seen['headers']>, seen: Seen['head
   });
 }
 
-/** Parameters of a media type say nothing here, nor does the order of a list. */
+/** Ignores media type parameters and the order of lists. */
 function comparable(name: string, value: string): string {
   if (name === 'content-type') return value.replace(/;.*/, '');
   if (!/^(allow|access-control-.*)$/.test(name)) return value;
@@ -109,7 +109,7 @@ function comparable(name: string, value: string): string {
   return items.sort().join(', ');
 }
 
-/** One line of a text stream, or a console item or a lab's verdict. */
+/** One line of a text stream, a console item or a lab verdict. */
 interface Shown {
   readonly stream: string;
   readonly value: unknown;
@@ -126,7 +126,7 @@ function outputDifferences(expected: Expected<Seen['output']>, seen: Seen['outpu
   return [];
 }
 
-/** Between two console items, all lines of stderr and then all of stdout. */
+/** Moves stderr before stdout between two console items. */
 function apart(lines: Shown[]): Shown[] {
   const arranged: Shown[] = [];
   let text: Shown[] = [];
@@ -146,7 +146,7 @@ function apart(lines: Shown[]): Shown[] {
   return arranged;
 }
 
-/** In order, across streams. Blank lines where a stream ends or changes say nothing. */
+/** All lines in order. Blank lines at the end or change of a stream are ignored. */
 function shown(output: readonly Expected<OutputItem>[]): Shown[] {
   const lines: Shown[] = [];
   const dropBlanks = () => {
@@ -163,7 +163,7 @@ function shown(output: readonly Expected<OutputItem>[]): Shown[] {
   return lines;
 }
 
-/** An item always ends a line, whether its text does or not; a pattern stands for one line. */
+/** Splits text into lines. An item always ends a line; a pattern stands for one line. */
 function linesOf(data: string | Match): (string | Match)[] {
   return isMatch(data) ? [data] : data.replace(/\r?\n$/, '').split(/\r?\n/);
 }

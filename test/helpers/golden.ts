@@ -1,6 +1,6 @@
 /**
- * The golden cases: what a browser sends, and what it must see. A case is played as the existing
- * frontend would, and no more of an answer is kept than that frontend can tell apart.
+ * The golden cases: a browser's requests and the expected results. Cases are played as the existing frontend
+ * would, and keep only what that frontend can tell apart.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,12 +9,12 @@ import type { OutputItem } from '@code-widgets/protocol';
 
 import { statements, unzip } from './unzip.js';
 
-/** In place of a string or number of an expectation: a pattern that the value must match. */
+/** A pattern for a string or number of an expectation. */
 export interface Match {
   readonly $match: string;
 }
 
-/** A value in which any string or number may be a pattern instead. */
+/** A value whose strings and numbers may be patterns. */
 export type Expected<T> = T extends string | number
   ? T | Match
   : T extends readonly (infer Item)[]
@@ -23,16 +23,16 @@ export type Expected<T> = T extends string | number
       ? { readonly [Key in keyof T]: Expected<T[Key]> }
       : T;
 
-/** One HTTP request; `$ID` in it stands for the task's identifier, `"$READ"` for the items read. */
+/** One HTTP request; `$ID` stands for the task's identifier, `"$READ"` for the number of items read. */
 export interface HttpRequest {
   readonly method?: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A string is sent as it is, anything else as JSON. */
+  /** A string is sent unchanged, anything else as JSON. */
   readonly body?: unknown;
 }
 
-/** What a client sees. Of an HTTP exchange: status, headers and body; of a run: all but these. */
+/** A client's result. Of an HTTP exchange: status, headers and body; of a run: all other members. */
 export interface Seen {
   /** The HTTP status; of a run the exit status, null if it never started. */
   readonly status: number | null;
@@ -41,15 +41,15 @@ export interface Seen {
   readonly body?: unknown;
   /** Files of a downloaded zip by name; main.gpr and main.adc as lists of statements. */
   readonly entries?: Readonly<Record<string, string | readonly string[]>>;
-  /** Of the run's last answer. */
+  /** HTTP status of the run's last answer. */
   readonly httpStatus?: number;
-  /** The task's last known state; null if none was told. */
+  /** The task's last known state; null if unknown. */
   readonly message?: string | null;
   readonly completed?: boolean;
-  /** Only if the client stopped polling before the task had ended. */
+  /** Set if the client stopped polling before the end of the task. */
   readonly gaveUp?: boolean;
   readonly output?: readonly OutputItem[];
-  /** The answer that cut the run off. */
+  /** The answer that ended the run early. */
   readonly error?: { readonly headers: Readonly<Record<string, string>>; readonly body: unknown };
   /** Answers to the case's further requests. */
   readonly then?: readonly Seen[];
@@ -59,9 +59,9 @@ interface About {
   readonly name: string;
   readonly note: string;
   readonly expected: Expected<Seen>;
-  /** Why the expectation is not what the original answered. */
+  /** Why the expectation differs from the original's answer. */
   readonly better?: string;
-  /** What the original answered, where that is something else. */
+  /** The original's answer, if it differs. */
   readonly recorded?: unknown;
 }
 
@@ -79,11 +79,11 @@ export interface PlayOptions {
 }
 
 const FOLDER = new URL('../fixtures/golden/', import.meta.url);
-/** The frontend's own. */
+/** The frontend's own interval. */
 const POLL_MS = 250;
 const MAX_POLLS = 200;
 
-/** All cases, or those whose name matches `only`, by name. */
+/** All cases by name, or those whose name matches `only`. */
 export function loadFixtures(only = /^/): Fixture[] {
   return readdirSync(FOLDER)
     .filter((file) => file.endsWith('.json') && only.test(file.replace(/\.json$/, '')))
@@ -103,7 +103,7 @@ export async function play(base: string, fixture: Fixture, options: PlayOptions 
   }
 }
 
-/** What each poll brings up to date. */
+/** The members that each poll updates. */
 type TaskProgress = Required<Pick<Seen, 'status' | 'completed' | 'message'>>;
 
 async function playRun(
@@ -167,7 +167,7 @@ async function send(base: string, { method = 'POST', path, headers = {}, body }:
     method,
     headers,
     redirect: 'manual',
-    // A string would get a content type of fetch's own where the case sends none.
+    // For a string, fetch would add a content type that the case lacks.
     ...(text !== undefined && { body: Buffer.from(text) }),
   });
 }
@@ -179,7 +179,7 @@ async function readAnswer(response: Response): Promise<Answer> {
   return { status: response.status, headers: keptHeaders(response), body };
 }
 
-/** The headers that a browser or the frontend goes by. */
+/** The headers that the browser or the frontend uses. */
 function keptHeaders(response: Response): Record<string, string> {
   const kept = /^(content-type|content-disposition|location|allow|retry-after|access-control-.*)$/;
   return Object.fromEntries([...response.headers].filter(([name]) => kept.test(name)));

@@ -1,4 +1,4 @@
-/** An HTTP proxy, upgrades included: in front of several widgets as an operator's is, or in front of an engine. */
+/** An HTTP proxy with upgrades, in front of several widgets or an engine. */
 import { once } from 'node:events';
 import {
   createServer,
@@ -19,16 +19,16 @@ export type HttpTarget = Pick<RequestOptions, 'socketPath' | 'host' | 'port'>;
 export interface Call {
   method: string;
   path: string;
-  /** What an Upgrade header asks for. */
+  /** The value of the Upgrade header. */
   upgrade: string | undefined;
   query: URLSearchParams;
   body: string;
 }
 
 export interface HttpProxyOptions {
-  /** Where to listen; a free TCP port of 127.0.0.1 without it. */
+  /** Where to listen; by default a free TCP port of 127.0.0.1. */
   socketPath?: string;
-  /** The body to send in place of the one that came; undefined to leave it as it is. */
+  /** Returns a replacement for the body, or undefined to keep it. */
   rewrite?: (path: string, body: Buffer) => string | undefined;
   /** Called with each request before it is forwarded. */
   onCall?: (call: Call) => void;
@@ -40,10 +40,7 @@ export interface HttpProxy {
   close(): void;
 }
 
-/**
- * Forwards each request to the next of `targets()` (round robin), or to the one after it if that accepts no
- * connection.
- */
+/** Forwards each request to the next of `targets()` (round robin), skipping targets that accept no connection. */
 export async function httpProxy(
   targets: () => HttpTarget[],
   { socketPath, rewrite, onCall }: HttpProxyOptions = {},
@@ -65,15 +62,14 @@ export async function httpProxy(
     if (target === undefined) return void client.destroy();
     const socket = target.socketPath ? connect(target.socketPath) : connect(Number(target.port), String(target.host));
     const lines = rawHeaders.flatMap((name, i, all) => (i % 2 === 0 ? [`${name}: ${all[i + 1] ?? ''}`] : []));
-    // In one piece: the engine drops what comes with the request, such as the end of its empty body.
+    // In one write: the engine drops data that arrives with the request, such as the end of its empty body.
     socket.write(Buffer.concat([Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`), first]));
     joinSockets(client, socket);
   });
-  // Longer than a widget's, whose Keep-Alive header is forwarded: a client must not write into a connection
-  // that closes.
+  // Longer than a widget's, whose Keep-Alive header is forwarded: a client must not write to a closing connection.
   server.keepAliveTimeout = 120_000;
   await once(socketPath === undefined ? server.listen(0, '127.0.0.1') : server.listen(socketPath), 'listening');
-  // A failed test that closed nothing must not keep the run alive.
+  // A failed test must not keep the run alive.
   server.unref();
   return {
     address:
@@ -104,8 +100,7 @@ function forward(
     answer.pipe(outgoing);
   });
   forwarded.on('error', (error: NodeJS.ErrnoException) => {
-    // A server that closes refuses a connection, or resets one that it has not accepted or keeps alive.
-    // Nothing was answered yet.
+    // A closing server refuses connections, or resets those without a response. Nothing was answered yet.
     if (error.code === 'ECONNREFUSED') forward(others, incoming, body, outgoing);
     else if (error.code === 'ECONNRESET' && !outgoing.headersSent)
       forward(forwarded.reusedSocket ? [target, ...others] : others, incoming, body, outgoing);

@@ -1,4 +1,4 @@
-/** What images hold, read from outside: out of containers that are never started. */
+/** Reads the contents of images through containers that are never started. */
 import type { Readable } from 'node:stream';
 
 import type Docker from 'dockerode';
@@ -7,10 +7,10 @@ import { Assert } from 'typebox/value';
 
 import { tarEntries, type TarEntry } from './tar.js';
 
-/** Where the build has put the list of what is in an image. */
+/** Path of the package list that the build writes. */
 const SBOM = '/usr/share/code-widgets/sbom.cdx.json';
 
-/** What CycloneDX 1.6 demands of what is in ours, and the package URL that says where a part is from. */
+/** The required CycloneDX 1.6 fields of our lists, and the package URL of each component. */
 const Sbom = Type.Object(
   {
     bomFormat: Type.Literal('CycloneDX'),
@@ -49,7 +49,7 @@ const Sbom = Type.Object(
 );
 export type Component = Type.Static<typeof Sbom>['components'][number];
 
-/** Every part that the image's own list names, after a look at whether that is the valid list of this image. */
+/** Validates the image's package list and returns its components. */
 export async function componentsOf(docker: Docker, image: string, name: string): Promise<Component[]> {
   return inContainer(docker, image, async (container) => {
     const archive = (await container.getArchive({ path: SBOM })) as Readable;
@@ -63,7 +63,7 @@ export async function componentsOf(docker: Docker, image: string, name: string):
   });
 }
 
-/** All files and folders of an image that `choose` picks, without their contents. */
+/** All paths of an image that `choose` selects. */
 export async function pathsOf(docker: Docker, image: string, choose: (entry: TarEntry) => boolean): Promise<string[]> {
   return inContainer(docker, image, async (container) => {
     const chosen: string[] = [];
@@ -77,12 +77,12 @@ export async function pathsOf(docker: Docker, image: string, choose: (entry: Tar
   });
 }
 
-/** What makes whoever runs it somebody else: a set-uid or set-gid bit, or capabilities of the file. */
+/** Whether a file gives its user other rights: a set-uid or set-gid bit, or file capabilities. */
 export function givesRights({ mode, records }: TarEntry): boolean {
   return (mode & 0o6000) !== 0 || records.has('SCHILY.xattr.security.capability');
 }
 
-/** What lies in the folders of PATH: an image for one program alone has nothing else there. */
+/** Whether a path is a command in PATH. */
 export function isCommand({ path, type }: TarEntry): boolean {
   return type !== 'folder' && /^(usr\/(local\/)?)?s?bin\//.test(path);
 }
@@ -92,7 +92,7 @@ async function inContainer<T>(
   image: string,
   work: (container: Docker.Container) => Promise<T>,
 ): Promise<T> {
-  // A label as all that the tests make has it, so that what is left after a failure is found and removed.
+  // The label of all test objects, so that leftovers are found and removed.
   const container = await docker.createContainer({
     Image: image,
     Labels: { 'code-widgets.namespace': `${process.env.NAMESPACE ?? ''}-contents` },

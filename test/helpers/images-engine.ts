@@ -1,7 +1,4 @@
-/**
- * The engine that builds and runs the deployment's own images. The sandboxes' may be another, with nothing to
- * build on.
- */
+/** The engine that builds and runs the deployment's images. The sandboxes' engine may differ and cannot build. */
 import { execFile, type ExecFileOptions } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -15,11 +12,11 @@ export const imagesEngine = new Docker(
   IMAGES_DOCKER_HOST === undefined ? undefined : engineOptions({ dockerHost: IMAGES_DOCKER_HOST }),
 );
 
-/** For commands that are to use it. */
+/** Environment for commands that use it. */
 export const imagesEnv =
   IMAGES_DOCKER_HOST === undefined ? process.env : { ...process.env, DOCKER_HOST: IMAGES_DOCKER_HOST };
 
-/** What a command of Docker's own client there prints. */
+/** Runs a Docker command there and resolves with its output. */
 export async function dockerCommand(
   args: readonly string[],
   options: Pick<ExecFileOptions, 'timeout'> = {},
@@ -27,5 +24,5 @@ export async function dockerCommand(
   return promisify(execFile)('docker', args, { ...options, env: imagesEnv });
 }
 
-/** Path of the sandboxes' engine, for a container in the other one. */
+/** Path of the sandbox engine's socket, for a container in the images engine. */
 export const sandboxesSocket = /^unix:\/\/(.+)/.exec(process.env.DOCKER_HOST ?? '')?.[1] ?? '/var/run/docker.sock';

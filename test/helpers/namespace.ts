@@ -1,11 +1,11 @@
-/** Prefixes of queues and labels of containers that nothing else uses. */
+/** Unique prefixes for queues and container labels. */
 import { appendFileSync } from 'node:fs';
 
 import { environment } from './environment.js';
 
 let count = 0;
 
-/** A new one, written down for the last of all tests, which looks whether anything of it is left. */
+/** Creates a namespace and records it for the last test, which looks for remains. */
 export function newNamespace(purpose: string): string {
   const namespace = `${environment('NAMESPACE')}-${purpose}${process.pid}-${++count}`;
   appendFileSync(environment('NAMESPACES_FILE'), `${namespace}\n`);

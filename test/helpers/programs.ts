@@ -1,11 +1,11 @@
-/** Sources of small programs, and many of them run at the same time. */
+/** Sources of small programs, and concurrent runs of many programs. */
 
 import type { Deployment } from './deployment.js';
 import { collect, runProgram, submit, text, type RunRequest, type RunResult } from './client.js';
 
 type Source = RunRequest['files'][number];
 
-/** `declarations` stand between `is` and `begin`; `more` are packages beside Ada.Text_IO. */
+/** `declarations` go between `is` and `begin`; `more` are packages besides Ada.Text_IO. */
 export const ada = (body: string, declarations = '', ...more: string[]): Source => {
   const context = ['Ada.Text_IO', ...more].map((name) => `with ${name}; use ${name};\n`).join('');
   return {
@@ -18,7 +18,7 @@ const HEADERS = ['errno', 'pthread', 'signal', 'stdio', 'stdlib', 'string', 'uni
   .map((name) => `#include <${name}.h>\n`)
   .join('');
 
-/** `before` stands before main. */
+/** `before` goes before main. */
 export const c = (body: string, before = ''): Source => ({
   basename: 'main.c',
   contents: `${HEADERS}${before}\nint main(int argc, char **argv) {\n${body}\n}\n`,
@@ -30,23 +30,23 @@ export const lab = (cases: [words: string, out: string][]): Source => ({
   contents: cases.map(([words, out], i) => `in ${i + 1}: ${words}\nout ${i + 1}:${out}\n`).join(''),
 });
 
-/** What is said of a build that went well, as an item without a line end. */
+/** The message for a successful build, as an item without a line end. */
 const BUILT = 'Build completed successfully.';
 export const HELLO = ada('   Put_Line ("hello");');
 
 export interface Outcome {
-  /** Of the program alone. */
+  /** Output of the program only. */
   stdout: string;
-  /** Of the program, and what the service says. */
+  /** Output of the program and messages of the service. */
   stderr: string;
   status: number;
   message: string;
 }
 
 export interface RunTogether extends RunResult, Outcome {
-  /** Milliseconds between the program's first output and the task's end, both as a client sees them. */
+  /** Milliseconds between the program's first output and the task's end, as a client sees them. */
   afterOutputMs: number;
-  /** The same from the announcement of the program on, which comes before its container is made. */
+  /** The same time since the announcement of the program, which precedes its container's creation. */
   afterAnnouncementMs: number;
 }
 
@@ -57,13 +57,13 @@ export const outcome = (result: RunResult): Outcome => ({
   message: result.message,
 });
 
-/** What a service answers that is well. */
+/** The answer of a working service. */
 export async function sayHello(base: string): Promise<Outcome> {
   return outcome(await runProgram(base, { mode: 'run', files: [HELLO] }));
 }
 export const GREETING: Outcome = { stdout: 'hello\n', stderr: '', status: 0, message: 'SUCCESS' };
 
-/** Runs programs at the same time, in mode `run` if a request names none; resolves when all have ended. */
+/** Runs programs concurrently, by default in mode `run`; resolves when all have ended. */
 export async function runTogether<Name extends string>(
   base: string,
   requests: Record<Name, Partial<RunRequest>>,
@@ -95,7 +95,7 @@ async function runTimed(base: string, request: Partial<RunRequest>): Promise<Run
   };
 }
 
-/** How long the program of a task that has ended has run, in ms, by the worker's log. */
+/** The run time in ms of a finished task's program, from the worker's log. */
 export async function runMs(service: Deployment, identifier: string): Promise<number> {
   return Number((await service.lineOfEnd(identifier)).runMs);
 }

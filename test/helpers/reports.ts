@@ -1,4 +1,4 @@
-/** Programs from public bug reports of similar services, and what a reader has to see of each. */
+/** Programs from public bug reports of similar services, with their expected output. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -12,28 +12,28 @@ export interface Report {
   readonly source: string;
   readonly request: RunRequest;
   readonly expect: Expectation;
-  /** How often it is run; each run has to hold. */
+  /** Number of runs, each of which must pass. */
   readonly repeat?: number;
-  /** Adds a comment to the first file each time, so that no kept build answers. */
+  /** Adds a comment to the first file each time, so that no cached build is used. */
   readonly vary?: boolean;
 }
 
-/** `<type>: <regular expression>`; of type `any`, a line of any type. */
+/** `<type>: <regular expression>`; the type `any` matches a line of any type. */
 type LinePattern = string;
 
 export interface Expectation {
   /** The task's exit status. */
   readonly status?: number;
   readonly notStatus?: number;
-  /** Lines that come in this order, with any others between them. */
+  /** Lines in this order, with any others between them. */
   readonly lines?: readonly LinePattern[];
-  /** So many lines of each of the two, strictly in turn, the first one first. */
+  /** This many lines of each of the two, strictly alternating, starting with the first. */
   readonly alternate?: readonly [first: LinePattern, second: LinePattern, each: number];
   /** A regular expression that no line matches. */
   readonly never?: string;
-  /** The program's first output comes within so many milliseconds. */
+  /** Time limit in ms for the program's first output. */
   readonly firstStdoutMs?: number;
-  /** What the lab item says. */
+  /** The actual outputs in the lab item. */
   readonly labActual?: Readonly<Record<string, string>>;
   readonly labSuccess?: boolean;
   readonly noLabSuccess?: boolean;
@@ -57,7 +57,7 @@ interface Shown {
   readonly firstStdoutMs?: number;
 }
 
-/** What is wrong with what a reader sees; empty if nothing is. */
+/** Runs a report's program and describes the differences; empty if it passes. */
 export async function faultsOfReport(
   base: string,
   { request, expect, repeat = 1, vary = false }: Report,
@@ -102,7 +102,7 @@ const isOfProgram = ({ msg }: OutputItem) => msg.type === 'stdout' && msg.data !
 
 type Line = readonly [type: string, text: string];
 
-/** What of `expect` does not hold, each in words with what was seen. */
+/** Describes each violation of `expect`. */
 export function faultsOf({ output, status, firstStdoutMs }: Shown, expect: Expectation): string[] {
   const lines: Line[] = output.flatMap(({ msg }) =>
     msg.type === 'lab'

@@ -1,4 +1,4 @@
-/** The socket proxy of the compose file in a container of a test's own, and what its settings allow. */
+/** The socket proxy of the compose file in a test's own container, and the rules of its settings. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
@@ -12,7 +12,7 @@ import { dockerCommand, sandboxesSocket } from './images-engine.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const START_MS = 60_000;
-/** Of this test file. */
+/** A unique image for this test file. */
 const image = `${environment('NAMESPACE')}-socket-proxy-${randomUUID()}`.toLowerCase();
 
 export interface Asked {
@@ -24,7 +24,7 @@ export interface Asked {
 
 export interface SocketProxy {
   readonly dockerHost: string;
-  /** The status of the answer. */
+  /** Sends a call and resolves with the status. */
   ask(call: Asked): Promise<number>;
   end(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export async function removeSocketProxyImage(): Promise<void> {
   await dockerCommand(['rmi', image]);
 }
 
-/** Starts it in front of the sandboxes' engine, for the tasks of `namespace`, in containers of `runtime`. */
+/** Starts it in front of the sandboxes' engine, for tasks of `namespace` in containers of `runtime`. */
 export async function startSocketProxy(namespace: string, runtime = ''): Promise<SocketProxy> {
   const name = `${image}-${runtime}`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'socket'}-`));

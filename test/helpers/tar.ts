@@ -1,22 +1,22 @@
-/** Reads tar archives as the engine writes them: ustar headers, with PAX records where those do not do. */
+/** Reads tar archives as the engine writes them: ustar headers, with PAX records where needed. */
 import type { Readable } from 'node:stream';
 
 const BLOCK = 512;
 
 export interface TarEntry {
-  /** Without a slash at its beginning or end. */
+  /** Without a leading or trailing slash. */
   readonly path: string;
   readonly type: 'file' | 'folder' | 'other';
-  /** Permission bits, those of set-uid and set-gid among them. */
+  /** Permission bits, including set-uid and set-gid. */
   readonly mode: number;
-  /** Extended attributes among other things, by the names that PAX gives them. */
+  /** PAX records by name, including extended attributes. */
   readonly records: ReadonlyMap<string, string>;
   readonly content: Buffer;
 }
 
 /**
- * The entries one by one; an archive may be larger than memory, each of its files may not. The
- * stream is at its end afterwards, however far it was read.
+ * Yields the entries one by one; the archive may exceed memory, but not a single file. Always reads the stream
+ * to its end.
  */
 export async function* tarEntries(archive: Readable): AsyncGenerator<TarEntry> {
   const take = taker(archive);
@@ -48,7 +48,7 @@ export async function* tarEntries(archive: Readable): AsyncGenerator<TarEntry> {
   }
 }
 
-/** A function that reads the given number of bytes; what ends before is an error. */
+/** Returns a function that reads an exact number of bytes and fails at an early end. */
 function taker(stream: Readable): (size: number) => Promise<Buffer> {
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   let rest: Buffer = Buffer.alloc(0);
@@ -66,7 +66,7 @@ function taker(stream: Readable): (size: number) => Promise<Buffer> {
   };
 }
 
-/** Lines of "LENGTH KEY=VALUE", where the length counts the bytes of the whole line. */
+/** Parses lines of "LENGTH KEY=VALUE"; the length includes the whole line in bytes. */
 function paxRecords(content: Buffer): Map<string, string> {
   const records = new Map<string, string>();
   for (let at = 0; at < content.length;) {

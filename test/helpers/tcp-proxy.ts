@@ -1,4 +1,4 @@
-/** A TCP proxy that fails as networks do, between a process and its broker or its engine. */
+/** A TCP proxy that simulates network faults in front of a broker or an engine. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net';
 import type { Writable } from 'node:stream';
@@ -7,9 +7,9 @@ export interface TcpProxy {
   readonly port: number;
   /** Breaks all connections at once. */
   cut(): void;
-  /** Closes the far end of each connection, and leaves the near end open. */
+  /** Closes the far end of each connection and leaves the near end open. */
   halfOpen(): void;
-  /** Accepts everything and forwards nothing, new connections included, until `resume`. */
+  /** Accepts everything and forwards nothing, including on new connections, until `resume`. */
   silence(): void;
   resume(): void;
   /** Whether new connections are accepted. */
@@ -20,15 +20,15 @@ export interface TcpProxy {
 interface Link {
   readonly near: Socket;
   readonly far: Socket;
-  /** Takes what comes from `far`. */
+  /** Receives the bytes from `far`. */
   back: Writable;
 }
 
 /**
- * Connects to the target, or to the next of several targets (round robin). A target that refuses a
- * connection is passed over.
+ * Connects to the target, or to the next of several targets (round robin). Skips targets that refuse a
+ * connection.
  *
- * @param intercept called for each connection before bytes flow; what comes from the target is written to its result
+ * @param intercept called for each connection before bytes flow; the target's bytes are written to its result
  */
 export async function tcpProxy(
   target: NetConnectOpts | (() => NetConnectOpts[]),
@@ -103,14 +103,14 @@ function part({ near, far, back }: Link): void {
   far.unpipe(back).pause();
 }
 
-/** Forwards in both directions until either socket closes; then the other is closed as well. */
+/** Forwards in both directions until either socket closes, then closes the other. */
 export function joinSockets(near: Socket, far: Socket, back: Writable = near): void {
   for (const [one, other] of [
     [near, far],
     [far, near],
   ] as const) {
-    // Unref: a failed test that closed nothing must not keep the run alive. Close: pipe() stops reading
-    // a socket when the one that it writes to breaks, and so would never notice its end.
+    // Unref: a failed test must not keep the run alive. Close: pipe() stops reading a socket whose destination
+    // breaks, and would never notice its end.
     one
       .unref()
       .on('error', () => undefined)
@@ -119,5 +119,5 @@ export function joinSockets(near: Socket, far: Socket, back: Writable = near): v
   join({ near, far, back });
 }
 
-/** All of them, in order, beginning with the one whose turn it is. */
+/** All elements in order, starting at index `turn`. */
 export const inTurn = <T>(all: readonly T[], turn: number): T[] => all.map((_, i) => all[(turn + i) % all.length] as T);

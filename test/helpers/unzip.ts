@@ -3,7 +3,7 @@ import { inflateRawSync } from 'node:zlib';
 export interface ZipEntry {
   readonly name: string;
   readonly content: Buffer;
-  /** Whether the archive says that the name is UTF-8; without it a reader takes it for CP 437. */
+  /** Whether the archive marks the name as UTF-8; otherwise readers assume CP 437. */
   readonly utf8: boolean;
   readonly deflated: boolean;
 }
@@ -23,7 +23,7 @@ export function unzip(zip: Buffer): ZipEntry[] {
       zip.readUInt16LE(at + 32),
     ] as const;
     const [packedSize, local] = [zip.readUInt32LE(at + 20), zip.readUInt32LE(at + 42)] as const;
-    // The local header has a name and an extra field of its own, of other lengths perhaps.
+    // The lengths of name and extra field may differ in the local header.
     const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
     const packed = zip.subarray(start, start + packedSize);
     const deflated = method === 8;
@@ -38,7 +38,7 @@ export function unzip(zip: Buffer): ZipEntry[] {
   return entries;
 }
 
-/** Project files and pragmas by their statements: comments, blank lines and spacing say nothing. */
+/** The statements of project files and pragma files, without comments, blank lines and spacing. */
 export function statements(text: string): string[] {
   return text
     .split('\n')

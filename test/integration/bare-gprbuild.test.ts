@@ -1,4 +1,4 @@
-/** What the image and the worker prepare for gprbuild makes it faster, and nothing else. */
+/** Compares builds with the prepared gprbuild configuration to builds by a bare gprbuild. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Value } from 'typebox/value';
 
@@ -18,12 +18,12 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 });
 
-/** More by hand, after a change to the image: PROGRAMS=200. */
+/** Raise it after a change to the image: PROGRAMS=200. */
 const PROGRAMS = Number(process.env.PROGRAMS ?? 16);
-/** Without what the profile of a build sets. */
+/** Removes the settings of the build profile. */
 const BARE = 'unset GLIBC_TUNABLES; PATH=/usr/bin:/bin; exec "$@"';
 
-/** The golden programs, most of them spoilt in one place: they have errors or warnings then, of every tool. */
+/** Golden programs, most with one random edit, so that every tool reports errors or warnings. */
 function spoiltPrograms(count: number): Project[] {
   const requests = loadFixtures()
     .flatMap((fixture) => (fixture.kind === 'run' ? [fixture.request] : []))
@@ -38,13 +38,13 @@ function spoiltPrograms(count: number): Project[] {
       const project = createProject({ ...request, files: spoil(request.files, random) });
       if (project.languages.length > 0) projects.push(project);
     } catch (error) {
-      if (!(error instanceof ProjectError)) throw error; // The service refuses it.
+      if (!(error instanceof ProjectError)) throw error; // The service refuses this project.
     }
   }
   return projects;
 }
 
-/** Without a few characters, or a line, of one file; or without the file; or as it was. */
+/** Removes some characters, a line or a whole file; sometimes leaves the files unchanged. */
 function spoil(files: RunProgramRequest['files'], random: Random): RunProgramRequest['files'] {
   const spoilt = random.pick(files);
   const { contents } = spoilt;
@@ -61,13 +61,13 @@ function spoil(files: RunProgramRequest['files'], random: Random): RunProgramReq
     : files.map((file) => (file === spoilt ? { ...file, contents: text } : file));
 }
 
-describe('a build', () => {
+describe('a build with the prepared configuration', () => {
   const projects = spoiltPrograms(PROGRAMS);
 
-  it('is tried with as many programs as were asked for', () => expect(projects).toHaveLength(PROGRAMS));
+  it('covers the requested number of programs', () => expect(projects).toHaveLength(PROGRAMS));
 
   it.each(projects.map((project, i) => [i, project] as const))(
-    'says what a bare gprbuild says: program %i',
+    'has the output and status of a bare gprbuild: program %i',
     async (_, { files, main, languages }) => {
       const build = (command: { argv: readonly string[]; environment?: Record<string, string> }) =>
         collect(sandbox, { profile: profiles.build, ...command, files, ...(main && { copyOut: main.executable }) });
@@ -76,7 +76,7 @@ describe('a build', () => {
         await build(gprbuild(argv, languages)),
         await build({ argv: ['sh', '-c', BARE, 'sh', ...argv] }),
       ];
-      // Its debug information names the switches, of which the service's configuration has one more.
+      // The debug information contains the switches, and our configuration has one switch more.
       const seen = ({ stdout, stderr, status, copiedOut }: typeof ours) => ({
         stdout,
         stderr,
@@ -87,13 +87,13 @@ describe('a build', () => {
     },
   );
 
-  it('is given a knowledge base of nothing but targets', async () => {
+  it('has a knowledge base of targets only', async () => {
     const [path = ''] = gprbuild(BUILD_COMMAND.argv, ['Ada']).argv;
     const { stdout } = await shell(`ls "$(dirname ${path})/../share/gprconfig"`);
     expect(stdout).toBe('fallback_targets.xml\ntargetset.xml\n');
   });
 
-  it('has the whole one where it has to find its configuration', async () => {
+  it('has the whole knowledge base if the project has no language', async () => {
     const { argv, environment } = gprbuild(BUILD_COMMAND.argv, []);
     expect(environment).toEqual({});
     expect(await shell(`command -v ${argv[0]}; env | grep GPR_CONFIG`)).toMatchObject({

@@ -1,7 +1,4 @@
-/**
- * What each of the broker's users may and may not do, by trying it, as somebody would who has taken
- * over a widget or a worker: rabbitmq/definitions.json in the broker of the compose file.
- */
+/** Checks the rights in rabbitmq/definitions.json: each broker user tries allowed and forbidden actions. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -20,7 +17,7 @@ type Act = (channel: ConfirmChannel, name: (last: string) => string) => unknown;
 const REPLY = 'reply.11111111-2222-4333-8444-555555555555';
 const LOG = 'attempts.11111111-2222-4333-8444-555555555555';
 const BODY = Buffer.from('{}');
-/** As the topology declares them, a reply queue but for its limits, which a policy sets as well. */
+/** The topology's queue options; the limits of a reply queue also come from a policy. */
 const DURABLE = { durable: true };
 const consume = (channel: ConfirmChannel, queue: string) => channel.consume(queue, () => undefined);
 
@@ -30,7 +27,7 @@ let connections: Record<'widget' | 'worker', ChannelModel>;
 beforeAll(async () => {
   broker = await startComposeBroker('rights');
   connections = { widget: await broker.connect('widget'), worker: await broker.connect('worker') };
-  // One task waits, so that there is something to take.
+  // One waiting task, for the tests that read the task queue.
   await outcomeOf('widget', (channel, name) => channel.publish(name('submit'), 'run', BODY));
   await outcomeOf('widget', (channel, name) => channel.assertQueue(name(REPLY), DURABLE));
 }, 10 * 60_000);
@@ -39,13 +36,13 @@ afterAll(async () => {
   await broker.end();
 }, 60_000);
 
-/** 'done', or the broker's words for why not. */
+/** Resolves with 'done' or the broker's error message. */
 async function outcomeOf(user: 'widget' | 'worker', act: Act): Promise<string> {
   const channel = await connections[user].createConfirmChannel();
   channel.on('error', () => undefined);
   try {
     await act(channel, (last) => `${broker.namespace}.${last}`);
-    // What has no answer, a publication, is refused by the time that this has one.
+    // A publication has no response. The broker reports its refusal before it answers this call.
     await channel.checkQueue(`${broker.namespace}.tasks`);
     await channel.close();
     return 'done';
@@ -54,87 +51,84 @@ async function outcomeOf(user: 'widget' | 'worker', act: Act): Promise<string> {
   }
 }
 
-/** What rabbitmqctl lists, sorted. */
+/** Runs a list command of rabbitmqctl and sorts its lines. */
 async function list(...words: string[]): Promise<string[]> {
   const text = await broker.exec('/usr/lib/rabbitmq/bin/rabbitmqctl', '--quiet', '--no-table-headers', ...words);
   return text.trim().split('\n').sort();
 }
 
-/** Right and resource are in the words of some versions only. */
+/** Only some broker versions name the right and the kind of resource. */
 const REFUSED = /ACCESS_REFUSED - (\w+ )?access to (queue|exchange) '.*' in vhost 'widgets' refused for user/;
 
-/** Nobody needs these while the service runs: they come with the definitions. */
-const ofNobody: [string, Act][] = [
-  ['deletes the queue of tasks', (channel, name) => channel.deleteQueue(name('tasks'))],
-  ['declares it anew', (channel, name) => channel.assertQueue(name('tasks'), DURABLE)],
-  ['deletes the exchange of tasks', (channel, name) => channel.deleteExchange(name('submit'))],
-  ['deletes the exchange of replies', (channel, name) => channel.deleteExchange(name('replies'))],
+/** Rights that no app needs, since the definitions create the queues and exchanges. */
+const FORBIDDEN_FOR_ALL: [string, Act][] = [
+  ['deletes the task queue', (channel, name) => channel.deleteQueue(name('tasks'))],
+  ['redeclares the task queue', (channel, name) => channel.assertQueue(name('tasks'), DURABLE)],
+  ['deletes the exchange for tasks', (channel, name) => channel.deleteExchange(name('submit'))],
+  ['deletes the exchange for replies', (channel, name) => channel.deleteExchange(name('replies'))],
   ['declares an exchange', (channel, name) => channel.assertExchange(name('mine'), 'fanout')],
-  ['declares a queue of another name', (channel, name) => channel.assertQueue(name('mine'))],
-  ['declares a queue of a name that the broker chooses', (channel) => channel.assertQueue('', { exclusive: true })],
-  ['reads what is kept for the operator', (channel, name) => consume(channel, name('dead'))],
-  ['empties it', (channel, name) => channel.purgeQueue(name('dead'))],
-  ['deletes it', (channel, name) => channel.deleteQueue(name('dead'))],
-  ['adds to it', (channel, name) => channel.publish(name('dead'), '', BODY)],
-  ['publishes a task around its exchange', (channel, name) => channel.sendToQueue(name('tasks'), BODY)],
-  ['publishes a reply around its exchange', (channel, name) => channel.sendToQueue(name(REPLY), BODY)],
-  ['has replies delivered as tasks', (channel, name) => channel.bindQueue(name('tasks'), name('replies'), 'x')],
+  ['declares a queue outside the naming scheme', (channel, name) => channel.assertQueue(name('mine'))],
+  ['declares a queue with a server-generated name', (channel) => channel.assertQueue('', { exclusive: true })],
+  ['reads the dead letters', (channel, name) => consume(channel, name('dead'))],
+  ['purges the dead letters', (channel, name) => channel.purgeQueue(name('dead'))],
+  ['deletes the dead-letter queue', (channel, name) => channel.deleteQueue(name('dead'))],
+  ['publishes a dead letter', (channel, name) => channel.publish(name('dead'), '', BODY)],
+  ['publishes a task without its exchange', (channel, name) => channel.sendToQueue(name('tasks'), BODY)],
+  ['publishes a reply without its exchange', (channel, name) => channel.sendToQueue(name(REPLY), BODY)],
+  ['binds the task queue to the replies', (channel, name) => channel.bindQueue(name('tasks'), name('replies'), 'x')],
   [
-    'takes the queue of tasks from its exchange',
+    'unbinds the task queue from its exchange',
     (channel, name) => channel.unbindQueue(name('tasks'), name('submit'), 'run'),
   ],
-  ['has tasks delivered as replies', (channel, name) => channel.bindQueue(name(REPLY), name('submit'), 'run')],
+  ['binds a reply queue to the tasks', (channel, name) => channel.bindQueue(name(REPLY), name('submit'), 'run')],
   [
-    'has tasks delivered as replies, by way of exchanges',
+    'binds the exchange for replies to the tasks',
     (channel, name) => channel.bindExchange(name('replies'), name('submit'), 'run'),
   ],
 ];
-const ofTheWorker: [string, Act][] = [
-  ['opens a log of attempts', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
-  ['notes an attempt', (channel, name) => channel.publish(name('attempts'), 'x', BODY)],
+const FORBIDDEN_FOR_WIDGET: [string, Act][] = [
+  ['declares an attempt log', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
+  ['publishes an attempt', (channel, name) => channel.publish(name('attempts'), 'x', BODY)],
   ['consumes tasks', (channel, name) => consume(channel, name('tasks'))],
   ['gets a task', (channel, name) => channel.get(name('tasks'))],
-  ['throws the tasks away', (channel, name) => channel.purgeQueue(name('tasks'))],
+  ['purges the task queue', (channel, name) => channel.purgeQueue(name('tasks'))],
 ];
-const ofTheWidget: [string, Act][] = [
+const FORBIDDEN_FOR_WORKER: [string, Act][] = [
   ['reads a reply queue', (channel, name) => consume(channel, name(REPLY))],
-  ['empties a reply queue', (channel, name) => channel.purgeQueue(name(REPLY))],
+  ['purges a reply queue', (channel, name) => channel.purgeQueue(name(REPLY))],
   ['publishes a task', (channel, name) => channel.publish(name('submit'), 'run', BODY)],
-  ['opens a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-0`), DURABLE)],
-  [
-    "has another task's replies delivered to a queue",
-    (channel, name) => channel.bindQueue(name(REPLY), name('replies'), 'x'),
-  ],
-  ["ends a task's replies", (channel, name) => channel.unbindQueue(name(REPLY), name('replies'), REPLY)],
+  ['declares a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-0`), DURABLE)],
+  ["binds a queue to another task's replies", (channel, name) => channel.bindQueue(name(REPLY), name('replies'), 'x')],
+  ['unbinds a reply queue', (channel, name) => channel.unbindQueue(name(REPLY), name('replies'), REPLY)],
   ['deletes a reply queue', (channel, name) => channel.deleteQueue(name(REPLY))],
 ];
-/** Ways that a queue of the widget's own could lead messages on. */
-const ofTheWidgetsQueues: [string, Act][] = [
+/** Ways to forward messages from a queue or exchange that the widget may declare. */
+const FORWARDING: [string, Act][] = [
   [
-    'has its queue pass dead letters on to any queue',
+    'declares a reply queue that dead-letters to an arbitrary queue',
     (channel, name) =>
       channel.assertQueue(name(`${REPLY}-1`), {
         arguments: { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': name('dead') },
       }),
   ],
   [
-    'has its queue pass dead letters on to the operator',
+    'declares a reply queue that dead-letters to the operator',
     (channel, name) => channel.assertQueue(name(`${REPLY}-2`), { deadLetterExchange: name('dead') }),
   ],
   [
-    'has its exchange pass what has no way on to any queue',
+    'declares an exchange with an alternate exchange',
     (channel, name) => channel.assertExchange(name(`${REPLY}-3`), 'fanout', { alternateExchange: name('dead') }),
   ],
 ];
 
 describe("a widget's user is refused when it", () => {
-  it.each([...ofNobody, ...ofTheWorker, ...ofTheWidgetsQueues])('%s', async (_, act) => {
+  it.each([...FORBIDDEN_FOR_ALL, ...FORBIDDEN_FOR_WIDGET, ...FORWARDING])('%s', async (_, act) => {
     expect(await outcomeOf('widget', act)).toMatch(REFUSED);
   });
 });
 
 describe("a worker's user is refused when it", () => {
-  it.each([...ofNobody, ...ofTheWidget])('%s', async (_, act) => {
+  it.each([...FORBIDDEN_FOR_ALL, ...FORBIDDEN_FOR_WORKER])('%s', async (_, act) => {
     expect(await outcomeOf('worker', act)).toMatch(REFUSED);
   });
 });
@@ -142,28 +136,28 @@ describe("a worker's user is refused when it", () => {
 describe('with these rights', () => {
   it.each([
     ['counts the waiting tasks', (channel, name) => channel.checkQueue(name('tasks'))],
-    ['opens a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-9`), DURABLE)],
-    ['has its replies delivered to it', (channel, name) => channel.bindQueue(name(`${REPLY}-9`), name('replies'), 'x')],
+    ['declares a reply queue', (channel, name) => channel.assertQueue(name(`${REPLY}-9`), DURABLE)],
+    ['binds it to its replies', (channel, name) => channel.bindQueue(name(`${REPLY}-9`), name('replies'), 'x')],
     ['publishes a reply', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
     [
-      'holds a reply queue',
+      'consumes a reply queue exclusively',
       (channel, name) => channel.consume(name(`${REPLY}-9`), () => undefined, { exclusive: true }),
     ],
-    ['removes a reply queue', (channel, name) => channel.deleteQueue(name(`${REPLY}-9`))],
+    ['deletes a reply queue', (channel, name) => channel.deleteQueue(name(`${REPLY}-9`))],
   ] as [string, Act][])('a widget %s', async (_, act) => {
     expect(await outcomeOf('widget', act)).toBe('done');
   });
 
   it.each([
     ['publishes a reply', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
-    ['asks whether a reply queue is there', (channel, name) => channel.checkQueue(name(REPLY))],
-    ['opens a log of attempts', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
-    ['has notes delivered to it', (channel, name) => channel.bindQueue(name(LOG), name('attempts'), 'x')],
-    ['notes an attempt', (channel, name) => channel.publish(name('attempts'), 'x', BODY)],
-    ['reads the log of attempts', (channel, name) => channel.get(name(LOG))],
-    ['removes a log of attempts', (channel, name) => channel.deleteQueue(name(LOG))],
+    ['checks whether a reply queue exists', (channel, name) => channel.checkQueue(name(REPLY))],
+    ['declares an attempt log', (channel, name) => channel.assertQueue(name(LOG), DURABLE)],
+    ['binds the attempt log', (channel, name) => channel.bindQueue(name(LOG), name('attempts'), 'x')],
+    ['publishes an attempt', (channel, name) => channel.publish(name('attempts'), 'x', BODY)],
+    ['reads the attempt log', (channel, name) => channel.get(name(LOG))],
+    ['deletes an attempt log', (channel, name) => channel.deleteQueue(name(LOG))],
     [
-      'takes a task and sets it aside',
+      'rejects a task',
       async (channel, name) => {
         const task = await channel.get(name('tasks'));
         if (task) channel.reject(task, false);
@@ -173,7 +167,7 @@ describe('with these rights', () => {
     expect(await outcomeOf('worker', act)).toBe('done');
   });
 
-  it('what a worker sets aside is there for the operator', async () => {
+  it('the broker dead-letters a task that a worker rejects', async () => {
     const channel = await connections.widget.createChannel();
     const kept = async () => (await channel.checkQueue(`${broker.namespace}.dead`)).messageCount;
     await eventually('the task is dead-lettered', async () => (await kept()) > 0, { limitMs: 5000 });
@@ -181,7 +175,7 @@ describe('with these rights', () => {
     await channel.close();
   });
 
-  it('nothing is there but what is to be there', async () => {
+  it('only the declared queues and exchanges exist', async () => {
     const names = ['dead', REPLY, 'tasks'].map((last) => `${broker.namespace}.${last}`);
     expect(await list('-p', 'widgets', 'list_queues', 'name')).toEqual(names);
     const exchanges = ['attempts', 'dead', 'replies', 'submit'].map((last) => `${broker.namespace}.${last}`);
@@ -190,12 +184,12 @@ describe('with these rights', () => {
     ).toEqual(exchanges);
   }, 30_000);
 
-  it('nobody else is let in, guest neither', async () => {
+  it('only the two users exist, and guest cannot connect', async () => {
     expect(await list('list_users')).toEqual(['widget\t[]', 'worker\t[]']);
     await expect(broker.connect('guest')).rejects.toThrow(/ACCESS_REFUSED/);
   }, 30_000);
 
-  it('who asks for a queue that is not there writes nothing into the log', async () => {
+  it('a check for a missing queue writes nothing to the log', async () => {
     const before = await broker.log();
     for (let i = 0; i < 10; i++)
       expect(await outcomeOf('widget', (channel, name) => channel.checkQueue(name(`reply.unknown-${i}`)))).toMatch(
@@ -205,7 +199,7 @@ describe('with these rights', () => {
     expect((await broker.log()).slice(before.length)).not.toMatch(/unknown-|NOT_FOUND|not_found/);
   }, 30_000);
 
-  it('a widget and a worker do all that they have to', async () => {
+  it('the service runs a program', async () => {
     const env = { REPLY_EXPIRY_MS: '600000' };
     const service = await deploy({ widgets: 1, workers: 1, namespace: broker.namespace, env, envOf: broker.settings });
     try {
@@ -222,7 +216,7 @@ describe('with these rights', () => {
     }
   }, 60_000);
 
-  it('an app whose queues are not there says so, and what to do', async () => {
+  it('an app reports missing queues and how to declare them', async () => {
     const said: string[] = [];
     const note = (_: object, message: string) => said.push(message);
     const app = await connectBroker(
@@ -282,13 +276,13 @@ describe('an operator with the rights that docs/operations.md names', () => {
   }, 60_000);
   afterAll(() => operator.close());
 
-  it('loses nothing by looking, however often: this broker drops what came back twenty times', async () => {
+  it('loses no dead letter by looking 45 times, though this broker drops a message after 20 returns', async () => {
     const before = await lettersSeen();
     expect(before.filter(({ identifier, reason }) => identifier === 'lost' && reason === 'rejected')).toHaveLength(1);
     for (let i = 0; i < 45; i++) expect(await lettersSeen()).toEqual(expect.arrayContaining(before));
   }, 60_000);
 
-  it('has a task run again', async () => {
+  it('replays a task', async () => {
     let again = '';
     await visitDeadLetters(operator, (letter) =>
       letter.identifier === 'lost'
@@ -304,21 +298,21 @@ describe('an operator with the rights that docs/operations.md names', () => {
     expect(taken).toBe('done');
   });
 
-  it('drops what is left', async () => {
+  it('drops the remaining dead letters', async () => {
     await visitDeadLetters(operator, () => Promise.resolve());
     expect(await lettersSeen()).toEqual([]);
   });
 
   it.each([
     ['takes tasks', (channel, name) => channel.get(name('tasks'))],
-    ['empties the queue of tasks', (channel, name) => channel.purgeQueue(name('tasks'))],
-    ['reads an answer', (channel, name) => channel.get(name(REPLY))],
-    ['publishes an answer', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
-  ] as [string, Act][])('is refused when he %s', async (_, act) => {
+    ['purges the task queue', (channel, name) => channel.purgeQueue(name('tasks'))],
+    ['reads a reply', (channel, name) => channel.get(name(REPLY))],
+    ['publishes a reply', (channel, name) => channel.publish(name('replies'), 'x', BODY)],
+  ] as [string, Act][])('is refused when it %s', async (_, act) => {
     const channel = await operator.openConfirmChannel();
     const closed = new Promise<Error>((resolve) => channel.on('error', resolve));
     const done = Promise.resolve(act(channel, (last) => `${broker.namespace}.${last}`));
-    // A publication has no answer: the broker closes the channel over it.
+    // A publication has no response: the broker closes the channel instead.
     const error = await done.then(
       () => closed,
       (refused: Error) => refused,
@@ -335,12 +329,12 @@ describe('the broker of the compose file does not start', () => {
       'WORKER_BROKER_PASSWORD is not set, and there is no file with a password that WORKER_BROKER_PASSWORD_FILE names',
     ],
     [
-      'with one password for both',
+      'with the same password for both users',
       { WIDGET_BROKER_PASSWORD: 'a', WORKER_BROKER_PASSWORD: 'a' },
       'WIDGET_BROKER_PASSWORD and WORKER_BROKER_PASSWORD must differ',
     ],
     [
-      'with a password that no URL can hold',
+      'with a password that is not valid in a URL',
       { WIDGET_BROKER_PASSWORD: 'a@b', WORKER_BROKER_PASSWORD: 'c' },
       'WIDGET_BROKER_PASSWORD may hold letters, digits, - and _ alone (a file may hold any password)',
     ],

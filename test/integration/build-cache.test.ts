@@ -1,4 +1,4 @@
-/** Builds that are kept, on the real engine and the real compilers: nobody can tell but by the clock. */
+/** The build cache with the real engine and compilers. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ import {
 
 jest.setTimeout(60_000);
 const MIB = 1024 * 1024;
-/** From a container that is there to a launcher that has said so, on a slow machine. */
+/** Time for a launcher to report that it is ready, on a slow machine. */
 const READY_MS = 2_000;
 
 let folder: string;
@@ -51,21 +51,21 @@ const PROJECT = {
 const program = (contents: string): SourceFile[] => [{ basename: 'main.c', contents }, PROJECT];
 const build = (sandbox: Sandbox, files: SourceFile[], argv = buildJob(files).argv, changes: Changes = {}) =>
   collect(sandbox, { ...buildJob(files), argv }, changes);
-/** By a worker that has ended. */
+/** Builds with a worker that then ends. */
 const buildFirst = async (files: SourceFile[]) => {
   const sandbox = newSandbox();
   const end = await build(sandbox, files);
   await sandbox.close();
   return end;
 };
-/** Without what may differ: the time, how the executable is cut, and whether there was a container. */
+/** Removes what may differ: time, chunks of the executable, and the image that it ran in. */
 const comparable = ({ copiedOut, ...end }: Awaited<ReturnType<typeof build>>) => ({
   ...end,
   ms: 0,
   ranInImage: undefined,
   copiedOut: copiedOut && Buffer.concat(copiedOut),
 });
-/** How many containers were made for what `use` does. */
+/** Counts the containers created by `use`. */
 const containersFor = async (use: (sandbox: Sandbox) => Promise<unknown>) => {
   const calls = await recordCalls(async (engine) => {
     const sandbox = newSandbox(engine);
@@ -77,13 +77,13 @@ const containersFor = async (use: (sandbox: Sandbox) => Promise<unknown>) => {
 
 const HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); }\n';
 
-describe('a build of what was built before', () => {
+describe('a repeated build', () => {
   it.each([
-    ['a good one', program(HELLO)],
-    ['one with warnings', program('int main(void) { int x; return x; }\n#warning "take care"\n')],
-    ['one with errors', program('int main(void) { return y; }\n')],
-    ['one that does not link', program('int f(void); int main(void) { return f(); }\n')],
-  ])('is the same to the byte, without a container: %s', async (_, files) => {
+    ['a successful build', program(HELLO)],
+    ['a build with warnings', program('int main(void) { int x; return x; }\n#warning "take care"\n')],
+    ['a build with errors', program('int main(void) { return y; }\n')],
+    ['a build that fails to link', program('int f(void); int main(void) { return f(); }\n')],
+  ])('returns identical bytes without a container: %s', async (_, files) => {
     const first = await buildFirst(files);
     let second: typeof first | undefined;
     expect(await containersFor(async (sandbox) => (second = await build(sandbox, files)))).toBe(0);
@@ -92,36 +92,36 @@ describe('a build of what was built before', () => {
   });
 
   it.each<[string, (sandbox: Sandbox) => Promise<unknown>]>([
-    ['a file is another', (sandbox) => build(sandbox, program(`${HELLO} `))],
+    ['a file has other contents', (sandbox) => build(sandbox, program(`${HELLO} `))],
     [
       'a file has another name',
       (sandbox) => build(sandbox, [...program(HELLO).slice(0, 1), { ...PROJECT, basename: 'other.gpr' }]),
     ],
-    ['there is one more file', (sandbox) => build(sandbox, [...program(HELLO), { basename: 'a.h', contents: '' }])],
+    ['a file is added', (sandbox) => build(sandbox, [...program(HELLO), { basename: 'a.h', contents: '' }])],
     [
-      'the command is another',
+      'the command differs',
       (sandbox) => build(sandbox, program(HELLO), buildJob([], ['gprbuild', '-P', 'main.gpr']).argv),
     ],
-  ])('is another one, if %s', async (_, again) => {
+  ])('runs again if %s', async (_, again) => {
     await buildFirst(program(HELLO));
     expect(await containersFor(again)).toBe(1);
   });
 
   it.each([
-    ['that asks for the time', '#include <stdio.h>\nint main(void) { puts(__TIME__); }\n'],
-    ['that asks for the date', '#include <stdio.h>\nint main(void) { puts(__DATE__); }\n'],
-  ])('is made anew: one %s', async (_, text) => {
+    ['asks for the time', '#include <stdio.h>\nint main(void) { puts(__TIME__); }\n'],
+    ['asks for the date', '#include <stdio.h>\nint main(void) { puts(__DATE__); }\n'],
+  ])('runs again if the program %s', async (_, text) => {
     await buildFirst(program(text));
     expect(await containersFor((sandbox) => build(sandbox, program(text)))).toBe(1);
   });
 
-  it('is made anew after one whose messages name a temporary file, which has another name each time', async () => {
+  it('runs again if its messages contain the random name of a temporary file', async () => {
     const assembling = ['sh', '-c', 'echo "/workspace/tmp/ccGJyv9C.s:4: Error: symbol is already defined" >&2; exit 1'];
     expect(await build(newSandbox(), program(HELLO), assembling)).toMatchObject({ status: 1 });
     expect(await containersFor((sandbox) => build(sandbox, program(HELLO), assembling))).toBe(1);
   });
 
-  it('is made anew after one that came to its limit', async () => {
+  it('runs again after a timeout', async () => {
     const slow = ['sh', '-c', 'sleep 2; exit 0'];
     expect(await build(newSandbox(), program(HELLO), slow, { timeMs: 500 })).toMatchObject({ limit: 'time' });
     const sandbox = newSandbox();
@@ -129,7 +129,7 @@ describe('a build of what was built before', () => {
     await sandbox.close();
   });
 
-  it('is made once, if many ask at once', async () => {
+  it('runs once for concurrent requests', async () => {
     let ends: Awaited<ReturnType<typeof build>>[] = [];
     expect(
       await containersFor(
@@ -139,7 +139,7 @@ describe('a build of what was built before', () => {
     expect(new Set(ends.map(({ copiedOut }) => copiedOut && Buffer.concat(copiedOut).toString('base64'))).size).toBe(1);
   });
 
-  it('does not use a file that was changed, and says so', async () => {
+  it('ignores a modified cache file and logs a warning', async () => {
     const first = await buildFirst(program(HELLO));
     const [name = ''] = readdirSync(folder);
     const bytes = readFileSync(join(folder, name));
@@ -151,7 +151,7 @@ describe('a build of what was built before', () => {
   });
 });
 
-describe('a build in an image whose name is given to another', () => {
+describe('a build in an image whose name moves to another image', () => {
   let name: MovingName;
   beforeAll(async () => (name = await movingName()));
   afterAll(() => name?.remove());
@@ -171,7 +171,7 @@ describe('a build in an image whose name is given to another', () => {
     return (await collect(sandbox, job)).stdout.trim();
   };
 
-  it('is not kept for the one that the worker took it for', async () => {
+  it('is not cached under the image that the worker knew', async () => {
     const sandbox = open();
     await imageOf(sandbox, 'so that it knows the image');
     await name.moveTo('new');
@@ -183,7 +183,7 @@ describe('a build in an image whose name is given to another', () => {
     expect(await imageOf(open(), HELLO)).toBe('old');
   });
 
-  it('is not kept for the new one, if it was made in a container that had waited', async () => {
+  it('is not cached under the new image if it ran in a warm container of the old one', async () => {
     const sandbox = open({ maxWarm: 1 });
     await eventually('two containers wait', async () => (await containers()).length >= 2, { limitMs: 30_000 });
     await sleep(READY_MS);
@@ -195,7 +195,7 @@ describe('a build in an image whose name is given to another', () => {
     expect(await imageOf(open(), HELLO)).toBe('old');
   });
 
-  it("is the new one's after a moment, whatever waits", async () => {
+  it('uses the new image after a short time, despite warm containers', async () => {
     const sandbox = open({ maxWarm: 1 });
     expect(await imageOf(sandbox, HELLO)).toBe('old');
     await name.moveTo('new');

@@ -1,7 +1,4 @@
-/**
- * What an operator does with the tasks that nobody could run: the command, and what is under it, at the run's
- * real broker.
- */
+/** The operator's dead-letter command and its functions, with the run's real broker. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -23,7 +20,7 @@ import { environment } from '../helpers/environment.js';
 
 const HELLO = 'procedure Hello is\nbegin\n   null;\nend Hello;\n';
 const WAITING_TASKS = 3;
-/** Each run of the command starts a Node, and compiles. */
+/** Each run of the command starts Node and compiles the sources. */
 jest.setTimeout(60_000);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -52,8 +49,8 @@ function taskOf(contents = HELLO): TaskMessage {
   return { version: 1, identifier: uuid(), submittedAt: Date.UTC(2026, 0, 2), request };
 }
 
-/** Publishes to the task queue, and has a consumer set it aside, as a worker does. */
-async function setAside(body: Buffer, messageId?: string): Promise<void> {
+/** Publishes to the task queue and has a consumer reject the message, as a worker does. */
+async function deadLetter(body: Buffer, messageId?: string): Promise<void> {
   const { taskExchange, taskQueue, taskRoutingKey, deadQueue } = test.broker.topology;
   const before = await messagesIn(deadQueue);
   const channel = await test.broker.openConfirmChannel();
@@ -70,7 +67,7 @@ async function setAside(body: Buffer, messageId?: string): Promise<void> {
 
 async function setTaskAside(contents?: string): Promise<string> {
   const task = taskOf(contents);
-  await setAside(encodeMessage(task), task.identifier);
+  await deadLetter(encodeMessage(task), task.identifier);
   return task.identifier;
 }
 
@@ -82,7 +79,7 @@ async function look(broker = test.broker): Promise<DeadLetter[]> {
 
 const identifiers = (letters: DeadLetter[]) => letters.map(({ identifier }) => identifier);
 
-/** Runs the command as an operator does. */
+/** Runs the command and resolves with its status and output. */
 function command(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   const env = { ...process.env, AMQP_URL: environment('AMQP_URL'), NAMESPACE: test.namespace, WAITING_TASKS: '' };
   return new Promise((resolve) => {
@@ -93,7 +90,7 @@ function command(...args: string[]): Promise<{ status: number; stdout: string; s
   });
 }
 
-/** The next task that a worker gets. */
+/** Consumes the next task as a worker does. */
 async function nextTask(): Promise<TaskMessage> {
   let deliver: (task: TaskMessage) => void;
   const delivered = new Promise<TaskMessage>((resolve) => (deliver = resolve));
@@ -109,10 +106,10 @@ async function nextTask(): Promise<TaskMessage> {
 }
 
 describe('npm run dead-letters', () => {
-  it('lists each with what is known of it, and leaves all where they are', async () => {
+  it('lists all dead letters with their details and removes none', async () => {
     const first = await setTaskAside();
-    await setAside(Buffer.from('not JSON'), 'its-name');
-    await setAside(Buffer.from('{"version":99}'));
+    await deadLetter(Buffer.from('not JSON'), 'its-name');
+    await deadLetter(Buffer.from('{"version":99}'));
     const { stdout, status } = await command('list');
     const lines = stdout.trimEnd().split('\n');
     expect(lines[0]).toMatch(
@@ -124,7 +121,7 @@ describe('npm run dead-letters', () => {
     expect(await messagesIn(test.broker.topology.deadQueue)).toBe(3);
   });
 
-  it('shows the files of one, with nothing in them that the terminal would obey', async () => {
+  it("shows a task's files without terminal control sequences", async () => {
     await setTaskAside('another');
     const identifier = await setTaskAside(`${HELLO}--  \x1b[2J\u009b\n`);
     const { stdout } = await command('show', identifier);
@@ -133,23 +130,23 @@ describe('npm run dead-letters', () => {
     expect(stdout).not.toContain('another');
   });
 
-  it('drops one of them, also one that nobody can read', async () => {
+  it('drops one dead letter, also an unreadable one', async () => {
     const kept = await setTaskAside();
-    await setAside(Buffer.from('not JSON'));
+    await deadLetter(Buffer.from('not JSON'));
     const [, unreadable] = await look();
     const { stdout } = await command('drop', String(unreadable?.identifier));
     expect(stdout).toBe(`${unreadable?.identifier}  dropped\n`);
     expect(identifiers(await look())).toEqual([kept]);
   });
 
-  it('drops all of them', async () => {
+  it('drops all dead letters', async () => {
     await setTaskAside();
-    await setAside(Buffer.from('not JSON'));
+    await deadLetter(Buffer.from('not JSON'));
     expect((await command('drop', '--all')).status).toBe(0);
     expect(await look()).toEqual([]);
   });
 
-  it('has one run again, as a new task whose answer is its own', async () => {
+  it('replays a dead letter as a new task with its own reply queue', async () => {
     const identifier = await setTaskAside();
     const { stdout } = await command('replay', identifier);
     const [, again = ''] = /^\S+ {2}runs again as (\S+)\n$/.exec(stdout) ?? [];
@@ -162,8 +159,8 @@ describe('npm run dead-letters', () => {
     expect(answer).toMatchObject([{ kind: 'final', state: 'SUCCESS' }]);
   });
 
-  it('refuses to replay what is no task, and keeps it', async () => {
-    await setAside(Buffer.from('not JSON'), 'x');
+  it('refuses to replay a message that is not a task, and keeps it', async () => {
+    await deadLetter(Buffer.from('not JSON'), 'x');
     expect(await command('replay', 'x')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('x stays: what cannot be read'),
@@ -175,13 +172,13 @@ describe('npm run dead-letters', () => {
     [['replay', 'nobody'], 'There is no dead letter nobody.'],
     [['drop'], 'npm run dead-letters'],
     [['list', 'x'], 'npm run dead-letters'],
-  ])('says of %j what is wrong', async (args, words) => {
+  ])('reports the error in %j', async (args, words) => {
     expect(await command(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
   });
 });
 
-describe('nothing is lost', () => {
-  it('when the process ends between the confirm of the new task and the removal of the old', async () => {
+describe('the dead-letter queue', () => {
+  it('keeps a letter if the process ends between the confirm of the new task and its removal', async () => {
     const identifier = await setTaskAside();
     const other = await connectTo(test.namespace, { WAITING_TASKS });
     const visit = visitDeadLetters(other, async (letter) => {
@@ -193,7 +190,7 @@ describe('nothing is lost', () => {
     expect((await nextTask()).identifier).toBe(opened[0]);
   });
 
-  it('when the task queue is full', async () => {
+  it('keeps a letter if the task queue is full', async () => {
     const identifier = await setTaskAside();
     for (let i = 0; i < WAITING_TASKS; i++) {
       const task = taskOf();
@@ -205,7 +202,7 @@ describe('nothing is lost', () => {
     expect(identifiers(await look())).toEqual([identifier]);
   });
 
-  it('by looking, however often', async () => {
+  it('keeps all letters after any number of looks', async () => {
     const identifier = await setTaskAside();
     let before: unknown;
     for (let i = 0; i < 45; i++) {
@@ -216,7 +213,7 @@ describe('nothing is lost', () => {
     }
   }, 30_000);
 
-  it('nor hidden, when another operator holds some of them', async () => {
+  it('reports that it is busy while another operator holds some letters', async () => {
     await setTaskAside();
     const channel = await test.broker.openChannel();
     await channel.consume(test.broker.topology.deadQueue, () => undefined);
@@ -225,7 +222,7 @@ describe('nothing is lost', () => {
     expect(await look()).toHaveLength(1);
   });
 
-  it('among many', async () => {
+  it('finds one letter among many', async () => {
     const { deadExchange } = test.broker.topology;
     const channel = await test.broker.openConfirmChannel();
     for (let i = 0; i < 900; i++)
@@ -236,7 +233,7 @@ describe('nothing is lost', () => {
     expect(identifiers(await look())).toHaveLength(900);
   }, 30_000);
 
-  it('and a namespace that is not there is not made by looking for it', async () => {
+  it('is not declared by a look into an unknown namespace', async () => {
     const env = { ...process.env, AMQP_URL: environment('AMQP_URL'), NAMESPACE: `${test.namespace}-misspelt` };
     const script = ['--import', 'tsx', '--conditions=source', 'tools/dead-letters.ts', 'list'];
     const stderr = await new Promise((resolve) =>

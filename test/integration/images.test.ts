@@ -1,4 +1,4 @@
-/** What the images of the steps hold, in the run's own. */
+/** The contents of the run's own images. */
 import { describe, expect, it } from '@jest/globals';
 
 import { environment } from '../helpers/environment.js';
@@ -11,11 +11,11 @@ const images = [
 ] as const;
 
 describe.each(images)('%s', (name, image, packages) => {
-  it('gives nobody rights that he does not have', async () => {
+  it('has no set-uid file, set-gid file or file capability', async () => {
     expect(await pathsOf(docker, image, givesRights)).toEqual([]);
   }, 60_000);
 
-  it('lists what is in it, with versions', async () => {
+  it('has a list of its packages with versions', async () => {
     const components = await componentsOf(docker, image, name);
     for (const wanted of packages) {
       const found = components.find((component) => component.name === wanted);
@@ -28,7 +28,7 @@ describe.each(images)('%s', (name, image, packages) => {
 });
 
 describe('code-widgets-runner', () => {
-  it('has no command at all, and lists nothing that it does not hold', async () => {
+  it('has no command and lists no package that it lacks', async () => {
     expect(await pathsOf(docker, environment('RUN_IMAGE'), isCommand)).toEqual([]);
     const names = (await componentsOf(docker, environment('RUN_IMAGE'), 'code-widgets-runner')).map(
       (component) => component.name,

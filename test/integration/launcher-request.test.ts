@@ -1,4 +1,4 @@
-/** The launcher takes a request from no worker at its word: it checks user, confinement and variables itself. */
+/** The launcher checks user, confinement and variables of each request itself. */
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 
 import { makeContainer } from '../../packages/sandbox/src/container.js';
@@ -29,10 +29,10 @@ afterAll(async () => {
 });
 
 const { TOOL, PROGRAM } = CONFINEMENTS;
-/** A launcher that refuses a request ends with it. */
+/** Exit code of a launcher that refuses a request. */
 const REFUSED = 70;
 const LAST_RUNNER = FIRST_RUNNER + RUNNERS - 1;
-/** The longest variable that the launcher takes. */
+/** The launcher's limit for one variable. */
 const VARIABLE_BYTES = 4096;
 const TIME_MS = 5000;
 const OUTPUT_BYTES = 4096;
@@ -45,7 +45,7 @@ function frame(type: string, payload: string | Buffer = ''): Buffer {
   return Buffer.concat([header, bytes]);
 }
 
-/** In place of its command, each reports what a command would find: the runner image has none to execute. */
+/** A request to report user and confinement instead of running a command: the runner image has no command. */
 function start(confinement: string, user: number): Buffer {
   const payload = Buffer.alloc(START_BYTES);
   payload.write(confinement, 'latin1');
@@ -59,7 +59,7 @@ function start(confinement: string, user: number): Buffer {
 const variable = (assignment: string) => frame(RECEIVED.VARIABLE, assignment);
 const REST = [frame(RECEIVED.WORD, 'inspection'), frame(RECEIVED.GO)];
 
-/** What a launcher answers to these frames. */
+/** Sends frames to a launcher and collects its response. */
 async function answerTo(profile: Profile, frames: readonly Buffer[]) {
   const container = await makeContainer({ runtime, confining, removals }, warmSpec(profile));
   try {
@@ -70,7 +70,7 @@ async function answerTo(profile: Profile, frames: readonly Buffer[]) {
     await container.start();
     container.stream.write(Buffer.concat(frames));
     const { status, diagnostics } = await reading;
-    // One that is done waits for the end of its stdin.
+    // A launcher that has finished waits until its stdin closes.
     container.stream.end();
     const { exitCode } = await container.stateOnceEnded();
     return { reason: status?.reason, user: /^uid (\d+)$/m.exec(output)?.[1], exitCode, diagnostics };
@@ -93,7 +93,7 @@ describe('the launcher runs a command', () => {
     expect(answer).toEqual({ reason: 'exited', user: String(user), exitCode: 0, diagnostics: '' });
   });
 
-  it('with variables that are on its list', async () => {
+  it('with variables from its allowlist', async () => {
     const variables = [
       variable('GPR_CONFIG=/etc/x=y'),
       variable('HOME='),
@@ -104,7 +104,7 @@ describe('the launcher runs a command', () => {
   });
 });
 
-describe('the launcher refuses, and runs nothing,', () => {
+describe('the launcher refuses', () => {
   const refusal = (diagnostics: string) => ({
     reason: undefined,
     user: undefined,
@@ -119,22 +119,22 @@ describe('the launcher refuses, and runs nothing,', () => {
     ['the builder, as a program', program, PROGRAM, BUILDER],
     ['a user below those of programs', program, PROGRAM, FIRST_RUNNER - 1],
     ['a user above those of programs', program, PROGRAM, LAST_RUNNER + 1],
-    ['no user', program, PROGRAM, 0xffff_ffff],
-    ['no confinement', tool, '\0', BUILDER],
-    ['another confinement', tool, 'b', BUILDER],
+    ['an invalid user', program, PROGRAM, 0xffff_ffff],
+    ['a missing confinement', tool, '\0', BUILDER],
+    ['an unknown confinement', tool, 'b', BUILDER],
   ])('%s', async (_, profile, confinement, user) => {
     expect(await answerTo(profile, [start(confinement, user), ...REST])).toEqual(refusal('confinement and user'));
   });
 
   it.each([
-    ['a variable of the loader, for a tool', tool, GOOD, 'LD_PRELOAD=/x'],
-    ['a variable of the loader, for a program', program, GOOD_PROGRAM, 'LD_PRELOAD='],
-    ['the path of a tool', tool, GOOD, 'PATH=/x'],
-    ['a variable of tools, for a program', program, GOOD_PROGRAM, 'GLIBC_TUNABLES=x'],
-    ['a longer name', tool, GOOD, 'HOMES=/x'],
-    ['a shorter name', tool, GOOD, 'HOM=/x'],
-    ['no name', tool, GOOD, '=x'],
-    ['no value', tool, GOOD, 'HOME'],
+    ['a loader variable for a tool', tool, GOOD, 'LD_PRELOAD=/x'],
+    ['a loader variable for a program', program, GOOD_PROGRAM, 'LD_PRELOAD='],
+    ['PATH for a tool', tool, GOOD, 'PATH=/x'],
+    ['a tool variable for a program', program, GOOD_PROGRAM, 'GLIBC_TUNABLES=x'],
+    ['a name with an allowed prefix', tool, GOOD, 'HOMES=/x'],
+    ['a prefix of an allowed name', tool, GOOD, 'HOM=/x'],
+    ['a variable without a name', tool, GOOD, '=x'],
+    ['a variable without a value', tool, GOOD, 'HOME'],
   ])('%s', async (_, profile, first, assignment) => {
     expect(await answerTo(profile, [first, variable(assignment), ...REST])).toEqual(refusal('variable'));
   });
@@ -142,9 +142,9 @@ describe('the launcher refuses, and runs nothing,', () => {
   it.each([
     ['a variable with a NUL', [GOOD, variable('HOME=/x\0LD_PRELOAD=/x')], 'variable with a NUL'],
     ['a variable that is too long', [GOOD, variable(`HOME=${'x'.repeat(VARIABLE_BYTES)}`)], 'length of a variable'],
-    ['a variable before the start', [variable('HOME=/x'), GOOD], 'frame before START'],
-    ['a second start', [GOOD, start(TOOL, BUILDER)], 'START'],
-    ['a start of another length', [frame(RECEIVED.START, Buffer.concat([GOOD.subarray(5), Buffer.of(0)]))], 'START'],
+    ['a variable before START', [variable('HOME=/x'), GOOD], 'frame before START'],
+    ['a second START', [GOOD, start(TOOL, BUILDER)], 'START'],
+    ['a START of another length', [frame(RECEIVED.START, Buffer.concat([GOOD.subarray(5), Buffer.of(0)]))], 'START'],
   ])('%s', async (_, frames, diagnostics) => {
     expect(await answerTo(tool, [...frames, ...REST])).toEqual(refusal(diagnostics));
   });

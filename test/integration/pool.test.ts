@@ -1,4 +1,4 @@
-/** Containers made ahead, on the real engine: each is given out once, and only as it was made. */
+/** The warm pool with the real engine: each container is leased once, and only in its original state. */
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -25,7 +25,7 @@ import {
 
 jest.setTimeout(60_000);
 const PATIENT = { limitMs: 30_000 };
-/** From a container that runs to a launcher that has said so, on a slow machine. */
+/** Time for a launcher to report that it is ready, on a slow machine. */
 const READY_MS = 2_000;
 const specsFor = (waitMs?: number): Record<StepKind, ContainerSpec> => {
   const { build, run, prove } = profiles;
@@ -66,11 +66,11 @@ const newSandbox = (maxWarm = 4) => keep(createTestSandbox(undefined, undefined,
 const running = async () => (await containers()).filter(({ State }) => State === 'running').map(({ Id }) => Id);
 const untilWaiting = (count: number) =>
   eventually(`${count} containers wait`, async () => (await running()).length === count, PATIENT);
-/** The id of the container that a job ran in. */
+/** The id of the container that runs a job. */
 const whereItRan = async (sandbox: Sandbox) => (await collect(sandbox, shellJob('cat /etc/hostname'))).stdout.trim();
 
 describe('a pool of containers', () => {
-  it('has one that builds and one that runs from the start, and gives one in no time', async () => {
+  it('starts with one build container and one run container, and leases one at once', async () => {
     const pool = newPool();
     await untilWaiting(2);
     const waiting = (await containers()).map(({ Image }) => Image);
@@ -79,7 +79,7 @@ describe('a pool of containers', () => {
     container.discard();
   });
 
-  it('gives a step the one that waited, and makes another for the next', async () => {
+  it('leases a warm container to a step and creates another', async () => {
     const sandbox = newSandbox();
     await untilWaiting(2);
     await sleep(READY_MS);
@@ -96,7 +96,7 @@ describe('a pool of containers', () => {
     );
   });
 
-  it('never gives one twice, however many ask', async () => {
+  it('never leases a container twice, with many concurrent steps', async () => {
     const sandbox = newSandbox();
     const ids: string[] = [];
     const one = async () => {
@@ -106,7 +106,7 @@ describe('a pool of containers', () => {
     expect(new Set(ids).size).toBe(24);
   });
 
-  it('gives no two steps the same, asked in the same moment', async () => {
+  it('leases different containers to two simultaneous steps', async () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
@@ -115,7 +115,7 @@ describe('a pool of containers', () => {
     for (const each of leased) each?.discard();
   });
 
-  it('has more waiting once they were missing, up to a bound', async () => {
+  it('grows after misses, up to its limit', async () => {
     const pool = newPool({ maxWarm: 3 });
     await untilWaiting(2);
     for (let i = 0; i < 6; i++) lease(pool, specs.prove)?.discard();
@@ -124,7 +124,7 @@ describe('a pool of containers', () => {
     expect(await running()).toHaveLength(5);
   });
 
-  it('does not give one with another amount of space, or for a longer step', async () => {
+  it('leases no container with another size or a shorter lifetime', async () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
@@ -135,7 +135,7 @@ describe('a pool of containers', () => {
     fits?.discard();
   });
 
-  it('throws away one of another image than is wanted, and makes others in its place', async () => {
+  it('discards containers of an outdated image and creates others', async () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);
@@ -154,19 +154,19 @@ describe('a pool of containers', () => {
   });
 });
 
-describe('a container that waits', () => {
+describe('a warm container', () => {
   const harms: [string, (id: string) => Promise<unknown>][] = [
     ['was killed', (id) => docker.getContainer(id).kill()],
     ['was removed', (id) => docker.getContainer(id).remove({ force: true })],
     [
-      'was told something by somebody else',
+      'received input from another client',
       async (id) => {
         const stream = (await docker.getContainer(id).attach({ stream: true, hijack: true, stdin: true })) as Duplex;
         stream.end('nonsense', () => setTimeout(() => stream.destroy(), 500).unref());
       },
     ],
   ];
-  it.each(harms)('and %s is not given out', async (_, harm) => {
+  it.each(harms)('that %s is not leased', async (_, harm) => {
     const sandbox = newSandbox();
     await untilWaiting(2);
     await sleep(READY_MS);
@@ -184,9 +184,9 @@ describe('a container that waits', () => {
   const touches: [string, (id: string) => Promise<unknown>][] = [
     ['was paused', (id) => docker.getContainer(id).pause()],
     [
-      'was entered',
+      'was entered with exec',
       async (id) => {
-        // It waits as long as its stdin is open.
+        // The exec lasts as long as its stdin is open.
         const exec = await docker
           .getContainer(id)
           .exec({ Cmd: ['/usr/libexec/code-widgets/launcher'], AttachStdin: true });
@@ -196,7 +196,7 @@ describe('a container that waits', () => {
       },
     ],
   ];
-  it.each(touches)('and %s is thrown away at the next look', async (_, touch) => {
+  it.each(touches)('that %s is discarded at the next review', async (_, touch) => {
     newPool({ reviewMs: 200 });
     await untilWaiting(2);
     const before = await running();
@@ -210,7 +210,7 @@ describe('a container that waits', () => {
     expect(await running()).toContain(before[1]);
   });
 
-  it('and is of another image than its name was known for is thrown away at the next look', async () => {
+  it('that has another image than its name stands for is discarded at the next review', async () => {
     const { build, run } = profiles;
     const other = (name: string) => runtime.imageId(name === build.image ? run.image : build.image);
     newPool({ reviewMs: 200, known: new Images({ imageId: other }) });
@@ -225,7 +225,7 @@ describe('a container that waits', () => {
     await eventually('it is thrown away', async () => !(await running()).some((id) => before.includes(id)), PATIENT);
   });
 
-  it('and has waited too long makes room for another', async () => {
+  it('that has waited too long is replaced', async () => {
     newPool({ waitMs: 1500, reviewMs: 200 });
     await untilWaiting(2);
     const before = await running();
@@ -239,7 +239,7 @@ describe('a container that waits', () => {
     );
   });
 
-  it('ends when its worker does, even if it cannot tell', async () => {
+  it('ends when its connection to the worker closes', async () => {
     const pool = newPool();
     await untilWaiting(2);
     await sleep(READY_MS);

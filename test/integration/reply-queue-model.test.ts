@@ -1,7 +1,6 @@
 /**
- * A task's reply queue against a model of what its client may see: whatever happens to the task, to
- * answers on their way, and however two replicas take turns. MODEL_RUNS asks for another number of
- * runs, MODEL_SEED for those of a failure, which names its seed.
+ * Compares a reply queue with a model of what its client may see, under lost workers and lost answers.
+ * MODEL_RUNS sets the number of runs. MODEL_SEED repeats a failed run, whose message contains its seed.
  */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createReplyReader, ReplyQueueGone } from '@code-widgets/broker';
@@ -38,7 +37,7 @@ interface Model {
   task: Task;
 }
 
-/** The real queue of one task, as its workers and its client's widgets reach it. */
+/** The real queue of one task, with its workers and its client's widgets. */
 interface Real {
   publish(message: ReplyMessage): Promise<void>;
   publishUnreadable(): Promise<void>;
@@ -86,7 +85,7 @@ afterAll(async () => {
   await test.end();
 });
 
-/** The notice of a restart is the one item on stderr. */
+/** The notice of a restart is the only item on stderr. */
 function shownBy(status: number, { output, completed, status: exit }: CheckOutputAnswer): Answer {
   if (status !== 200) return status;
   return {
@@ -98,7 +97,7 @@ function shownBy(status: number, { output, completed, status: exit }: CheckOutpu
 
 const readOf = ({ client }: Task) => (client.sendsRead ? client.received : undefined);
 
-/** Output messages of the present attempt with so many items each. */
+/** Output messages of the current attempt, with these numbers of items. */
 function outputs(task: Task, counts: readonly number[]): ReplyMessage[] {
   const { attempt, sent } = task;
   let next = (sent.get(attempt)?.length ?? 0) + 1;
@@ -111,7 +110,7 @@ function outputs(task: Task, counts: readonly number[]): ReplyMessage[] {
   });
 }
 
-/** After an answer, which may be lost: to a client that takes items once, what was in it is lost as well. */
+/** Updates the model after an answer. A client without `read` loses the items of a lost answer. */
 function take(task: Task, shown: Shown, isLost: boolean): Task {
   const after = polled(task);
   return isLost && task.client.sendsRead ? after : received(after, shown);
@@ -149,7 +148,7 @@ const ends = (state: FinalMessage['state'], status: number) =>
     ({ hasEnded }) => !hasEnded,
   );
 
-/** Also after its final message: a worker may die before it has acknowledged the task. */
+/** May follow the final message: a worker can die before it acknowledges the task. */
 const loses = command('lose the worker', (model) => Promise.resolve(void (model.task = begin(model.task))));
 
 const polls = (replica: number, isLost: boolean) =>
@@ -158,7 +157,7 @@ const polls = (replica: number, isLost: boolean) =>
     model.task = take(model.task, answerOf(model.task, answer), isLost);
   });
 
-/** Nothing is different afterwards. */
+/** The poll changes nothing. */
 const pollsImpossibly = (replica: number, excess: number) =>
   command(
     `poll replica ${replica} with a read that is ${excess + 1} too large`,
@@ -166,7 +165,7 @@ const pollsImpossibly = (replica: number, excess: number) =>
     (task) => task.client.sendsRead && canJudge(task),
   );
 
-/** A client that sends its poll again while the first is on its way, and a worker that goes on meanwhile. */
+/** A client repeats its poll before the first answer, while a worker continues. */
 const pollsAtOnce = (counts: readonly number[], isLost: boolean) =>
   command(
     `poll both replicas, publish ${counts.join('+') || 'nothing'}${isLost ? ', answers lost' : ''}`,
@@ -179,17 +178,17 @@ const pollsAtOnce = (counts: readonly number[], isLost: boolean) =>
       const [one, other] = await Promise.all([real.poll(0, read), real.poll(1, read), publishing()]);
       model.task = explain(model.task, [one, other], words, (task, shown) => take(task, shown, isLost));
     },
-    // Not the first word of an attempt: `read` then says two things, what one poll had and what the other will be told.
+    // Not with the first output of an attempt: `read` would have two meanings then.
     ({ hasEnded, isGone, sent, attempt }) => counts.length === 0 || (!hasEnded && !isGone && sent.has(attempt)),
   );
 
 const publishesUnreadable = command(
-  'publish what only another version reads',
+  'publish a message of another version',
   (_, real) => real.publishUnreadable(),
   ({ isGone }) => !isGone,
 );
 
-/** As the broker does when nobody has polled for long; reply-queue.test.ts waits for that. */
+/** Expiry as by the broker; reply-queue.test.ts waits for the real one. */
 const expires = command('expire', async (model, real) => {
   await real.remove();
   model.task = { ...model.task, isGone: true };
@@ -221,7 +220,7 @@ const commands = fc.commands(
 );
 
 it(
-  'shows a client each attempt whole and once, and one end',
+  'shows a client each attempt completely and once, and one final message',
   async () => {
     const property = fc.asyncProperty(fc.boolean(), commands, async (sendsRead, each) => {
       const identifier = uuid();

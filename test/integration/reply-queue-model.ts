@@ -1,49 +1,49 @@
-/** What the client of a task may see, by the contract alone: points 3, 4 and 11 of it. */
+/** What the client of a task may see by points 3, 4 and 11 of the contract. */
 import type { FinalMessage, OutputItem, ReplyMessage } from '@code-widgets/protocol';
 import { expect } from '@jest/globals';
 
-/** A task as one who sees everything knows it. */
+/** The complete state of a task. */
 export interface Task {
-  /** The one that works on it now. */
+  /** The current attempt. */
   readonly attempt: number;
-  /** The items of each attempt that has said anything, oldest attempt first. */
+  /** The items of each attempt that has sent any, oldest attempt first. */
   readonly sent: ReadonlyMap<number, readonly string[]>;
-  /** The first end is the end. */
+  /** The first final message, which counts. */
   readonly end?: FinalMessage;
-  /** Whether the present attempt has said its last. */
+  /** Whether the current attempt has sent its final message. */
   readonly hasEnded: boolean;
   /** Whether the queue has expired. */
   readonly isGone: boolean;
-  /** What polls have made of the queue, whether their answers came or not. */
+  /** What polls have done to the queue, whether or not their answers arrived. */
   readonly polled: { readonly attempt: number; readonly confirmed: number };
   readonly client: Client;
 }
 
 export interface Client {
   readonly sendsRead: boolean;
-  /** Whose items the last ones are that it has, and how many of them. */
+  /** The attempt of the last items received, and their number. */
   readonly attempt: number;
   readonly items: number;
-  /** All that it has. */
+  /** All items received. */
   readonly received: number;
 }
 
-/** What a poll shows: its items by their texts, the notice of a restart as `restart`. */
+/** The result of a poll: the texts of its items, with the notice of a restart as `restart`. */
 export interface Shown {
   readonly output: readonly string[];
   readonly completed: boolean;
   readonly status: number;
 }
 
-/** Of a poll that shows nothing, the status. */
+/** A result, or the status of a poll that shows nothing. */
 export type Answer = Shown | number;
 
 export const textOf = ({ msg }: OutputItem): string => (msg.type === 'lab' ? 'verdict' : msg.data);
 
-/** The task is in the hands of the next worker. */
+/** The next worker has the task. */
 export const begin = (task: Task): Task => ({ ...task, attempt: task.attempt + 1, hasEnded: false });
 
-/** After a worker's message. */
+/** Updates the model after a worker's message. */
 export function said(task: Task, message: ReplyMessage): Task {
   const own = task.sent.get(message.attempt) ?? [];
   const more = message.kind === 'output' ? message.items.map(textOf) : [];
@@ -52,30 +52,30 @@ export function said(task: Task, message: ReplyMessage): Task {
   return { ...task, sent, hasEnded: true, end: task.end ?? message };
 }
 
-/** The attempt that is shown: the one that ended the task, or the last that was heard of. */
+/** The attempt that is shown: the one that ended the task, or the newest one with output. */
 const shownAttempt = ({ sent, end }: Task) => end?.attempt ?? Math.max(1, ...sent.keys());
 
-/** After a poll of the client's, whatever becomes of its answer: it has confirmed what the client had. */
+/** Updates the model after a poll, even if its answer is lost: the poll confirms earlier items. */
 export function polled(task: Task): Task {
   const attempt = shownAttempt(task);
   const confirmed = task.client.attempt === attempt ? task.client.items : 0;
   return { ...task, polled: { attempt, confirmed } };
 }
 
-/** A `read` of one more than all items that the task has produced, and the notices between its attempts. */
+/** A `read` of one more than all items of the task and the notices between its attempts. */
 export const impossibleRead = ({ attempt, sent }: Task): number => [...sent.values()].flat().length + attempt;
 
 /**
- * Whether the queue can tell that a `read` is impossible, or need not. It cannot where a new attempt
- * has begun and nothing is left of the one that was shown last: then any `read` may be right.
+ * Whether the queue can recognize an impossible `read`. It cannot after a restart if no item of the attempt
+ * shown last is left: any `read` may be correct then.
  */
 export const canJudge = (task: Task): boolean =>
   task.polled.attempt === shownAttempt(task) ||
   task.polled.confirmed < (task.sent.get(task.polled.attempt)?.length ?? 0);
 
 /**
- * Fails unless a poll with an impossible `read` shows all items but some that were confirmed, and perhaps the
- * notice before them.
+ * Fails unless an impossible `read` shows all items, except some confirmed ones, with or without the notice
+ * before them.
  */
 export function checkImpossible(task: Task, answer: Answer): void {
   if (task.isGone || task.end?.state === 'FAILURE') return expect(possibleAnswers(task)).toContainEqual(answer);
@@ -89,7 +89,7 @@ export function checkImpossible(task: Task, answer: Answer): void {
   expect(shown.length).toBeGreaterThanOrEqual(items.length - confirmed);
 }
 
-/** What the client may be answered now: all that it lacks, of one attempt. */
+/** All correct answers now: every item of one attempt that the client lacks. */
 function possibleAnswers(task: Task): Answer[] {
   const { client, end, sent, isGone } = task;
   if (isGone) return [404];
@@ -100,11 +100,11 @@ function possibleAnswers(task: Task): Answer[] {
   if (attempt === client.attempt) return [shown(items.slice(client.items))];
   const told = shown(['restart', ...items]);
   if (client.received > 0) return [told];
-  // What was taken leaves no trace: of a lost attempt that had sent nothing all may have been taken.
+  // Taken items leave no trace, so a lost attempt without items in the queue may have sent some.
   return client.sendsRead ? [shown(items)] : [shown(items), told];
 }
 
-/** After the client has received an answer. */
+/** Updates the model after the client has received an answer. */
 export function received(task: Task, { output }: Shown): Task {
   const { client } = task;
   const attempt = shownAttempt(task);
@@ -112,15 +112,15 @@ export function received(task: Task, { output }: Shown): Task {
   return { ...task, client: { ...client, attempt, items, received: client.received + output.length } };
 }
 
-/** What an answer shows, which must be possible now. */
+/** The result of an answer; fails unless it is correct now. */
 export function answerOf(task: Task, answer: Answer): Shown {
   expect(possibleAnswers(task)).toContainEqual(answer);
   return shownIn(answer);
 }
 
 /**
- * After two answers that were given while `words` came in: fails unless there is an order in which
- * each is possible. The client then has the first of them, or both where each takes what it shows.
+ * Fails unless two answers given during `words` are correct in some order. The client keeps the first, or both
+ * if it takes each item once.
  */
 export function explain(
   task: Task,
@@ -138,7 +138,7 @@ export function explain(
         if (!isPossible(first, one)) continue;
         const taken = take(first, shownIn(one));
         const second = words.slice(before, between).reduce(said, taken);
-        // With `read` both polls have said the same, and so are owed the same; the client goes by the first.
+        // Both polls sent the same `read` and get the same items; the client uses the first answer.
         const asked = task.client.sendsRead ? { ...second, client: task.client } : second;
         if (!isPossible(asked, other)) continue;
         const both = task.client.sendsRead ? second : take(second, shownIn(other));

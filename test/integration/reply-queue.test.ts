@@ -42,7 +42,7 @@ const publish = (message: ReplyMessage) => publishers.to(identifier).publish(mes
 const removeQueue = () => channel.deleteQueue(broker.topology.replyQueue(identifier));
 
 describe('a poll of the reply queue', () => {
-  it('sees all messages in order, and sees what it left again', async () => {
+  it('sees all messages in order, and again if it leaves them', async () => {
     await openQueue();
     for (let first = 1; first <= 50; first++) await publish(output(first, `line ${first}\n`));
     const reader = createReplyReader(broker);
@@ -63,7 +63,7 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
-  it('is alone with the queue: polls at the same time see it whole, one after the other', async () => {
+  it('locks the queue: concurrent polls see all messages, one after the other', async () => {
     await openQueue();
     for (let first = 1; first <= 20; first++) await publish(output(first, 'x\n'));
     const other = await connectTo(test.namespace);
@@ -79,7 +79,7 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
-  it('sees a backlog whole, however long it is', async () => {
+  it('sees a long backlog completely', async () => {
     await openQueue();
     const count = 3000;
     const line = `${'x'.repeat(2000)}\n`;
@@ -91,7 +91,7 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   }, 30_000);
 
-  it('of a crowd of them is refused or answered whole, and leaves other tasks alone', async () => {
+  it('among many polls of one task gets everything or a refusal, and delays no other task', async () => {
     await openQueue();
     for (let first = 1; first <= 20; first++) await publish(output(first, 'x\n'));
     const reader = createReplyReader(broker);
@@ -108,13 +108,13 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   }, 30_000);
 
-  it('that finds nothing takes one round trip on a channel that is kept, and another if that was lost', async () => {
+  it('of an empty queue takes one round trip on a kept channel, and a second one if the channel was lost', async () => {
     await openQueue();
     const opened = jest.spyOn(broker, 'openChannel');
     const reader = createReplyReader(broker);
     for (let i = 0; i < 20; i++) expect(await reader.poll(identifier, peek)).toEqual([]);
     expect(opened).toHaveBeenCalledTimes(1);
-    // One whose queue is not there takes the channel with it, and with the channel what is asked at the same time.
+    // A poll of a missing queue closes its channel, which fails the concurrent polls on that channel.
     const polls = [identifier, uuid(), identifier].map((each) => reader.poll(each, peek));
     const [before, unknown, behind] = await Promise.allSettled(polls);
     expect([before, behind]).toEqual(Array(2).fill({ status: 'fulfilled', value: [] }));
@@ -125,7 +125,7 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
-  it('does not stand in line behind a crowd of others that find nothing, whose channels are kept within a bound', async () => {
+  it('does not wait behind other polls of empty queues, whose channels are limited in number', async () => {
     await openQueue();
     const opened = jest.spyOn(broker, 'openChannel');
     const reader = createReplyReader(broker);
@@ -133,14 +133,14 @@ describe('a poll of the reply queue', () => {
       const polls = Array.from({ length: 400 }, () => reader.poll(identifier, peek));
       expect(await Promise.all(polls)).toEqual(Array(400).fill([]));
     }
-    // 128, and a few more where the broker was late.
+    // 128, and a few more if the broker was late.
     expect(opened.mock.calls.length).toBeGreaterThan(1);
     expect(opened.mock.calls.length).toBeLessThan(400);
     opened.mockRestore();
     await removeQueue();
   });
 
-  describe('that may wait', () => {
+  describe('that is a long poll', () => {
     const { signal } = new AbortController();
     const end: ReplyMessage = {
       version: 1,
@@ -152,7 +152,7 @@ describe('a poll of the reply queue', () => {
       workMs: 1,
     };
 
-    it('is answered when something comes, with the end that comes right behind it', async () => {
+    it('is answered when output arrives, together with a final message right behind it', async () => {
       await openQueue();
       const begin = performance.now();
       const polled = createReplyReader(broker).poll(identifier, peek, { ms: 10_000, signal });
@@ -164,7 +164,7 @@ describe('a poll of the reply queue', () => {
       await removeQueue();
     });
 
-    it('does not wait for what is there, nor for longer than it may', async () => {
+    it('returns existing messages at once and otherwise ends at its timeout', async () => {
       await openQueue();
       const reader = createReplyReader(broker);
       const begin = performance.now();
@@ -175,7 +175,7 @@ describe('a poll of the reply queue', () => {
       await removeQueue();
     });
 
-    it('waits no longer than it may if memory is collected meanwhile', async () => {
+    it('keeps its timeout across a garbage collection', async () => {
       setFlagsFromString('--expose-gc');
       const collectMemory = runInNewContext('gc') as () => void;
       await openQueue();
@@ -184,12 +184,12 @@ describe('a poll of the reply queue', () => {
         await sleep(100);
         collectMemory();
       }
-      // One whose time is lost is not answered at all.
+      // A poll without its timer would never be answered.
       expect(await Promise.race([polled, sleep(10_000, 'never')])).toEqual([]);
       await removeQueue();
     }, 20_000);
 
-    it('waits for what is new to its client, and keeps what that has confirmed no longer', async () => {
+    it('waits for messages that are new to its client, and removes confirmed ones', async () => {
       await openQueue();
       for (const first of [1, 2]) await publish(output(first, 'had\n'));
       const newer = (messages: Reply[]) => {
@@ -208,7 +208,7 @@ describe('a poll of the reply queue', () => {
       await removeQueue();
     });
 
-    it('takes nothing once its client has gone', async () => {
+    it('takes nothing after its client has disconnected', async () => {
       await openQueue();
       const gone = new AbortController();
       const drain = (messages: Reply[]) => ({
@@ -225,7 +225,7 @@ describe('a poll of the reply queue', () => {
       await removeQueue();
     });
 
-    it('lets another widget have its turn, and is told when the queue is gone', async () => {
+    it('lets another widget poll meanwhile, and fails when the queue is deleted', async () => {
       await openQueue();
       const other = await connectTo(test.namespace);
       const waiting = createReplyReader(broker).poll(identifier, peek, { ms: 1000, signal });
@@ -240,14 +240,14 @@ describe('a poll of the reply queue', () => {
     });
   });
 
-  it('refuses a message that would cost the channel', async () => {
+  it('refuses a message that would close the channel', async () => {
     await openQueue();
     await expect(publish(output(1, 'x'.repeat(3 * 1024 * 1024)))).rejects.toThrow('too large');
     await publish(output(1, 'the channel is still there\n'));
     await removeQueue();
   });
 
-  it('gives up after a bound while another holds the queue', async () => {
+  it('fails after a timeout while another consumer holds the queue', async () => {
     await openQueue();
     const holder = await broker.openChannel();
     await holder.consume(broker.topology.replyQueue(identifier), () => undefined, { exclusive: true });
@@ -257,7 +257,7 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
-  it('shows a message of another version, or none at all, as undefined', async () => {
+  it('shows a message of another version, or an invalid one, as undefined', async () => {
     await openQueue();
     const queue = broker.topology.replyQueue(identifier);
     channel.sendToQueue(queue, Buffer.from('{"version":99,"kind":"output"}'));
@@ -268,14 +268,14 @@ describe('a poll of the reply queue', () => {
     await removeQueue();
   });
 
-  it('of a queue that is not there is told so, and so is a publisher', async () => {
+  it('of a missing queue fails, and so does a publisher', async () => {
     await expect(createReplyReader(broker).poll(uuid(), peek)).rejects.toBeInstanceOf(ReplyQueueGone);
     await openQueue();
     await removeQueue();
     await expect(publish(output(1, 'lost\n'))).rejects.toBeInstanceOf(ReplyQueueGone);
   });
 
-  it('ends with the queue, which expires when nobody polls it', async () => {
+  it('keeps the queue alive: it expires without polls', async () => {
     const short = await connectTestBroker({ REPLY_EXPIRY_MS: 1000 });
     const own = await short.broker.openConfirmChannel();
     const id = uuid();

@@ -1,4 +1,4 @@
-/** What a hostile program tries; every way out that was found stays here. */
+/** Attempts of a hostile program to escape; every escape found so far stays here. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { build, buildAndRun, containers, gvisor, run, sandbox, shell, type Program } from './sandbox-harness.js';
 
@@ -10,7 +10,7 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 });
 
-describe('starting another process by the C library ends the program with words that say so', () => {
+describe('starting a process through the C library ends the program with an explanation', () => {
   let program: Program;
 
   beforeAll(async () => {
@@ -84,7 +84,7 @@ describe('starting another process by the C library ends the program with words 
   });
 });
 
-describe('the kernel refuses what goes around the C library', () => {
+describe('the kernel refuses a system call without the C library', () => {
   let answers = new Map<string, string>();
 
   beforeAll(async () => {
@@ -141,18 +141,18 @@ describe('the kernel refuses what goes around the C library', () => {
     );
   });
 
-  it('in every case that is tried', () => {
+  it('for every call in the list', () => {
     expect(answers.size).toBeGreaterThan(35);
     expect([...answers].filter(([, answer]) => !['EPERM', 'ENOSYS'].includes(answer))).toEqual([]);
   });
 
-  it('with ENOSYS for clone3, so that the C library takes clone for its threads', () => {
+  it('with ENOSYS for clone3, so that the C library falls back to clone for threads', () => {
     expect(answers.get('clone3')).toBe('ENOSYS');
   });
 
   it.each([
-    ['by the numbers of 32 bits', '__asm__ volatile("int $0x80" : "=a"(result) : "a"(2L) : "memory")'],
-    ['by the numbers of x32', '__asm__ volatile("syscall" : "=a"(result) : "a"(0x40000039L) : "rcx", "r11", "memory")'],
+    ['with 32-bit call numbers', '__asm__ volatile("int $0x80" : "=a"(result) : "a"(2L) : "memory")'],
+    ['with x32 call numbers', '__asm__ volatile("syscall" : "=a"(result) : "a"(0x40000039L) : "rcx", "r11", "memory")'],
   ])('%s', async (_, fork) => {
     const end = await buildAndRun(
       'main.c',
@@ -160,11 +160,11 @@ describe('the kernel refuses what goes around the C library', () => {
        int main(void) { long result = -1; ${fork}; puts(result >= 0 ? "forked" : "refused"); return result >= 0; }`,
     );
     expect(end.stdout).not.toContain('forked');
-    // SIGSEGV: of a kernel that has no calls of 32 bits at all.
+    // SIGSEGV: from a kernel without 32-bit calls.
     expect([0, 128 + 31 /* SIGSYS */, 128 + 11]).toContain(end.status);
   });
 
-  it('by a second thread, and by one that a first exec would be', async () => {
+  it("from a second thread, and for an exec before the program's own", async () => {
     const end = await buildAndRun(
       'main.c',
       `#define _GNU_SOURCE
@@ -188,7 +188,7 @@ describe('a process in the container', () => {
   const shown = gvisor ? {} : { CapAmb: none, NoNewPrivs: '1' };
   const bare = { Groups: '', CapInh: none, CapPrm: none, CapEff: none, Seccomp: '2', ...shown };
 
-  it('has no capability and no way to get one, as a builder', async () => {
+  it('has no capability and cannot gain one, as a tool', async () => {
     const { stdout } = await shell('cat /proc/self/status');
     expect(read(stdout)).toMatchObject({
       ...bare,
@@ -197,7 +197,7 @@ describe('a process in the container', () => {
     });
   });
 
-  it('has no capability and no way to get one, as a program', async () => {
+  it('has no capability and cannot gain one, as a program', async () => {
     const end = await buildAndRun(
       'main.c',
       `#include <stdio.h>
@@ -210,7 +210,7 @@ describe('a process in the container', () => {
     });
   });
 
-  it('sees no descriptor or memory of the launcher, nor anything to write outside of its workspace', async () => {
+  it('sees no descriptor or memory of the launcher and can write only to its workspace', async () => {
     const { stdout } = await shell(
       `ls -l /proc/self/fd | grep -c -v total
        for file in mem fd/0 fd/1 fd/2; do
@@ -222,11 +222,11 @@ describe('a process in the container', () => {
        done
        (echo 1 > /proc/1/oom_score_adj) 2> /dev/null || echo refused`,
     );
-    // ls has its own three and the folder that it reads.
+    // ls has three descriptors and the folder that it reads.
     expect(stdout).toBe('4\nrefused\n');
   });
 
-  it("sees of the launcher's environment what the image has, at most", async () => {
+  it('sees only the environment of the image', async () => {
     const { stdout, stderr } = await shell(
       "tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1 | sort | tr '\\n' ' '; cat /proc/1/environ",
     );
@@ -234,7 +234,7 @@ describe('a process in the container', () => {
     else expect(stderr).toContain('denied');
   });
 
-  it('finds at most 100 of its kind', async () => {
+  it('finds at most 100 processes', async () => {
     const { stdout, stderr } = await shell('i=0; while [ $i -lt 150 ]; do sleep 60 & i=$((i+1)); done; echo never');
     expect(stdout).not.toContain('never');
     expect(stderr).toContain('fork');
@@ -245,7 +245,7 @@ describe('a process in the container', () => {
     expect(stdout).toBe('done\n');
   });
 
-  it('does not keep a step from ending by leaving others behind', async () => {
+  it('does not delay the end of a step by leaving processes behind', async () => {
     const end = await shell('(while true; do echo x; sleep 0.01; done) & sleep 0.2; exit 5');
     expect(end.status).toBe(5);
     expect(end.ms).toBeLessThan(2000);

@@ -1,4 +1,4 @@
-/** What a program may do with files, and what a build may leave for it. */
+/** What a program may do with files, and what a build may return. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { byteLength } from '../../packages/sandbox/src/byte-pieces.js';
 import { EXECUTABLE_BYTES } from '../../packages/sandbox/src/limits.js';
@@ -13,7 +13,7 @@ afterAll(async () => {
 });
 
 describe('the files of a program', () => {
-  it('are its own to make and remove, and those that it was given are not', async () => {
+  it('can be created and removed, except those that were sent', async () => {
     const end = await buildAndRun(
       'main.c',
       `#define _GNU_SOURCE
@@ -46,7 +46,7 @@ describe('the files of a program', () => {
     expect(end.stdout).toBe('mine! 1 0 0\n');
   });
 
-  it('hold 32 MiB in all, wherever they are', async () => {
+  it('are limited to 32 MiB in total', async () => {
     const end = await buildAndRun(
       'main.c',
       `#define _GNU_SOURCE
@@ -70,41 +70,41 @@ describe('the files of a program', () => {
   });
 });
 
-describe('the executable that a build hands back', () => {
+describe('the executable that a build returns', () => {
   it.each([
     ['a link to another file', 'ln -s /etc/passwd main'],
-    ['a link to a file beside it', 'cp /bin/true x; ln -s x main'],
+    ['a link to a sibling file', 'cp /bin/true x; ln -s x main'],
     ['a pipe', 'mkfifo main'],
     ['a folder', 'mkdir main'],
     ['a device', 'ln -s /dev/zero main'],
     ['larger than the limit', `head -c ${EXECUTABLE_BYTES + 1} /dev/zero > main`],
-    ['not there', 'true'],
+    ['missing', 'true'],
   ])('is refused when it is %s', async (_, line) => {
     const end = await shell(`${line} || true`, 'main');
     expect(end.status).toBe(0);
     expect(end.copiedOut).toBeUndefined();
   });
 
-  it('is handed back whole', async () => {
+  it('is returned completely', async () => {
     const end = await shell('head -c 5000000 /dev/zero | tr "\\0" x > main', 'main');
     expect(Buffer.concat(end.copiedOut ?? []).equals(Buffer.alloc(5_000_000, 'x'))).toBe(true);
   });
 
-  it('may be as large as the limit, and then be sent to run', async () => {
+  it('may have the maximum size, and can then be run', async () => {
     const { copiedOut: executable = [] } = await shell(`head -c ${EXECUTABLE_BYTES} /dev/zero > main`, 'main');
     expect(byteLength(executable)).toBe(EXECUTABLE_BYTES);
     const end = await run({ executable, files: [] });
     expect(end.status).toBe(126);
   });
 
-  it('is no program if it is none', async () => {
+  it('fails to start if it is not a program', async () => {
     const end = await run({ executable: [Buffer.from('no program')], files: [] });
     expect(end).toMatchObject({ status: 126, stderr: './main: Exec format error\n' });
   });
 });
 
 describe('the files of a build', () => {
-  it('may be named like an option', async () => {
+  it('may have names that look like options', async () => {
     const files = [
       { basename: '-o', contents: 'a' },
       { basename: '--help', contents: 'b' },
@@ -118,7 +118,7 @@ describe('the files of a build', () => {
   it.each([
     ['few', 1],
     ['many', 40],
-  ])('leave 128 MiB to write, with %s of them', async (_, count) => {
+  ])('leave 128 MiB of free space, with %s of them', async (_, count) => {
     const files = Array.from({ length: count }, (_, i) => ({ basename: `a${i}`, contents: 'x'.repeat(50_000) }));
     const line = 'head -c 200M /dev/zero > b; stat -c %s b';
     const end = await collect(sandbox, { profile: profiles.build, argv: ['sh', '-c', line], files });

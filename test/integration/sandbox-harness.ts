@@ -1,4 +1,4 @@
-/** A sandbox on the real engine, and short ways to build and run small programs in it. */
+/** A sandbox on the real engine, and helpers that build and run small programs. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,15 +32,15 @@ export const address = dockerHost === undefined || dockerHost === '' ? {} : { do
 export const docker = new Docker(engineOptions(address));
 export const namespace = `${environment('NAMESPACE')}-sandbox-${randomUUID()}`;
 export const warnings: string[] = [];
-/** Of the run; none for the engine's default. */
+/** The runtime of this test run; empty for the engine's default. */
 export const runtime = process.env.SANDBOX_RUNTIME ?? '';
-/** gVisor tells less in /proc, and hides less of PID 1 there. */
+/** gVisor shows less in /proc. */
 export const gvisor = isGvisor(runtime);
 
 const buildImage = environment('SANDBOX_IMAGE');
 const seccompProfile = readFileSync(new URL('../../docker/sandbox/seccomp.json', import.meta.url), 'utf8');
 
-/** The worker's own, with its defaults, for another image that builds and proves. */
+/** The worker's default profiles, with this image for builds and proofs. */
 export function profilesFor(SANDBOX_IMAGE: string): Readonly<Record<StepKind, Profile>> {
   const { build, run, prove } = stepTable(readConfig({ SANDBOX_IMAGE, RUN_IMAGE: environment('RUN_IMAGE') }));
   return { build: build.profile, run: run.profile, prove: prove.profile };
@@ -63,12 +63,12 @@ export function createTestSandbox(
   });
 }
 
-/** For what is tested without a whole sandbox around it, under the engine's own runtime. */
+/** Confinement for tests without a whole sandbox, under the engine's default runtime. */
 export const confining: Confining = { seccompProfile, namespace };
 
 export const sandbox = createTestSandbox();
 
-/** The calls of whatever `use` asks of the engine at the address that it is given. */
+/** Records the calls to the engine that `use` makes through the given address. */
 export async function recordCalls(use: (engine: { dockerHost: string }) => Promise<unknown>): Promise<Call[]> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'record'}-`));
   const calls: Call[] = [];
@@ -89,15 +89,15 @@ export async function containers(): Promise<{ Id: string; State: string; Image: 
   return docker.listContainers({ all: true, filters: { label: [`${NAMESPACE_LABEL}=${namespace}`] } });
 }
 
-/** A name for images that build, which tell themselves apart in the file /image. */
+/** An image name that can move between two images, which contain their tag in the file /image. */
 export interface MovingName {
   readonly name: string;
-  /** Gives it to that image. */
+  /** Makes it the name of that image. */
   moveTo(image: 'old' | 'new'): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** At first the old one's. */
+/** Creates a name that points to the old image. */
 export async function movingName(): Promise<MovingName> {
   const repo = `${namespace}-moving`;
   const moveTo = async (image: string) => void (await docker.getImage(`${repo}:${image}`).tag({ repo, tag: 'moving' }));
@@ -118,7 +118,7 @@ export async function movingName(): Promise<MovingName> {
   return { name: `${repo}:moving`, moveTo, remove };
 }
 
-/** The image that builds, with its own tag in /image. */
+/** Builds an image with its tag in /image. */
 async function makeImage(repo: string, tag: string): Promise<void> {
   const Entrypoint = ['/bin/sh', '-c', `echo ${tag} >/image`];
   const container = await docker.createContainer({
@@ -136,7 +136,7 @@ async function makeImage(repo: string, tag: string): Promise<void> {
   }
 }
 
-/** A job without its limits, which `collect` has. */
+/** A job without limits, which `collect` adds. */
 export type TestJob = Omit<Job, 'limits'>;
 export type Changes = Partial<ExecuteOptions & Job['limits']>;
 
@@ -145,7 +145,7 @@ export interface Outcome extends JobResult {
   stderr: string;
 }
 
-/** Executes a job; its output is beside its end. */
+/** Executes a job and resolves with its result and output. */
 export async function collect(
   { execute }: Sandbox,
   job: TestJob,
@@ -175,22 +175,22 @@ export interface Program {
   files: SourceFile[];
 }
 
-/** The worker's build of a project that has a language. */
+/** The worker's build job for a project with a language. */
 export function buildJob(files: readonly SourceFile[], argv = BUILD_COMMAND.argv): TestJob {
   return { profile: profiles.build, ...gprbuild(argv, ['c']), files, copyOut: 'main' };
 }
 
-/** The run of a program that was built. */
+/** A job that runs a built program. */
 export function runJob({ executable, files }: Program, words: readonly string[] = []): TestJob {
   return { profile: profiles.run, argv: ['./main', ...words], files, copyIn: { basename: 'main', pieces: executable } };
 }
 
-/** A shell line in the place of a build or a proof; programs have no shell. */
+/** A job that runs a shell line instead of a build or proof; the image for programs has no shell. */
 export function shellJob(line: string, copyOut?: string, profile = profiles.build): TestJob {
   return { profile, argv: ['sh', '-c', line], files: [], ...(copyOut !== undefined && { copyOut }) };
 }
 
-/** Builds a program of one source. */
+/** Builds a program from one source. */
 export async function build(basename: string, contents: string): Promise<Program> {
   const files = withProject({ basename, contents });
   const { copiedOut, status, stdout, stderr } = await collect(sandbox, buildJob(files));
@@ -207,6 +207,6 @@ export async function buildAndRun(basename: string, contents: string, changes: C
 }
 
 export async function shell(line: string, copyOut?: string): Promise<Outcome> {
-  // Under gVisor a shell starts thirty processes a second on a slow machine.
+  // Under gVisor, a shell starts only thirty processes a second on a slow machine.
   return collect(sandbox, shellJob(line, copyOut), { timeMs: 50_000 });
 }

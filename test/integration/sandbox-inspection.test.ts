@@ -14,7 +14,7 @@ afterAll(async () => {
 
 const { SecurityOpt = [] } = { SecurityOpt: ['no-new-privileges'] } satisfies HostConfig;
 type Change = HostConfig & { NetworkDisabled?: boolean };
-/** What an engine might leave out, and what is said then. */
+/** Protections that an engine might leave out, and the resulting message. */
 const LEFT_OUT: [name: string, change: Change, said: RegExp][] = [
   ['the read-only root', { ReadonlyRootfs: false }, /root file system can be written/],
   [
@@ -23,32 +23,29 @@ const LEFT_OUT: [name: string, change: Change, said: RegExp][] = [
     /A command can (use io_uring|make a namespace)/,
   ],
   [
-    'the size of the tmpfs',
+    'the size limit of the tmpfs',
     { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev' } },
     /What a command writes is not limited/,
   ],
   [
-    'that nothing else can be written to',
+    'the protection of other folders',
     { Tmpfs: { '/workspace': 'rw,exec,nosuid,nodev,size=64m', '/srv': 'rw,uid=10001' } },
     /beside its workspace/,
   ],
   ['the ulimits', { Ulimits: [] }, /Open files or core dumps/],
 ];
-/** The host's, which nobody sees from inside gVisor. */
+/** Limits of the host, which are not visible inside gVisor. */
 const LEFT_OUT_BY_HOST: typeof LEFT_OUT = [
   ['the memory limit', { Memory: 0, MemorySwap: 0 }, /Memory is not limited/],
-  ['the limit of swap', { MemorySwap: -1 }, /Swap is not limited/],
+  ['the swap limit', { MemorySwap: -1 }, /Swap is not limited/],
   ['the process limit', { PidsLimit: 0 }, /Processes are not limited/],
-  ['the limit of processor time', { NanoCpus: 0 }, /Processor time is not limited/],
-  ['the isolation from the network', { NetworkMode: 'bridge', NetworkDisabled: false }, /network in a container/],
+  ['the processor limit', { NanoCpus: 0 }, /Processor time is not limited/],
+  ['the network isolation', { NetworkMode: 'bridge', NetworkDisabled: false }, /network in a container/],
 ];
 /** gVisor counts processes itself, by a ulimit. */
 const LEFT_OUT_OF_GVISOR: typeof LEFT_OUT = [['the process limit', { Ulimits: [] }, /Processes are not limited/]];
 
-/**
- * An engine that does not do all that it is asked for: it creates each container with the options that
- * `change` returns.
- */
+/** Creates containers with the options that `change` returns, as an engine would that ignores some options. */
 const engineWith = (change: (options: ContainerCreateOptions) => ContainerCreateOptions) =>
   httpProxy(() => [engineOptions(address)], {
     rewrite: (path, body) =>
@@ -57,13 +54,13 @@ const engineWith = (change: (options: ContainerCreateOptions) => ContainerCreate
         : undefined,
   });
 
-describe('the look that a worker takes into its sandbox', () => {
-  it('finds nothing wrong with this engine and these images', async () => {
+describe('the inspection of the sandbox', () => {
+  it('reports no fault for this engine and these images', async () => {
     expect(await sandbox.inspect()).toEqual([]);
   });
 
   it.each([...LEFT_OUT, ...(gvisor ? LEFT_OUT_OF_GVISOR : LEFT_OUT_BY_HOST)])(
-    'sees that an engine leaves out %s',
+    'reports an engine that leaves out %s',
     async (_, { NetworkDisabled, ...change }, said) => {
       const proxy = await engineWith((options) => ({
         ...options,
@@ -81,7 +78,7 @@ describe('the look that a worker takes into its sandbox', () => {
     },
   );
 
-  it('keeps a worker from serving, and its log says why', async () => {
+  it('keeps a worker from taking tasks, and the log says why', async () => {
     const proxy = await engineWith((options) => ({
       ...options,
       HostConfig: { ...options.HostConfig, ReadonlyRootfs: false },

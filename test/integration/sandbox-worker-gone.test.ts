@@ -7,7 +7,7 @@ import { tcpProxy } from '../helpers/tcp-proxy.js';
 import { address, collect, containers, createTestSandbox, profiles, sandbox, shellJob } from './sandbox-harness.js';
 
 jest.setTimeout(60_000);
-/** In which a worker has to be gone that is told to stop. */
+/** Time limit for a worker to stop. */
 const STOP_MS = 15_000;
 
 beforeAll(() => sandbox.check());
@@ -16,8 +16,8 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 });
 
-describe('a worker that is gone', () => {
-  it('takes its containers with it, and nothing is left once the engine is back', async () => {
+describe('a worker that loses its engine', () => {
+  it('takes its containers with it, and leaves nothing once the engine is back', async () => {
     const { socketPath, host, port } = engineOptions(address);
     const proxy = await tcpProxy(
       socketPath === undefined ? { host: String(host), port: Number(port) } : { path: socketPath },
@@ -25,7 +25,7 @@ describe('a worker that is gone', () => {
     const proxied = createTestSandbox({ dockerHost: `tcp://127.0.0.1:${proxy.port}` });
     const prove = (script: string, onOutput = (): void => undefined) =>
       collect(proxied, shellJob(script, undefined, profiles.prove), { onOutput });
-    // Beside one whose step is over, and that waits for its removal.
+    // A second container has finished its step and waits for removal.
     const step = prove('echo begun; sleep 20', () => void prove('true').then(() => proxy.close()));
     await expect(step).rejects.toThrow(SandboxUnavailable);
 
@@ -35,13 +35,13 @@ describe('a worker that is gone', () => {
       everyMs: 100,
     });
     expect(await states()).toEqual(['exited', 'exited']);
-    expect(await sandbox.removeLeftovers()).toBe(0); // their worker might still want to look at them
+    expect(await sandbox.removeLeftovers()).toBe(0); // their worker may still inspect them
     const left = await containers();
     await delay(10_500);
     expect(await sandbox.removeLeftovers()).toBe(2);
     const still = (await containers()).map(({ Id }) => Id);
     expect(left.filter(({ Id }) => still.includes(Id))).toEqual([]);
-    // The engine is still out of reach of it: its one look more must not take the retries again.
+    // The engine is still unreachable: the final look must not repeat the retries.
     const began = Date.now();
     await proxied.close();
     expect(Date.now() - began).toBeLessThan(STOP_MS);

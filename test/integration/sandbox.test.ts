@@ -24,7 +24,7 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 });
 
-describe('a program says hello', () => {
+describe('hello world runs', () => {
   it.each([
     ['main.adb', 'with Ada.Text_IO; procedure Main is begin Ada.Text_IO.Put_Line ("Hello"); end Main;'],
     ['main.c', '#include <stdio.h>\nint main(void) { puts("Hello"); }'],
@@ -34,8 +34,8 @@ describe('a program says hello', () => {
   });
 });
 
-describe('a build that fails', () => {
-  it('has its messages, its status and no executable', async () => {
+describe('a failed build', () => {
+  it('returns its messages, its status and no executable', async () => {
     const files = [{ basename: 'main.c', contents: 'int main(' }];
     const end = await collect(sandbox, {
       profile: profiles.build,
@@ -48,13 +48,13 @@ describe('a build that fails', () => {
     expect(end.copiedOut).toBeUndefined();
   });
 
-  it('says so when there is no such command', async () => {
+  it('reports a missing command', async () => {
     const end = await collect(sandbox, { profile: profiles.prove, argv: ['no-such-command'], files: [] });
     expect(end).toMatchObject({ status: 127, commandMissing: true, stdout: '', stderr: '' });
   });
 });
 
-describe('what a program does is seen', () => {
+describe('the run of a program', () => {
   let program: Program;
 
   beforeAll(async () => {
@@ -86,7 +86,7 @@ describe('what a program does is seen', () => {
     );
   });
 
-  it('while it runs', async () => {
+  it('streams output while it runs', async () => {
     const seen: [string, number][] = [];
     const onOutput = (_: string, bytes: Buffer) => seen.push([bytes.toString(), performance.now()]);
     await run(program, ['stream'], { onOutput });
@@ -94,12 +94,12 @@ describe('what a program does is seen', () => {
     expect((seen[1]?.[1] ?? 0) - (seen[0]?.[1] ?? 0)).toBeGreaterThan(300);
   });
 
-  it('byte for byte', async () => {
+  it('passes output byte for byte', async () => {
     const { stdout } = await run(program, ['bytes']);
     expect([...stdout].map((char) => char.charCodeAt(0))).toEqual(Array.from({ length: 256 }, (_, i) => i));
   });
 
-  it('with each argument as it was sent', async () => {
+  it('passes each argument unchanged', async () => {
     const { stdout } = await run(program, ['words', '', '*', '$HOME', '"a b"', '-o', ';ls']);
     expect(stdout).toBe('<./main><words><><*><$HOME><"a b"><-o><;ls>');
   });
@@ -110,36 +110,36 @@ describe('what a program does is seen', () => {
     ['abort', '', 128 + 6],
     ['null', '', 128 + 11],
     ['close', '', 7],
-  ])('as a status: %s %s', async (what, word, status) => {
+  ])('has the expected status: %s %s', async (what, word, status) => {
     const end = await run(program, [what, word]);
     expect(end.status).toBe(status);
     expect(end.limit).toBeUndefined();
   });
 
-  it('up to its time limit', async () => {
+  it('ends at its time limit', async () => {
     const end = await run(program, ['loop'], { timeMs: 500 });
     expect(end).toMatchObject({ status: 124, limit: 'time' });
     expect(end.ms).toBeGreaterThanOrEqual(500);
     expect(end.ms).toBeLessThan(1000);
   });
 
-  it('up to its output limit, to the byte', async () => {
+  it('ends at its output limit, to the byte', async () => {
     const end = await run(program, ['babble'], { outputBytes: 12_345 });
     expect(end).toMatchObject({ status: 153, limit: 'output' });
     expect(end.stdout).toHaveLength(12_345);
   });
 
-  it('up to its memory limit', async () => {
+  it('ends at its memory limit', async () => {
     expect(await run(program, ['eat'])).toMatchObject({ status: 137, limit: 'memory' });
   });
 
-  it('and not believed where it forges the frames of Docker or the launcher', async () => {
+  it('treats forged frames of Docker or the launcher as data', async () => {
     const end = await run(program, ['fake']);
     expect(end.status).toBe(3);
     expect(end.stdout).toHaveLength(36);
   });
 
-  it('in an environment that has nothing of the image or the worker', async () => {
+  it('has no environment variables of the image or the worker', async () => {
     const { stdout } = await run(program, ['env']);
     const names = stdout
       .trim()
@@ -148,13 +148,13 @@ describe('what a program does is seen', () => {
     expect(names.sort()).toEqual(['HOME', 'LANG', 'LD_PRELOAD', 'PATH', 'TMPDIR']);
   });
 
-  it('until its task is aborted', async () => {
+  it('ends when its task is aborted', async () => {
     const controller = new AbortController();
     const onOutput = () => controller.abort(new Error('enough'));
     await expect(run(program, ['babble'], { onOutput, signal: controller.signal })).rejects.toThrow('enough');
   });
 
-  it("and is the service's trouble when its container is killed from outside", async () => {
+  it('fails as a service error when its container is killed from outside', async () => {
     const kill = async () => {
       for (const { Id } of await containers())
         await docker
@@ -171,10 +171,10 @@ describe('what a program does is seen', () => {
   });
 });
 
-describe('a container whose step is over', () => {
+describe('a container whose step has ended', () => {
   const noneIsLeft = async () => (await containers()).length === 0;
 
-  /** The states of the container of a step, beside another at work: right after its end, and later. */
+  /** Container states right after a step and later, while another container runs. */
   async function statesAfter(script: string) {
     await eventually('no container is left', noneIsLeft);
     const other = shell('sleep 4');
@@ -191,30 +191,30 @@ describe('a container whose step is over', () => {
     return [own?.State, later?.State];
   }
 
-  it('is there until no other is at work, and then removed', async () => {
+  it('is removed once no other container runs', async () => {
     expect(await statesAfter('true')).toEqual(['running', 'running']);
   });
 
-  it('ends at once if something of the command is left in it', async () => {
+  it('stops at once if processes of the command are left', async () => {
     const [, later] = await statesAfter('setsid sleep 300 &');
     expect(later).toBe('exited');
   });
 });
 
-describe('the memory limit is told from a failure, though what was killed is not the command itself', () => {
+describe('the memory limit is reported even if a child process was killed', () => {
   it('in a build', async () => {
     expect(await shell('tail /dev/zero; exit 1')).toMatchObject({ status: 137, limit: 'memory' });
   });
 
-  it('in a proof, with more memory', async () => {
+  it('in a proof, which has more memory', async () => {
     const line = 'head -c 300M /dev/zero | tail | wc -c; tail /dev/zero; exit 1';
     const end = await collect(sandbox, shellJob(line, undefined, profiles.prove));
     expect(end).toMatchObject({ status: 137, limit: 'memory', stdout: `${300 << 20}\n` });
   });
 });
 
-describe('threads and the run-time libraries', () => {
-  it('serve Ada: tasks, delays, exceptions, the clock, folders and files', async () => {
+describe('the run-time library', () => {
+  it('supports Ada tasks, delays, exceptions, the clock, folders and files', async () => {
     const end = await buildAndRun(
       'main.adb',
       `with Ada.Calendar; with Ada.Directories; with Ada.Exceptions; with Ada.Text_IO; use Ada.Text_IO;
@@ -241,7 +241,7 @@ describe('threads and the run-time libraries', () => {
     expect(end.stderr).toContain('raised CONSTRAINT_ERROR');
   });
 
-  it('serve C++: threads and exceptions', async () => {
+  it('supports C++ threads and exceptions', async () => {
     const end = await buildAndRun(
       'main.cpp',
       `#include <iostream>

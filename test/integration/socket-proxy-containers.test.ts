@@ -1,7 +1,4 @@
-/**
- * The socket proxy lets a worker make the containers of its runtime, exactly as the sandbox package makes
- * them, and no others.
- */
+/** The socket proxy lets a worker create only containers exactly as the sandbox package does, with its runtime. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { environment } from '../helpers/environment.js';
@@ -37,7 +34,7 @@ type Runtime = (typeof RUNTIMES)[number];
 
 const NAME = 'code-widgets-11111111-2222-4333-8444-555555555555';
 const PATH = `/containers/create?name=${NAME}`;
-/** What the engine answers to what came through: one that has no runsc says that. */
+/** The engine's answer to a forwarded call: an engine without runsc answers 400. */
 const answer = (runtime: Runtime) => (runtime === '' || gvisor ? 201 : 400);
 
 let proxies: Record<Runtime, SocketProxy>;
@@ -54,7 +51,7 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 }, 60_000);
 
-/** A creation of each kind, as the package asks for it, whether the engine can or not. */
+/** The creation of each kind of container as the package requests it, even for a runtime that the engine lacks. */
 async function asSentUnder(runtime: Runtime): Promise<Body[]> {
   const calls = await recordCalls(async (engine) => {
     const sandbox = createTestSandbox(engine, runtime);
@@ -80,7 +77,7 @@ const inHost = (more: Record<string, unknown>) => (body: Body) => ({
   ...body,
   HostConfig: { ...body.HostConfig, ...more },
 });
-/** With its key where the package has it, the first. */
+/** Puts the runtime first, where the package puts it. */
 const withRuntime = (name: string) => (body: Body) => ({
   ...body,
   HostConfig: Object.assign({ Runtime: '' }, body.HostConfig, { Runtime: name }),
@@ -98,55 +95,61 @@ const withUlimits =
   (body) =>
     inHost({ Ulimits: change(body.HostConfig.Ulimits) })(body);
 
-describe.each(RUNTIMES)('of the containers that a worker could ask for, the proxy for runtime "%s"', (runtime) => {
-  it.each(KINDS)('makes those of the package: %s', async (kind) => {
+describe.each(RUNTIMES)('the socket proxy for runtime "%s"', (runtime) => {
+  it.each(KINDS)('creates the containers of the package: %s', async (kind) => {
     expect(await create(runtime, asSent(runtime, kind))).toBe(answer(runtime));
     expect(await remove(proxies[runtime])).toBe(answer(runtime) === 201 ? 204 : 404);
   });
 
   it.each<[string, Change]>([
-    ['that has all rights', inHost({ Privileged: true })],
-    ['that mounts a folder of the host', inHost({ Binds: ['/:/host'] })],
-    ['that mounts it by another key', inHost({ Mounts: [{ Type: 'bind', Source: '/', Target: '/host' }] })],
-    ['that mounts it by a key in other letters', inHost({ binds: ['/:/host'] })],
-    ['that has the volumes of another', inHost({ VolumesFrom: ['broker'] })],
+    ['with all privileges', inHost({ Privileged: true })],
+    ['with a mounted host folder', inHost({ Binds: ['/:/host'] })],
+    ['with a mount through another key', inHost({ Mounts: [{ Type: 'bind', Source: '/', Target: '/host' }] })],
+    ['with a mount through a key in lower case', inHost({ binds: ['/:/host'] })],
+    ['with the volumes of another container', inHost({ VolumesFrom: ['broker'] })],
     [
-      'that has a device',
+      'with a device',
       inHost({ Devices: [{ PathOnHost: '/dev/sda', PathInContainer: '/dev/sda', CgroupPermissions: 'rwm' }] }),
     ],
-    ['with the network of the host', inHost({ NetworkMode: 'host' })],
-    ['with the processes of the host', inHost({ PidMode: 'host' })],
-    ['with the memory of another', inHost({ IpcMode: 'container:broker' })],
+    ['with the host network', inHost({ NetworkMode: 'host' })],
+    ['with the host processes', inHost({ PidMode: 'host' })],
+    ['with the shared memory of another container', inHost({ IpcMode: 'container:broker' })],
     ['with another runtime', withRuntime('runc')],
     ['with another cgroup', inHost({ CgroupParent: '/' })],
-    ['that keeps its capabilities', inHost({ CapDrop: [] })],
-    ['that has more capabilities', inHost({ CapAdd: ['SETPCAP', 'SETUID', 'SETGID', 'SYS_ADMIN'] })],
-    ['that may write its root', inHost({ ReadonlyRootfs: false })],
-    ['without a limit of memory', inHost({ Memory: 0 })],
-    ['without a limit of swap', inHost({ MemorySwap: -1 })],
-    ['without a limit of processes', inHost({ PidsLimit: 0 })],
-    ['with more to write to', withTmpfs((all) => ({ ...all, '/x': '' }))],
+    ['with default capabilities', inHost({ CapDrop: [] })],
+    ['with added capabilities', inHost({ CapAdd: ['SETPCAP', 'SETUID', 'SETGID', 'SYS_ADMIN'] })],
+    ['with a writable root', inHost({ ReadonlyRootfs: false })],
+    ['without a memory limit', inHost({ Memory: 0 })],
+    ['without a swap limit', inHost({ MemorySwap: -1 })],
+    ['without a process limit', inHost({ PidsLimit: 0 })],
+    ['with another writable folder', withTmpfs((all) => ({ ...all, '/x': '' }))],
     ['with set-uid files', withTmpfs((all) => ({ ...all, '/workspace': 'rw,exec,suid,dev,size=1000,nr_inodes=10' }))],
-    ['without a limit of open files', withUlimits((all) => all.slice(1))],
+    ['without a limit on open files', withUlimits((all) => all.slice(1))],
     ['without a seccomp profile', inHost({ SecurityOpt: ['no-new-privileges', 'seccomp=unconfined'] })],
     [
       'with another seccomp profile',
       inHost({ SecurityOpt: ['no-new-privileges', 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }),
     ],
-    ['that may gain rights', withSecurity((all) => all.slice(1))],
-    ['that is not confined otherwise', withSecurity((all) => [...all, 'apparmor=unconfined'])],
-    ['with logs', inHost({ LogConfig: { Type: 'syslog', Config: { 'syslog-address': 'tcp://127.0.0.1:1' } } })],
-    ['of another image', (body) => ({ ...body, Image: 'debian:trixie-slim' })],
-    ['of another namespace', (body) => ({ ...body, Labels: { ...body.Labels, 'code-widgets.namespace': 'another' } })],
-    ['with another first program', (body) => ({ ...body, Entrypoint: ['/bin/sh'] })],
-    ['of another user', (body) => ({ ...body, User: '0' })],
+    ['without no-new-privileges', withSecurity((all) => all.slice(1))],
+    ['with another security option', withSecurity((all) => [...all, 'apparmor=unconfined'])],
+    [
+      'with another log driver',
+      inHost({ LogConfig: { Type: 'syslog', Config: { 'syslog-address': 'tcp://127.0.0.1:1' } } }),
+    ],
+    ['with another image', (body) => ({ ...body, Image: 'debian:trixie-slim' })],
+    [
+      'with another namespace',
+      (body) => ({ ...body, Labels: { ...body.Labels, 'code-widgets.namespace': 'another' } }),
+    ],
+    ['with another entrypoint', (body) => ({ ...body, Entrypoint: ['/bin/sh'] })],
+    ['with another user', (body) => ({ ...body, User: '0' })],
     ['with a network', (body) => ({ ...body, NetworkDisabled: false })],
-    ['of another name', (body) => ({ ...body, name: 'broker' })],
-  ])('makes none %s', async (_, change) => {
+    ['with another name', (body) => ({ ...body, name: 'broker' })],
+  ])('creates no container %s', async (_, change) => {
     expect(await create(runtime, change(asSent(runtime)))).toBe(403);
   });
 
-  it('is not misled by how it is written', async () => {
+  it('is not misled by the form of the JSON text', async () => {
     const text = JSON.stringify(asSent(runtime));
     const create = (body: string, path?: string) => createAt(proxies[runtime], body, path);
     const evil = '{"Privileged":true}';
@@ -164,7 +167,7 @@ describe.each(RUNTIMES)('of the containers that a worker could ask for, the prox
     expect(await create('')).toBe(403);
     const chunked = { 'transfer-encoding': 'chunked', 'content-type': 'application/json' };
     expect(await proxies[runtime].ask({ method: 'POST', path: PATH, headers: chunked })).toBe(403);
-    // Behind so much white space what follows would not be looked at.
+    // The proxy does not look beyond so much white space.
     expect(
       await create(
         `${' '.repeat(100_000)}${JSON.stringify({ Image: environment('RUN_IMAGE'), HostConfig: { Privileged: true } })}`,
@@ -173,7 +176,7 @@ describe.each(RUNTIMES)('of the containers that a worker could ask for, the prox
   });
 });
 
-describe('what gVisor takes besides, the proxy', () => {
+describe('the socket proxy and the options for gVisor', () => {
   const KEEPER = '/workspace/tmp/.gvisor';
   const withoutKeeper = (all: Host['Tmpfs']) =>
     Object.fromEntries(Object.entries(all).filter(([path]) => path !== KEEPER));
@@ -185,31 +188,31 @@ describe('what gVisor takes besides, the proxy', () => {
   const profileOf = (runtime: Runtime) => withSecurity(() => asSent(runtime).HostConfig.SecurityOpt);
 
   it.each<[string, Change, Change]>([
-    ['its limit of processes', held(), held(processes({}))],
-    ['its mount', withTmpfs(withoutKeeper), keptBy(KEEPER, OPTIONS)],
+    ['the process limit', held(), held(processes({}))],
+    ['the mount', withTmpfs(withoutKeeper), keptBy(KEEPER, OPTIONS)],
     [
       'both',
       (body) => held()(withTmpfs(withoutKeeper)(body)),
       (body) => held(processes({}))(keptBy(KEEPER, OPTIONS)(body)),
     ],
-    ['its seccomp profile', profileOf(''), profileOf('runsc')],
-    ['all of it', () => withRuntime('runsc')(asSent('')), () => inHost({ Runtime: undefined })(asSent('runsc'))],
-  ])('demands of gVisor, and refuses to others: %s', async (_, taken, given) => {
+    ['the seccomp profile', profileOf(''), profileOf('runsc')],
+    ['all options', () => withRuntime('runsc')(asSent('')), () => inHost({ Runtime: undefined })(asSent('runsc'))],
+  ])('requires them for gVisor and refuses them for other runtimes: %s', async (_, taken, given) => {
     expect(await create('runsc', taken(asSent('runsc')))).toBe(403);
     expect(await create('', given(asSent('')))).toBe(403);
   });
 
   it.each<[string, Change]>([
-    ['a mount that can be written to', keptBy(KEEPER, OPTIONS.replace('ro', 'rw'))],
+    ['a writable mount', keptBy(KEEPER, OPTIONS.replace('ro', 'rw'))],
     ['a mount with devices', keptBy(KEEPER, OPTIONS.replace('nodev', 'dev'))],
     ['a larger mount', keptBy(KEEPER, OPTIONS.replace('4096', '40960'))],
-    ['a mount in another place', keptBy('/workspace/tmp', OPTIONS)],
-    ['a mount over what the image has', keptBy('/usr/libexec', OPTIONS)],
+    ['a mount elsewhere', keptBy('/workspace/tmp', OPTIONS)],
+    ['a mount over files of the image', keptBy('/usr/libexec', OPTIONS)],
     ['a second mount', withTmpfs((all) => ({ ...all, '/x': OPTIONS }))],
-    ['no end of processes', held(processes({ Soft: -1, Hard: -1 }))],
-    ['another limit', held(processes({ Name: 'memlock' }))],
-    ['a second limit', held(processes({}), processes({ Name: 'memlock' }))],
-  ])('lets be nothing else: %s', async (_, change) => {
+    ['an unlimited number of processes', held(processes({ Soft: -1, Hard: -1 }))],
+    ['another ulimit', held(processes({ Name: 'memlock' }))],
+    ['a second ulimit', held(processes({}), processes({ Name: 'memlock' }))],
+  ])('refuses %s', async (_, change) => {
     expect(await create('runsc', change(asSent('runsc')))).toBe(403);
     expect(await create('', change(asSent('')))).toBe(403);
   });
@@ -220,13 +223,13 @@ describe('what gVisor takes besides, the proxy', () => {
     ['gVisor', 'runsc'],
     ['io.containerd.runsc.v1', 'runsc'],
   ] as const)(
-    'knows by the name of the runtime, as the package does: %s',
+    'recognizes gVisor by the same runtime names as the package: %s',
     async (name, kind) => {
       const proxy = await startSocketProxy(namespace, name);
       try {
         const create = (body: Body) => createAt(proxy, JSON.stringify(body));
         for (const runtime of RUNTIMES) {
-          // An engine that has no such runtime answers 400 to what came through.
+          // An engine without this runtime answers 400 to a forwarded call.
           expect(runtime === kind ? [201, 400] : [403]).toContain(await create(withRuntime(name)(asSent(runtime))));
           expect(await create(withRuntime('another')(asSent(runtime)))).toBe(403);
           expect(await create(asSent(runtime))).toBe(403);

@@ -1,4 +1,4 @@
-/** The socket proxy lets through what the sandbox package asks of the engine, and nothing else. */
+/** The socket proxy forwards only the calls of the sandbox package to the engine. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { SandboxUnavailable, type Sandbox } from '../../packages/sandbox/src/sandbox.js';
@@ -51,10 +51,7 @@ afterAll(async () => {
   expect(await containers()).toEqual([]);
 }, 60_000);
 
-/**
- * Everything that the package does: jobs of each profile, one that ends without a status, the container of a
- * dead worker.
- */
+/** All uses of the package: jobs of each profile, a job without a status, the container of a dead worker. */
 async function useAll(sandbox: Sandbox): Promise<void> {
   await sandbox.check();
   expect(await sandbox.inspect()).toEqual([]);
@@ -80,7 +77,7 @@ async function useAll(sandbox: Sandbox): Promise<void> {
 }
 
 async function killAll(): Promise<void> {
-  // One of an earlier step may just be going by itself.
+  // A container of an earlier step may be going at this moment.
   for (const { Id } of await containers())
     await docker
       .getContainer(Id)
@@ -89,7 +86,7 @@ async function killAll(): Promise<void> {
 }
 
 describe('the calls of the sandbox package', () => {
-  it('are those that the proxy allows, each of them', () => {
+  it("match the proxy's rules exactly", () => {
     const rules = allowedCalls();
     const of = ({ method, path }: Call) =>
       rules.filter((rule) => rule.method === method && rule.matches(path)).map(({ text }) => text);
@@ -99,7 +96,7 @@ describe('the calls of the sandbox package', () => {
     expect(rules).toHaveLength(9);
   });
 
-  it('go through the proxy as if it were not there', () => useAll(createTestSandbox(proxy)), 60_000);
+  it('succeed through the proxy', () => useAll(createTestSandbox(proxy)), 60_000);
 });
 
 describe('the proxy refuses', () => {

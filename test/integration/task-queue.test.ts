@@ -47,7 +47,7 @@ async function submit(): Promise<string> {
   return one.identifier;
 }
 
-/** Consumes with `handle`, and resolves the next delivery of `next()`. */
+/** Consumes with `handle`; `next()` resolves with the next delivery. */
 function consume(
   handle: (delivery: TaskDelivery) => Promise<TaskOutcome>,
   concurrency = 1,
@@ -66,7 +66,7 @@ const depth = async (queue: string) => {
 };
 
 describe('the task queue', () => {
-  it('hands each task to one worker, as many at a time as it has slots', async () => {
+  it('delivers each task to one worker, up to the number of its slots', async () => {
     const seen: string[] = [];
     let [running, most] = [0, 0];
     for (let i = 0; i < WAITING_TASKS; i++) await submit();
@@ -83,7 +83,7 @@ describe('the task queue', () => {
     await eventually('the task queue is empty', async () => (await depth(test.broker.topology.taskQueue)) === 0);
   });
 
-  it('refuses what comes at its limit, tells its load, and opens no reply queue for it', async () => {
+  it('refuses a task at its limit, reports its load, and declares no reply queue for it', async () => {
     const publisher = createTaskPublisher(test.broker);
     const tasks = Array.from({ length: WAITING_TASKS + 10 }, task);
     submitted = tasks.map(({ identifier }) => identifier);
@@ -99,7 +99,7 @@ describe('the task queue', () => {
     }
   });
 
-  it('lets nothing over its limit whose count was on its way while another task was confirmed', async () => {
+  it('keeps to its limit while a count and a confirm overlap', async () => {
     const publisher = createTaskPublisher(test.broker);
     const channel = await test.broker.openChannel();
     const late = async (each: TaskMessage, ms: number) => {
@@ -115,7 +115,7 @@ describe('the task queue', () => {
     }
   }, 60_000);
 
-  it('is bounded by the broker too, should the widgets let too much through', async () => {
+  it('is also limited by the broker', async () => {
     const channel = await test.broker.openConfirmChannel();
     const { taskExchange, taskRoutingKey } = test.broker.topology;
     const publish = () =>
@@ -128,7 +128,7 @@ describe('the task queue', () => {
     expect(taken).toBeLessThan(200);
   });
 
-  it('gives a task that was given back to the next worker, as the next attempt', async () => {
+  it('redelivers a requeued task as the next attempt', async () => {
     const attempts: number[] = [];
     await submit();
     consume(({ attempt }) => {
@@ -139,13 +139,13 @@ describe('the task queue', () => {
     expect(attempts).toEqual([1, 2, 3]);
   });
 
-  it('keeps a task for the operator that nobody could do', async () => {
+  it('dead-letters a task after its last attempt', async () => {
     await submit();
     consume(() => Promise.resolve('dead-letter'));
     await eventually('the task is dead-lettered', async () => (await depth(`${test.namespace}.dead`)) === 1);
   });
 
-  /** Puts a body into the task queue as a publisher of another version would; its reply queue is open. */
+  /** Publishes a body as another version would, with an existing reply queue. */
   async function submitRaw(body: object): Promise<string> {
     const identifier = uuid();
     submitted.push(identifier);
@@ -161,7 +161,7 @@ describe('the task queue', () => {
   const repliesOf = (identifier: string) =>
     createReplyReader(test.broker).poll(identifier, (messages) => ({ remove: [], result: messages }));
 
-  it('sets aside what is no task, and ends it for whoever polls', async () => {
+  it('dead-letters a message that is not a task, and its polls get an error', async () => {
     const identifier = await submitRaw({ version: 1 });
     let handled = 0;
     consume(() => {
@@ -173,8 +173,8 @@ describe('the task queue', () => {
     expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
   });
 
-  /** As often to somebody who gives it back at once, and has never begun it. */
-  async function handOut(times: number): Promise<void> {
+  /** Delivers the task that often to a consumer that requeues it at once, without a start. */
+  async function deliverAndRequeue(times: number): Promise<void> {
     const channel = await test.broker.openChannel();
     for (let count = 0; count < times;) {
       const message = await channel.get(test.broker.topology.taskQueue);
@@ -185,9 +185,9 @@ describe('the task queue', () => {
     await channel.close();
   }
 
-  it('sets aside a task of a later version that came by ten times', async () => {
+  it('dead-letters a task of a later version after ten deliveries', async () => {
     const identifier = await submitRaw({ version: 2, identifier: 'elsewhere' });
-    await handOut(10);
+    await deliverAndRequeue(10);
     consume(() => Promise.resolve('done'));
     await eventually('the task is dead-lettered', async () => (await depth(test.broker.topology.deadQueue)) === 1);
     expect(await repliesOf(identifier)).toMatchObject([{ kind: 'final', state: 'FAILURE' }]);
@@ -204,12 +204,12 @@ describe('the task queue', () => {
     await older.close(0);
     expect(handled).toBe(0);
     expect(await repliesOf(identifier)).toEqual([]);
-    // A quorum queue counts what was given back a moment after it was.
+    // A quorum queue counts a requeued message a moment later.
     await eventually('the task is back in the queue', async () => (await depth(test.broker.topology.taskQueue)) === 1);
     expect(await depth(`${test.namespace}.dead`)).toBe(0);
   }, 20_000);
 
-  it('counts one attempt for a worker that dies, however many slots it had', async () => {
+  it('counts one attempt when a worker dies, whatever the number of its slots', async () => {
     const attempts: number[] = [];
     const remember = ({ attempt, signal }: TaskDelivery) => {
       attempts.push(attempt);
@@ -225,7 +225,7 @@ describe('the task queue', () => {
     expect(attempts).toEqual([1, 2, 3]);
   });
 
-  it('gives the tasks of a worker whose connection broke to another, and tells the first', async () => {
+  it('redelivers the tasks of a lost connection, and notifies the first worker', async () => {
     const attempts: number[] = [];
     const first = await connectTo(test.namespace, { WAITING_TASKS });
     let aborted = false;
@@ -254,7 +254,7 @@ describe('the task queue', () => {
     await lost.close(0);
   });
 
-  it('loses nothing when a worker is told to stop: what it cannot finish goes back', async () => {
+  it('requeues unfinished tasks of a worker that is told to stop', async () => {
     const done: string[] = [];
     await submit();
     let started = 0;
@@ -273,7 +273,7 @@ describe('the task queue', () => {
     expect([...done].sort()).toEqual([...submitted].sort());
   });
 
-  it('gives a task up after three lost attempts, and does not count those that a stopping worker returned', async () => {
+  it('gives up after three lost attempts, not counting tasks that a stopping worker requeued', async () => {
     const seen: [attempt: number, isGivenUp: boolean][] = [];
     const keep = ({ attempt, isGivenUp, signal }: TaskDelivery) => {
       seen.push([attempt, isGivenUp]);
@@ -294,10 +294,9 @@ describe('the task queue', () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7].map((attempt) => [attempt, attempt === 7]));
   }, 30_000);
 
-  it('counts no attempt that was handed out and never begun, but for the first', async () => {
+  it('counts only the first of several deliveries that never started', async () => {
     await submit();
-    // As often as a few outages of a network do it to a worker or two: the broker hands it from one
-    // dead connection to the next.
+    // As after a few network outages: the broker delivers a task from one dead connection to the next.
     for (let i = 0; i < 15; i++) {
       const broker = await connectTo(test.namespace, { WAITING_TASKS });
       const channel = await broker.openChannel();
@@ -313,9 +312,9 @@ describe('the task queue', () => {
     expect(seen).toEqual([[16, false]]);
   });
 
-  it('has a last word for a task that was handed out a hundred times, before the broker has none', async () => {
+  it('ends a task after a hundred deliveries, before the broker drops it', async () => {
     await submit();
-    await handOut(100);
+    await deliverAndRequeue(100);
     const seen: [attempt: number, isGivenUp: boolean][] = [];
     consume(({ attempt, isGivenUp }) => {
       seen.push([attempt, isGivenUp]);
@@ -325,7 +324,7 @@ describe('the task queue', () => {
     expect(seen).toEqual([[101, true]]);
   });
 
-  it('gives up a task that was begun ten times, whatever the reasons', async () => {
+  it('dead-letters a task after ten starts, whatever the reasons', async () => {
     await submit();
     const seen: boolean[] = [];
     consume(({ isGivenUp }) => {
@@ -336,7 +335,7 @@ describe('the task queue', () => {
     expect(seen).toEqual([...Array<boolean>(10).fill(false), true]);
   });
 
-  it('hands on a task whose answer nobody can read any more, to whoever finds that out', async () => {
+  it('redelivers a task whose reply queue is gone', async () => {
     const identifier = await submit();
     const channel = await test.broker.openChannel();
     await channel.deleteQueue(test.broker.topology.replyQueue(identifier));
@@ -352,7 +351,7 @@ describe('the task queue', () => {
     expect(attempts).toEqual([1, 2]);
   });
 
-  it('does not take a task for one that kills workers because it was beside one', async () => {
+  it('does not blame a task that ran beside the one that killed the worker', async () => {
     const [killer, innocent] = [await submit(), await submit()];
     const ends: Record<string, TaskOutcome> = {};
     for (let round = 1; round <= 6 && Object.keys(ends).length < 2; round++) {
@@ -377,7 +376,7 @@ describe('the task queue', () => {
     expect(ends).toEqual({ [killer]: 'dead-letter', [innocent]: 'done' });
   }, 30_000);
 
-  it('lets a worker that is told to stop finish its task', async () => {
+  it('lets a stopping worker finish its task', async () => {
     let finished = false;
     await submit();
     let started = false;
@@ -395,7 +394,7 @@ describe('the task queue', () => {
 });
 
 describe('without a broker', () => {
-  it('a task is refused within 5 seconds', async () => {
+  it('refuses a task within 5 seconds', async () => {
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
     const settings = { AMQP_URL: 'amqp://127.0.0.1:9', NAMESPACE: 'nowhere', WAITING_TASKS, REPLY_EXPIRY_MS: 1000 };
     const nowhere = await connectBroker(settings, quiet);

@@ -1,7 +1,4 @@
-/**
- * The last of all tests, run when `npm test` has ended everything that it started but its use of
- * the engine: is anything of this run still there?
- */
+/** The last test: `npm test` has ended everything except its use of the engine, and nothing of this run may be left. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 
@@ -24,7 +21,7 @@ const {
 if (!runId || !namespace || !namespacesFile || !amqpUrl)
   throw new Error('RUN_ID and its like are not set: run "npm test"');
 
-// Only Linux tells the environment of a process.
+// Only Linux shows the environment of a process.
 if (process.platform === 'linux') {
   test('no process of this run is left', () => {
     // Ancestors and children of this jest process are excluded.
@@ -37,7 +34,7 @@ if (process.platform === 'linux') {
 }
 
 test('no container, network, volume or image of this run is left', async () => {
-  // An engine that does not answer is an error: nothing would have been looked at.
+  // An unreachable engine is an error, since nothing was checked.
   const traces = await findTraces(new Docker(), runId);
   expect(traces.map(({ kind, name }) => `${kind} ${name}`)).toEqual([]);
 });
@@ -46,38 +43,37 @@ test('no folder of this run is left', () => {
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`${temporaryPrefix(namespace)}-`))).toEqual([]);
 });
 
-test('no queue or exchange of this run is left but those that expire', async () => {
+test('no queue or exchange of this run is left except expiring ones', async () => {
   const definitions = await readDefinitions(amqpUrl, definitionsPath);
-  // AMQP has no way to ask for names: a broker that is somebody else's, without its management
-  // plugin, can only be asked for the names that are known.
+  // AMQP cannot list names. Without the management plugin, only known names can be checked.
   if (!definitions) return expect(await knownNamesLeft(amqpUrl, namespacesFile)).toEqual([]);
   expect(namesLeft(definitions)).toEqual([]);
 });
 
 if (deprecatedPath) {
-  test('nothing was used in the broker that is deprecated', () => {
+  test('no deprecated feature of the broker was used', () => {
     expect(readFileSync(deprecatedPath, 'utf8')).toBe('');
   });
 }
 
-test('the broker of this run, if it had its own, is gone', async () => {
+test("the run's own broker is gone", async () => {
   if (definitionsPath) expect(await brokerAnswers(amqpUrl)).toBe(false);
 });
 
-/** A process, its parent, and so on up to the first of all. */
+/** The ids of a process and all its ancestors. */
 function ancestry(pid: number): number[] {
   const parent = Number(/^\d+ \(.*\) \S (\d+)/s.exec(readProcess(pid, 'stat'))?.[1] ?? 0);
   return pid > 0 ? [pid, ...ancestry(parent)] : [];
 }
 
-/** Every process whose environment, as it was started with, has the setting `NAME=value`. */
+/** All processes with `NAME=value` in their initial environment. */
 function processesWith(setting: string): number[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => pid > 0 && readProcess(pid, 'environ').split('\0').includes(setting));
 }
 
-/** Empty for a process that has ended, or is another user's. */
+/** Empty for a process that has ended or belongs to another user. */
 function readProcess(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
@@ -97,7 +93,7 @@ interface Declared {
 }
 
 function namesLeft({ queues, exchanges }: Definitions): string[] {
-  // The broker's own definitions declare these for a namespace that no test uses.
+  // The broker's definitions declare these for a namespace that no test uses.
   const isOfBroker = ({ name }: Declared) =>
     new RegExp(`^${namespace}\\.(tasks|dead|submit|replies|attempts)$`).test(name);
   const left = [...queues, ...exchanges].filter(
@@ -107,7 +103,7 @@ function namesLeft({ queues, exchanges }: Definitions): string[] {
   return left.map(({ name }) => name);
 }
 
-/** What was declared in the run's own broker at its end, or is now in one with a management API. */
+/** The definitions that the run's own broker had at its end, or a broker's current ones through its management API. */
 async function readDefinitions(url: string, path: string | undefined): Promise<Definitions | undefined> {
   if (path) return JSON.parse(readFileSync(path, 'utf8')) as Definitions;
   const { hostname, username, password } = new URL(url);
@@ -120,15 +116,16 @@ async function readDefinitions(url: string, path: string | undefined): Promise<D
 }
 
 /**
- * `path`: the names' prefixes, as the tests have written them down; those of a part of the tests may have
- * used none.
+ * The recorded names that still exist.
+ *
+ * @param path the file with the recorded namespaces; it is missing if no test used one
  */
 async function knownNamesLeft(url: string, path: string): Promise<string[]> {
   const prefixes = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   const connection = await connect(url);
   const left: string[] = [];
   for (const name of prefixes.flatMap((prefix) => [`${prefix}.tasks`, `${prefix}.dead`])) {
-    // A name that is not there closes the channel: one for each question.
+    // A missing queue closes the channel, so each check has its own.
     const channel = await connection.createChannel();
     channel.on('error', () => {});
     await channel.checkQueue(name).then(

@@ -1,4 +1,4 @@
-// Ends a process when its parent has ended, also by SIGKILL: it then has another parent.
+// Ends a process when its parent has ended, also by SIGKILL: the parent's id changes then.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit(1);

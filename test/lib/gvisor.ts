@@ -10,21 +10,20 @@ import { systemPath } from '../../scripts/lib/packages.js';
 import { stateRoot } from '../../scripts/lib/paths.js';
 import { Problem, timed } from '../../scripts/lib/report.js';
 
-/** The first release of Debian whose runsc works on kernels of today; it is one static program. */
+/** The first Debian release whose runsc works on current kernels; it is one static program. */
 const SUITE = 'trixie';
 const KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const FOLDER = join(stateRoot, 'gvisor');
 const RUNSC = join(FOLDER, 'usr', 'bin', 'runsc');
-/** Without the second, the seccomp profile of a container would not be looked at. */
+/** Without the second option, runsc ignores a container's seccomp profile. */
 const RUNSC_ARGS = ['--network=none', '--oci-seccomp'];
-/** gVisor takes three to four times as long over a build. */
+/** Builds take three to four times as long under gVisor. */
 const BUILD_LIMIT_MS = 120_000;
 
 /**
- * gVisor for a run of the tests: Debian's runsc, known to an engine of the run's own, which has the
- * given images and ends with the run. The shared engine is left as it is.
+ * gVisor for a test run: Debian's runsc in a private engine with the given images, which ends with the run.
  *
- * @returns the settings of workers whose containers are to run under it
+ * @returns the settings of workers whose containers run under it
  */
 export async function openGvisor(instance: Instance, docker: Docker, images: readonly string[]): Promise<Settings> {
   return timed(
@@ -43,7 +42,7 @@ async function open(instance: Instance, docker: Docker, images: readonly string[
   return { DOCKER_HOST: `unix://${engine.socket}`, SANDBOX_RUNTIME: 'runsc', BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
 }
 
-/** By apt, which checks signatures, with lists of its own: the machine's choice of releases stays what it is. */
+/** Downloads with apt, which checks signatures. Its own lists keep the machine's releases unchanged. */
 async function fetchRunsc(instance: Instance): Promise<void> {
   if (existsSync(RUNSC)) return;
   const work = join(instance.folder, 'runsc');
@@ -69,7 +68,7 @@ async function fetchRunsc(instance: Instance): Promise<void> {
   if (archive === undefined) throw new Problem('apt-get has downloaded no runsc.');
   const unpacked = join(work, 'unpacked');
   await instance.run('runsc-unpack.log', 'dpkg-deb', ['--extract', join(work, archive), unpacked], { env });
-  // Into place in one step: a run that is killed leaves no half of it.
+  // Renamed in one step, so that a killed run leaves no partial copy.
   await instance.run('runsc-copy.log', 'cp', ['--recursive', unpacked, `${FOLDER}.new`], { env });
   renameSync(`${FOLDER}.new`, FOLDER);
 }

@@ -9,19 +9,19 @@ export interface Counts {
   readonly failed: number;
 }
 
-/** The part of jest's JSON that says how many tests there were. */
+/** The part of jest's JSON report with the numbers of tests. */
 interface JestResults {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  /** Files that failed before they had a test. */
+  /** Files that failed before their first test. */
   readonly numRuntimeErrorTestSuites: number;
 }
 
 /**
- * Runs jest, which prints as ever.
+ * Runs jest with its usual output.
  *
- * @param resultsPath where jest leaves its results for counting
- * @param atATime files side by side
+ * @param resultsPath jest's report file
+ * @param atATime number of parallel files
  */
 export async function runJest(
   instance: Instance,
@@ -32,9 +32,9 @@ export async function runJest(
 ): Promise<Counts> {
   const jest = join(checkout, 'node_modules', 'jest', 'bin', 'jest.js');
   const workers = atATime === 1 ? ['--runInBand'] : ['--maxWorkers', String(atATime)];
-  // Without a cache folder of ours, jest's would stay in the system's temporary folder for ever.
+  // jest's default cache stays in the system's temporary folder forever.
   const standing = [...workers, '--cacheDirectory', 'node_modules/.cache/jest', '--json', '--outputFile', resultsPath];
-  // jest takes ES modules with this flag only, and Node warns of the flag.
+  // jest needs this flag for ES modules, and Node warns about it.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const endWithParent = ['--import', join(checkout, 'test', 'lib', 'end-with-parent.mjs')];
   const child = instance.start('tool', process.execPath, [...node, ...endWithParent, jest, ...args, ...standing], {
@@ -43,7 +43,7 @@ export async function runJest(
   });
   const status = await exitOf(child);
   const counts = readCounts(resultsPath);
-  // A jest that fails without a failed test (it crashed, or found none) is a failure all the same.
+  // A jest that fails without a failed test (a crash, or no tests) counts as a failure.
   return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
@@ -53,7 +53,7 @@ export function add(one: Counts, other: Counts): Counts {
 
 function readCounts(resultsPath: string): Counts {
   const results = readResults(resultsPath);
-  // Without any, jest has crashed; its exit status tells.
+  // Without a report, jest has crashed, and its exit status counts.
   return {
     passed: results?.numPassedTests ?? 0,
     failed: (results?.numFailedTests ?? 0) + (results?.numRuntimeErrorTestSuites ?? 0),

@@ -1,4 +1,4 @@
-/** What `npm run test:all` has more than `npm test`, beside the files of its jest projects: chaos, and gVisor. */
+/** The parts of `npm run test:all` outside of jest projects and under gVisor: chaos, and repeated tests. */
 import { join } from 'node:path';
 
 import type { Settings } from '../../scripts/lib/bring-up.js';
@@ -20,7 +20,7 @@ const UNDER_GVISOR = [
   'test/integration/sandbox-(inspection|escapes|files)',
   'test/integration/socket-proxy',
 ];
-/** A short one of what `npm run test:chaos` does with thousands of tasks; it counts as one test. */
+/** A short `npm run test:chaos`; it counts as one test. */
 const CHAOS = ['--tasks', '200', '--seed', '1', '--sabotage'];
 
 export interface LongPart {

@@ -1,5 +1,5 @@
-// Long test files first, so that none runs alone at the end. jest itself knows how long a file takes
-// only from an earlier run.
+// Runs long test files first, so that none runs alone at the end. jest itself knows durations only from an earlier
+// run.
 import Sequencer from '@jest/test-sequencer';
 
 const LONG = [

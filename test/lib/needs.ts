@@ -1,4 +1,4 @@
-/** Commands that the tests use, beside an engine that answers. */
+/** Commands that the tests need, besides a running engine. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
@@ -9,7 +9,7 @@ export function testNeeds(withCompose: boolean): Need[] {
   return withCompose ? [dockerClient, compose] : [dockerClient];
 }
 
-/** The command `docker`, which is a package of its own since Debian 13. */
+/** The `docker` command, which is a separate package since Debian 13. */
 const dockerClient: Need = {
   debianPackage: debianVersion() >= 13 ? 'docker-cli' : 'docker.io',
   isMissing: () => !hasCommand('docker'),
@@ -20,7 +20,7 @@ const compose: Need = {
   isMissing: () => !hasCommand('docker-compose') && spawnSync('docker', ['compose', 'version']).status !== 0,
 };
 
-/** 0 on any other system; Infinity for testing, which has a name and no number. */
+/** Debian's version; 0 on other systems, Infinity for testing, which has no number. */
 function debianVersion(): number {
   return existsSync('/etc/debian_version') ? parseInt(readFileSync('/etc/debian_version', 'utf8')) || Infinity : 0;
 }

@@ -12,16 +12,16 @@ import { eventually } from '../helpers/eventually.js';
 const START_MS = 120_000;
 
 export interface OwnEngineOptions {
-  /** Of its log and, unless that is given, its data. */
+  /** Name of its log and, by default, its data. */
   readonly name: string;
   readonly dataFolder?: string;
-  /** What is in its daemon.json. */
+  /** The contents of its daemon.json. */
   readonly configuration?: object;
 }
 
 /**
- * A dockerd of one instance's own, which ends with it; the shared engine is left as it is. It is in
- * a network of its own, where it can neither see nor change the other's bridge.
+ * A private dockerd that ends with its instance and does not affect the shared engine. It has its own network
+ * namespace, so it cannot see or change the shared engine's bridge.
  */
 export class OwnEngine {
   readonly socket: string;
@@ -39,7 +39,7 @@ export class OwnEngine {
     const configurationFile = join(runtimeFolder, 'daemon.json');
     writeFileSync(configurationFile, JSON.stringify(configuration));
     this.socket = join(runtimeFolder, 'docker.sock');
-    // Not by socketPath: DOCKER_HOST would count more.
+    // Not by socketPath, since DOCKER_HOST would take precedence.
     this.docker = new Docker(engineOptions({ dockerHost: `unix://${this.socket}` }));
     this.logPath = join(instance.folder, `${name}.log`);
     this.args = [
@@ -61,7 +61,7 @@ export class OwnEngine {
     ];
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when it responds. */
   async start(): Promise<void> {
     const log = openSync(this.logPath, 'a');
     const dockerd = this.instance.start('engine', 'setpriv', this.args, {
@@ -73,11 +73,11 @@ export class OwnEngine {
     const early = this.ended.then((status) => {
       throw new Problem(`An engine of its own has ended (${status}):\n${tail(this.logPath)}`);
     });
-    early.catch(() => {}); // Later, it is ended on purpose.
+    early.catch(() => {}); // A later end is intended.
     await Promise.race([this.untilItAnswers(), early]);
   }
 
-  /** Resolves when it has ended, and its containers with it. */
+  /** Resolves when it and its containers have ended. */
   async stop(signal: NodeJS.Signals): Promise<void> {
     this.kill(signal);
     await this.ended;

@@ -1,28 +1,28 @@
 import { Problem } from '../../scripts/lib/report.js';
 
-/** What the test commands themselves take from their command line; the rest is jest's. */
+/** Options of the test commands; all others are passed to jest. */
 export interface TestOptions {
-  /** The runtime that sandboxes run under, by the engine's name for it; undefined: the engine's default. */
+  /** The runtime of the sandboxes, by the engine's name for it; undefined for the engine's default. */
   readonly runtime: string | undefined;
-  /** How many inputs are fuzzed, and from which seed; undefined: a few, and any seed. */
+  /** The number of fuzz inputs and their seed; undefined for a few inputs and a random seed. */
   readonly inputs: string | undefined;
   readonly seed: string | undefined;
   readonly jest: readonly string[];
   /** Whether the long parts run: gVisor, chaos, fuzz, compose, cluster. */
   readonly runsLongParts: boolean;
-  /** Whether `jest` is every test of `npm test`. */
+  /** Whether `jest` contains every test of `npm test`. */
   readonly runsAll: boolean;
 }
 
-/** gVisor, by the name under which the engine of the tests knows it. */
+/** The test engine's name for gVisor. */
 export const GVISOR = 'runsc';
-/** Under gVisor, more parallel programs leave no processor for the broker on two cores. */
+/** Under gVisor, more parallel programs leave no processor time for the broker on two cores. */
 export const FEWER_AT_A_TIME = ['--maxConcurrency', '3'];
 
 const PROJECTS = ['unit', 'integration', 'e2e', 'attacks'];
 const LONG_PROJECTS = ['deployment', 'fuzz'];
 
-/** @throws Problem for an option that lacks its value, or has one that it cannot have */
+/** @throws Problem for an option with a missing or invalid value */
 export function readTestOptions(args: readonly string[]): TestOptions {
   const rest = [...args];
   const runtime = takeValue(rest, '--runtime', 'runsc');
@@ -31,10 +31,10 @@ export function readTestOptions(args: readonly string[]): TestOptions {
   const long = takeFlag(rest, '--long');
   const only = ['attacks', 'fuzz'].filter((project) => takeFlag(rest, `--${project}`));
   const runsAll = (args.length === 0 || all) && !long;
-  // With names of files, the long tests are looked through as well.
+  // File names may also match long tests.
   const projects =
     only.length > 0 ? only : long ? LONG_PROJECTS : all || !runsAll ? [...PROJECTS, ...LONG_PROJECTS] : PROJECTS;
-  // The file names first: what follows --selectProjects counts as a project.
+  // The file names come first, since arguments after --selectProjects count as projects.
   const selected = rest.includes('--selectProjects') ? [] : ['--selectProjects', ...projects];
   const fewer = runtime === GVISOR ? FEWER_AT_A_TIME : [];
   return { runtime, inputs, seed, jest: [...rest, ...fewer, ...selected], runsLongParts: all || long, runsAll };

@@ -1,4 +1,4 @@
-/** docs/configuration.md has every setting of both apps, with the type, default and range of its schema. */
+/** docs/configuration.md has every setting of both apps with the type, default and range of its schema. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -28,14 +28,14 @@ const pick = (isChosen: (name: string) => boolean): Schemas =>
 
 const page = textOf('docs/configuration.md');
 
-/** The text between a heading of the second level and the next one. */
+/** The text between a second-level heading and the next one. */
 function sectionOf(heading: string): string {
   const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
   if (section === undefined) throw new Error(`docs/configuration.md has no heading "${heading}"`);
   return section;
 }
 
-/** The cells of each row whose first cell has names of settings. */
+/** The cells of each row whose first cell contains names of settings. */
 function rowsOf(heading: string): string[][] {
   const rows = sectionOf(heading)
     .split('\n')
@@ -52,7 +52,7 @@ const codeIn = (text = ''): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([,
 const namesIn = (text = ''): string[] => codeIn(text).filter((code) => /^[A-Z][A-Z_]+$/.test(code));
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
-/** The range cell; undefined for what a schema cannot say, or says with a pattern. */
+/** The range cell; undefined if the schema has none or uses a pattern. */
 function rangeOf({ enum: values, minimum, maximum }: Schema): string | undefined {
   if (values) return values.join(', ');
   if (minimum === undefined) return undefined;
@@ -61,7 +61,7 @@ function rangeOf({ enum: values, minimum, maximum }: Schema): string | undefined
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, min: 60_000, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
-/** `4 MiB` as `4194304`; undefined for other text. */
+/** Converts `4 MiB` to `4194304`; undefined for other text. */
 function exactOf(words: string): string | undefined {
   const [, count, unit = ''] = /^(\d+) (s|min|KiB|MiB|GiB)$/.exec(words) ?? [];
   return count === undefined ? undefined : String(Number(count) * (UNITS[unit] ?? NaN));
@@ -74,7 +74,7 @@ describe.each([
 ])('docs/configuration.md, %s', (heading, schemas) => {
   const rows = rowsOf(heading);
 
-  it('has each setting of the schemas once, and no other', () => {
+  it('has each setting of the schemas exactly once', () => {
     expect(rows.flatMap(([name]) => codeIn(name)).sort()).toEqual(Object.keys(schemas).sort());
   });
 
@@ -88,7 +88,7 @@ describe.each([
 });
 
 describe('docs/configuration.md, npm start', () => {
-  it('has no setting that the scripts do not name', () => {
+  it('has only settings that the scripts use', () => {
     const scripts = [
       'scripts/start.ts',
       ...readdirSync(new URL('../../scripts/lib', import.meta.url)).map((name) => `scripts/lib/${name}`),
@@ -106,15 +106,15 @@ describe('docs/configuration.md, Docker Compose', () => {
   const section = sectionOf('Docker Compose');
   const ofCompose = rowsOf('Docker Compose').flatMap(([cell]) => codeIn(cell));
 
-  it('has each variable of compose.yaml, and of .env.example', () => {
+  it('has each variable of compose.yaml and .env.example', () => {
     const examples = [...textOf('.env.example').matchAll(/^#?([A-Z_]+)=/gm)].map(([, name = '']) => name);
     expect(examples.length).toBeGreaterThan(5);
-    // The limits of a task are named as a group there.
+    // The document names the limits of a task as a group.
     const named = [...namesIn(section), ...rowsOf('Worker').flatMap(([cell]) => codeIn(cell))];
     expect(sorted([...variables, ...examples]).filter((name) => !named.includes(name))).toEqual([]);
   });
 
-  it('has no variable of Compose that compose.yaml does not use', () => {
+  it('has only variables that compose.yaml uses', () => {
     expect(ofCompose.filter((name) => !variables.includes(name))).toEqual([]);
   });
 

@@ -1,15 +1,15 @@
-/** What the sources can write into a log at level warn and above, read off their syntax trees. */
+/** Finds the log messages of level warn and above in the syntax trees of the sources. */
 import ts from 'typescript';
 
 const LEVELS = ['warn', 'error', 'fatal'];
 
 export interface Trouble {
   level: string;
-  /** With `…` where something is filled in; undefined for what is made up elsewhere. */
+  /** Contains `…` for interpolated parts; undefined if the message comes from a variable. */
   message: string | undefined;
 }
 
-/** Calls of a log's methods, and what is written as a line without one. */
+/** Calls of a log's methods, and lines written without a log. */
 export function troublesIn(path: string, source: string): Trouble[] {
   const file = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
   const troubles: Trouble[] = [];

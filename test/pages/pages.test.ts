@@ -1,4 +1,4 @@
-/** The pages for people name files, and words in them: a page that leads nowhere is worse than none. */
+/** Checks that files and words named in the documents exist. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ function filesUnder(folder: string): string[] {
 interface Link {
   text: string;
   path: string;
-  /** The heading that the link leads to, as GitHub writes it in an address. */
+  /** The link's heading in the form of GitHub's addresses. */
   anchor?: string;
 }
 
@@ -45,19 +45,21 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-const documents = readdirSync(at('docs')).map((name) => `docs/${name}`);
+const documents = readdirSync(at('docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
 
 describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...documents])('%s', (page) => {
-  it('leads to files that are there', () => {
+  it('links to existing files', () => {
     expect(linksOf(page).filter(({ path }) => !isExternal(path) && !existsSync(at(path)))).toEqual([]);
   });
 
-  it('leads to headings that are there', () => {
+  it('links to existing headings', () => {
     const links = linksOf(page).filter(({ path, anchor }) => anchor !== undefined && existsSync(at(path)));
     expect(links.filter(({ path, anchor = '' }) => !anchorsOf(path).includes(anchor))).toEqual([]);
   });
 
-  it('names no file that is not there', () => {
+  it('names only existing files', () => {
     const folders = 'apps|packages|docker|test|scripts|rabbitmq|tools|bench|docs';
     const named = [...textOf(page).matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+\\.\\w+)\``, 'g'))].map(
       ([, path = '']) => path,
@@ -73,14 +75,14 @@ describe('README.md', () => {
     expect(text.split(/\s+/).length).toBeLessThanOrEqual(1200);
   });
 
-  it('leads to every document', () => {
+  it('links to every document', () => {
     const paths = linksOf('README.md').map(({ path }) => path);
     expect(documents.filter((path) => !paths.includes(path))).toEqual([]);
   });
 });
 
 describe('CONTRIBUTING.md', () => {
-  it('maps files that are there', () => {
+  it('lists existing files', () => {
     const folders = ['apps', 'packages', 'docker', 'scripts', 'test', 'tools', 'bench'];
     const present = new Set(
       folders
@@ -92,7 +94,7 @@ describe('CONTRIBUTING.md', () => {
     expect(named.filter((name) => !present.has(name))).toEqual([]);
   });
 
-  it('maps every file of an app, a package and the launcher', () => {
+  it('lists every file of an app, a package and the launcher', () => {
     const launcher = readdirSync(at('docker/sandbox/launcher'));
     const sources = [...sourcesIn('apps'), ...sourcesIn('packages'), ...launcher].map((path) => basename(path));
     expect(sources.filter((name) => !textOf('CONTRIBUTING.md').includes(`\`${name}\``))).toEqual([]);
@@ -106,9 +108,9 @@ describe('docs/operations.md', () => {
     .split('\n')
     .filter((line) => /^\| (warn|error|fatal) \|/.test(line));
 
-  it('knows the lines of the logs', () => {
+  it('covers the log messages', () => {
     expect(troubles.length).toBeGreaterThan(20);
-    // What the sandbox lacks is said in sentences that say themselves what to do.
+    // Faults of the sandbox have their own messages with a fix.
     expect(troubles.filter(({ message }) => message === undefined)).toEqual([
       { level: 'fatal', message: undefined, path: 'apps/worker/src/worker.ts' },
     ]);
@@ -123,7 +125,7 @@ describe('docs/operations.md', () => {
     },
   );
 
-  it('has no line that nobody writes', () => {
+  it('has no message that the code does not log', () => {
     const written = new Set(troubles.map(({ message }) => message));
     const told = rows.flatMap((row) => /^\| \w+ \| \w+ \| `(.*?)` \|/.exec(row)?.[1] ?? []);
     expect(told.filter((message) => !written.has(message))).toEqual([]);
@@ -134,7 +136,7 @@ describe('docs/operations.md', () => {
 describe('SECURITY.md', () => {
   const links = linksOf('SECURITY.md').filter(({ path }) => existsSync(at(path)) && statSync(at(path)).isFile());
 
-  it('says of each defence where it is', () => {
+  it('names the source of each defence', () => {
     expect(links.length).toBeGreaterThan(30);
   });
 

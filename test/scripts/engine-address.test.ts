@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true }));
 
 const id = (context: string) => createHash('sha256').update(context).digest('hex');
-/** As Docker's own client keeps it. */
+/** Stores a context in the format of Docker's client. */
 function writeContext(context: string, host: string): void {
   const folder = join(home, '.docker', 'contexts', 'meta', id(context));
   mkdirSync(folder, { recursive: true });
@@ -25,8 +25,8 @@ function choose(context: string): void {
   writeFileSync(join(home, '.docker', 'config.json'), JSON.stringify({ currentContext: context }));
 }
 
-describe('the engine that the commands use', () => {
-  it('is the one at DOCKER_HOST, before any context', () => {
+describe('the engine address of the commands', () => {
+  it('is DOCKER_HOST before any context', () => {
     writeContext('other', 'tcp://192.0.2.1:2375');
     choose('other');
     expect(engineAddress({ DOCKER_HOST: 'tcp://192.0.2.2:2375' }, home)).toEqual({
@@ -34,7 +34,7 @@ describe('the engine that the commands use', () => {
     });
   });
 
-  it("is the current context's of Docker's client", () => {
+  it("is that of the current context of Docker's client", () => {
     writeContext('desktop-linux', 'unix:///home/reader/.docker/run/docker.sock');
     choose('desktop-linux');
     expect(engineAddress({}, home)).toEqual({ DOCKER_HOST: 'unix:///home/reader/.docker/run/docker.sock' });
@@ -52,18 +52,18 @@ describe('the engine that the commands use', () => {
     });
   });
 
-  it("is at the usual socket without a context, or at Docker Desktop's or a rootless engine's if that is there", () => {
+  it('is the usual socket without a context, or that of Docker Desktop or a rootless engine if it exists', () => {
     expect(engineAddress({}, home).DOCKER_HOST).toMatch(/^unix:\/\/.*docker\.sock$/);
   });
 
   it.each([
-    ['a context that is not there', { DOCKER_CONTEXT: 'gone' }, /There is no Docker context "gone"/],
+    ['a missing context', { DOCKER_CONTEXT: 'gone' }, /There is no Docker context "gone"/],
     [
-      'an address that takes an ssh client',
+      'an address that needs an ssh client',
       { DOCKER_HOST: 'ssh://somewhere' },
       /set DOCKER_HOST to an address that begins with/,
     ],
-  ])('cannot be found by %s, and the error says what to do', (_, env, words) => {
+  ])('cannot be found by %s, and the error suggests a fix', (_, env, words) => {
     expect(() => engineAddress(env, home)).toThrow(words);
   });
 });

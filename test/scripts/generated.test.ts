@@ -4,6 +4,6 @@ import { expect, it } from '@jest/globals';
 
 import { GENERATED } from '../../scripts/lib/generated.js';
 
-it.each(Object.entries(GENERATED))('docker/%s is what `npm run generate` writes', (path, text) => {
+it.each(Object.entries(GENERATED))('docker/%s is up to date with `npm run generate`', (path, text) => {
   expect(readFileSync(new URL(`../../docker/${path}`, import.meta.url), 'utf8')).toBe(text);
 });

@@ -6,7 +6,7 @@ import { expect, it } from '@jest/globals';
 
 import { isLocked, tryLock, withLock } from '../../scripts/lib/lock.js';
 
-it('lets one holder in at a time, and the next one when it is released', async () => {
+it('lets one holder in at a time, and the next one after its release', async () => {
   const name = randomUUID();
   const unlock = await tryLock(name);
   expect([await isLocked(name), await tryLock(name)]).toEqual([true, undefined]);

@@ -1,4 +1,4 @@
-/** The app with a broker that is what a test says: the real one is in test/integration. */
+/** The app with a scripted broker; the real one is in test/integration. */
 import type { ReplyReader } from '@code-widgets/broker';
 import { encodeMessage, type ReplyMessage, type TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
@@ -12,8 +12,8 @@ export const RUN = { files: [HELLO], mode: 'run', main: '', switches: {}, name: 
 
 const apps: App[] = [];
 /**
- * The app without other dependencies: one for all tests of a file, since building its validators takes longer
- * than most tests.
+ * One app without dependencies for all tests of a file, since compiling its validators takes longer than most
+ * tests.
  */
 let plain: Promise<TestedApp> | undefined;
 export async function closeApps(): Promise<void> {
@@ -26,7 +26,7 @@ export interface TestedApp {
   submitted: TaskMessage[];
 }
 
-/** An app and what was submitted through it since this call. */
+/** An app and the tasks submitted through it since this call. */
 export async function appWith(dependencies?: Partial<AppDependencies>): Promise<TestedApp> {
   if (dependencies !== undefined) return build(dependencies);
   const built = await (plain ??= build({}));
@@ -59,7 +59,7 @@ export const sizesOf = (messages: ReplyMessage[]) => messages.map((message) => e
 export const repliesOf = (messages: ReplyMessage[]): ReplyReader => ({
   poll: (_, read) => Promise.resolve(read(messages, sizesOf(messages)).result),
 });
-/** Of a broker that fails, with 30 tasks waiting for 4 workers. */
+/** A failing broker with 30 waiting tasks for 4 workers. */
 export const failing = (error: Error): Pick<AppDependencies, 'tasks' | 'replies'> => ({
   tasks: { submit: () => Promise.reject(error), load: () => Promise.resolve({ waiting: 30, slots: 4 }) },
   replies: { poll: () => Promise.reject(error) },

@@ -8,13 +8,13 @@ import { appWith, closeApps, failing, HELLO, post, repliesOf, RUN } from './app-
 
 const IDENTIFIER = '11111111-2222-4333-8444-555555555555';
 
-/** Of the type's methods, inject takes only some. */
+/** inject accepts only some of these methods. */
 type Method = NonNullable<InjectOptions['method']>;
 
 afterAll(closeApps);
 
 describe('run_program', () => {
-  it('answers an identifier at once and submits what was sent', async () => {
+  it('answers with an identifier at once and submits the request', async () => {
     const { app, submitted } = await appWith();
     const answer = await post(app, '/run_program/', { ...RUN, extra: { deep: [1] } });
     expect(answer.statusCode).toBe(200);
@@ -23,7 +23,7 @@ describe('run_program', () => {
     expect(submitted[0]?.request).not.toHaveProperty('extra');
   });
 
-  it('is served without its slash as well', async () => {
+  it('is also served without its trailing slash', async () => {
     const { app } = await appWith();
     expect((await post(app, '/run_program', RUN)).statusCode).toBe(200);
   });
@@ -31,7 +31,7 @@ describe('run_program', () => {
   it.each([
     ['no files', { ...RUN, files: undefined }, 'files', /files is missing/],
     ['no mode', { ...RUN, mode: undefined }, 'mode', /mode is missing/],
-    ['a mode that is none', { ...RUN, mode: 'debug' }, 'mode', /run, submit, compile, prove/],
+    ['an unknown mode', { ...RUN, mode: 'debug' }, 'mode', /run, submit, compile, prove/],
     [
       'contents that are a number',
       { ...RUN, files: [{ basename: 'a.adb', contents: 7 }] },
@@ -39,9 +39,14 @@ describe('run_program', () => {
       /must be string/,
     ],
     ['a main that is a number', { ...RUN, main: 1 }, 'main', /must be string/],
-    ['switches under a name with a line end', { ...RUN, switches: { 'a\nb': 5 } }, undefined, /must be array/],
-    ['switches under a name with a separator', { ...RUN, switches: { '\u2028': [1] } }, undefined, /must be string/],
-    ['a name of switches without end', { ...RUN, switches: { ['k'.repeat(10_000)]: 5 } }, undefined, /^.{1,250}$/],
+    ['a switch list with a line break in its name', { ...RUN, switches: { 'a\nb': 5 } }, undefined, /must be array/],
+    [
+      'a switch list with a line separator in its name',
+      { ...RUN, switches: { '\u2028': [1] } },
+      undefined,
+      /must be string/,
+    ],
+    ['a switch list with a very long name', { ...RUN, switches: { ['k'.repeat(10_000)]: 5 } }, undefined, /^.{1,250}$/],
     ['switches that are a list', { ...RUN, switches: ['-g'] }, 'switches', /must be object/],
     [
       'a file name with a path',
@@ -51,7 +56,7 @@ describe('run_program', () => {
     ],
     ['a main that was not sent', { ...RUN, main: 'other.adb' }, 'main', /main/],
     ['a body that is a list', [], undefined, /must be object/],
-  ])('refuses %s, and says where', async (_, payload, path, message) => {
+  ])('refuses %s and names the position', async (_, payload, path, message) => {
     const { app, submitted } = await appWith();
     const answer = await post(app, '/run_program/', payload);
     expect(answer.statusCode).toBe(400);
@@ -64,7 +69,7 @@ describe('run_program', () => {
   });
 
   it.each([
-    ['nothing', ''],
+    ['empty', ''],
     ['half an object', '{"mode": "run",'],
   ])('refuses a body that is %s', async (_, payload) => {
     const { app } = await appWith();
@@ -73,7 +78,7 @@ describe('run_program', () => {
     expect(answer.json()).toMatchObject({ error: 'Bad Request' });
   });
 
-  it('refuses JSON that is not declared as such', async () => {
+  it('refuses JSON with another content type', async () => {
     const { app } = await appWith();
     const answer = await post(app, '/run_program/', JSON.stringify(RUN), { headers: { 'content-type': 'text/plain' } });
     expect(answer.statusCode).toBe(400);
@@ -86,15 +91,15 @@ describe('run_program', () => {
     expect(answer.statusCode).toBe(413);
   });
 
-  it('answers 503 and when to come back if the queue is full, by the pace of the tasks so far', async () => {
+  it('answers 503 with an estimated Retry-After if the queue is full', async () => {
     const { app } = await appWith(failing(new TaskQueueFull()));
     const answer = await post(app, '/run_program/', RUN);
     expect(answer.statusCode).toBe(503);
-    expect(answer.headers['retry-after']).toBe('15'); // 30 waiting, 4 at a time, 2 s each until one has been seen
+    expect(answer.headers['retry-after']).toBe('15'); // 30 waiting, 4 at a time, 2 s each by default
     expect(answer.json()).toMatchObject({ error: 'Service Unavailable' });
   });
 
-  it('answers 503 if the broker is out of reach', async () => {
+  it('answers 503 if the broker is unreachable', async () => {
     const { app } = await appWith(failing(new BrokerUnavailable('no channel')));
     const answer = await post(app, '/run_program/', RUN);
     expect(answer.statusCode).toBe(503);
@@ -129,26 +134,26 @@ describe('check_output', () => {
     workMs: 10,
   });
 
-  it('answers items as they were published, and the completion', async () => {
+  it('answers with the published items and the final message', async () => {
     const { app } = await appWith({ replies: repliesOf([output, final('SUCCESS', 3)]) });
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
     expect(answer.json()).toEqual({ output: output.items, status: 3, completed: true, message: 'SUCCESS' });
   });
 
-  it('is pending before there is anything', async () => {
+  it('answers Pending before any message', async () => {
     const { app } = await appWith();
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER });
     expect(answer.json()).toEqual({ output: [], status: 0, completed: false, message: 'PENDING' });
   });
 
-  it('answers 503 if another poll of the task does not come to its end', async () => {
+  it('answers 503 if another poll of the task does not finish', async () => {
     const { app } = await appWith(failing(new ReplyQueueBusy('q')));
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
     expect(answer.statusCode).toBe(503);
     expect(answer.headers['retry-after']).toBe('1');
   });
 
-  it("answers 500 for a task that failed for the service's own reasons", async () => {
+  it('answers 500 for a task that failed because of the service', async () => {
     const { app } = await appWith({ replies: repliesOf([final('FAILURE', 1)]) });
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER, read: 0 });
     expect(answer.statusCode).toBe(500);
@@ -156,7 +161,7 @@ describe('check_output', () => {
   });
 
   it.each([IDENTIFIER, 'x', '', 'amq.gen-abc', '../'.repeat(50)])(
-    'answers 404 for an identifier nobody was given: %s',
+    'answers 404 for an unknown identifier: %s',
     async (identifier) => {
       const { app } = await appWith(failing(new ReplyQueueGone('q')));
       const answer = await post(app, '/check_output/', { identifier, read: 0 });
@@ -178,7 +183,7 @@ describe('check_output', () => {
     expect(answer.json()).toMatchObject({ path });
   });
 
-  it('says nothing of an error of its own but that there was one', async () => {
+  it('hides the details of internal errors', async () => {
     const { app } = await appWith(failing(new Error('secret of the house')));
     const answer = await post(app, '/check_output/', { identifier: IDENTIFIER });
     expect(answer.statusCode).toBe(500);
@@ -187,7 +192,7 @@ describe('check_output', () => {
 });
 
 describe('download', () => {
-  it("answers a zip under the project's name", async () => {
+  it('answers with a zip named after the project', async () => {
     const { app } = await appWith();
     const answer = await post(app, '/download/', { files: [HELLO], switches: {}, name: 'Hello_World' });
     expect(answer.statusCode).toBe(200);
@@ -200,7 +205,7 @@ describe('download', () => {
   });
 });
 
-it.each(['/run_program/', '/download/'])('%s says in the log which switches it has dropped', async (url) => {
+it.each(['/run_program/', '/download/'])('%s logs the switches that it dropped', async (url) => {
   const lines: string[] = [];
   const { app } = await appWith({ log: pino({ level: 'warn' }, { write: (line) => void lines.push(line) }) });
   expect((await post(app, url, { ...RUN, switches: { Compiler: ['-O3', '-g'] } })).statusCode).toBe(200);
@@ -208,7 +213,7 @@ it.each(['/run_program/', '/download/'])('%s says in the log which switches it h
 });
 
 describe('every answer', () => {
-  it('is open to all origins, errors too', async () => {
+  it('is readable from all origins, also if it is an error', async () => {
     const { app } = await appWith();
     const origin = 'https://learn.example.org';
     for (const [method, url] of [
@@ -224,14 +229,14 @@ describe('every answer', () => {
     }
   });
 
-  it('is open to one that sends an Origin with nothing in it', async () => {
+  it('is readable for an empty Origin', async () => {
     const { app } = await appWith();
     const answer = await app.inject({ method: 'GET', url: '/', headers: { origin: '' } });
     expect(answer.statusCode).toBe(200);
     expect(answer.headers['access-control-allow-origin']).toBe('*');
   });
 
-  it('to a preflight allows what was asked for', async () => {
+  it('to a preflight allows the requested method and headers', async () => {
     const { app } = await appWith();
     const answer = await app.inject({
       method: 'OPTIONS',
@@ -251,7 +256,7 @@ describe('every answer', () => {
     });
   });
 
-  it('to a wrong method is 405 with what is allowed', async () => {
+  it('to a wrong method is 405 with the allowed methods', async () => {
     const { app } = await appWith();
     for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND', 'M-SEARCH']) {
       const answer = await app.inject({ method: method as Method, url: '/check_output/' });

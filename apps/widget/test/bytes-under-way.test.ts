@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
 const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
 
 describe('a body', () => {
-  it('in chunks of one byte is read, whole', async () => {
+  it('in chunks of one byte is read completely', async () => {
     const { app, submitted } = await listening();
     const chunks = [...JSON_RUN].map((byte) => `1\r\n${byte}\r\n`).join('');
     const request = `${CHUNKED.replace('Host', 'Connection: close\r\nHost')}${chunks}0\r\n\r\n`;
@@ -22,7 +22,7 @@ describe('a body', () => {
     expect(submitted[0]?.request).toEqual(RUN);
   });
 
-  // What chunks cost in memory, test/e2e/widget-memory.test.ts looks at.
+  // test/e2e/widget-memory.test.ts measures the memory of chunks.
   it('in too many small chunks is refused', async () => {
     const { app } = await listening();
     const { socket, closed } = await open(app);
@@ -35,7 +35,7 @@ describe('a body', () => {
     });
   });
 
-  it("that breaks off is nobody's fault here", async () => {
+  it('that breaks off submits nothing and causes no error', async () => {
     const { app, submitted } = await listening();
     const { socket } = await open(app);
     socket.write(`${HEAD}Content-Length: 1000\r\n\r\n${JSON_RUN.slice(0, 20)}`);
@@ -46,7 +46,7 @@ describe('a body', () => {
     expect((await post(app, '/run_program/', RUN)).statusCode).toBe(200);
   });
 
-  it('waits for its turn where a client has as many on their way as it may, and no other client does', async () => {
+  it("is refused with Retry-After at its client's limit, while other clients are served", async () => {
     const { app } = await listening({ trustedProxies: 1 });
     const part = Buffer.alloc(4 * MIB - 2, ' ');
     const begin = async (address: string) => {
@@ -70,7 +70,7 @@ describe('a body', () => {
 });
 
 describe('a body for check_output', () => {
-  it('has 4 KiB at most', async () => {
+  it('may have at most 4 KiB', async () => {
     const { app } = await appWith();
     const body = (bytes: number) => ({ identifier: '11111111-2222-4333-8444-555555555555', more: 'x'.repeat(bytes) });
     expect((await post(app, '/check_output/', body(3000))).statusCode).toBe(200);
@@ -82,17 +82,17 @@ describe('a body for check_output', () => {
   });
 });
 
-describe('answers that nobody reads', () => {
+describe('unread answers', () => {
   const MESSAGE: ReplyMessage = {
     ...{ version: 1, kind: 'output', attempt: 1, first: 1 },
     items: Array.from({ length: 15 }, () => ({ msg: { type: 'stdout', data: 'x'.repeat(64 * 1024) } })),
   };
 
-  it('are no more than a client may have: then it is told to come back, and nothing is taken from the queue', async () => {
+  it('are limited per client: then a poll gets 503 and takes nothing from the queue', async () => {
     const { app } = await listening({ replies: repliesOf([MESSAGE]), trustedProxies: 1 });
     const { socket } = await open(app);
     socket.pause();
-    // Pipelined: all on one connection, whose buffers in the system take some of them.
+    // Pipelined on one connection, whose system buffers hold some of the answers.
     for (let i = 0; i < 30; i++) socket.write(POLL);
     const ask = (address: string) =>
       post(

@@ -1,4 +1,4 @@
-/** A client may close its sending side once it has sent its request: it still reads the answer. */
+/** A client may close its sending side after its request and still read the answer. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
@@ -26,14 +26,14 @@ afterEach(closeConnections);
 
 const RUN_REQUEST = `${HEAD}${LENGTH}${JSON_RUN}`;
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
-/** A broker takes a moment to answer, in which the end of the request comes. */
+/** The broker responds after the client has closed its sending side. */
 const SLOW: Pick<AppDependencies, 'tasks' | 'replies'> = {
   tasks: { submit: () => sleep(50), load: () => Promise.resolve({ waiting: 0, slots: 0 }) },
   replies: { poll: async (...each) => (await sleep(50), repliesOf([]).poll(...each)) },
 };
 const STATUS = /HTTP\/1\.1 \d+/g;
 
-describe('a client that closes its sending side behind the request', () => {
+describe('a client that closes its sending side after the request', () => {
   it.each<[string, string, string[]]>([
     ['a run', RUN_REQUEST, ['200']],
     ['a poll', POLL, ['200']],
@@ -46,12 +46,12 @@ describe('a client that closes its sending side behind the request', () => {
       ['200'],
     ],
     ['several requests', `${RUN_REQUEST}${GET}${POLL}`, ['200', '200', '200']],
-    ['a mistake', GET.replace('GET /', 'GET /nowhere/'), ['404']],
+    ['a wrong path', GET.replace('GET /', 'GET /nowhere/'), ['404']],
     ['half a request', RUN_REQUEST.slice(0, -5), ['400']],
     ['no HTTP', 'hello\r\n\r\n', ['400']],
     ['a body over the limit', `${HEAD}Content-Length: 9000000\r\n\r\n${'x'.repeat(9_000_000)}`, ['413']],
     ['nothing', '', []],
-  ])('gets its answer, and the connection is closed then: %s', async (_, request, statuses) => {
+  ])('gets its answer before the connection closes: %s', async (_, request, statuses) => {
     const { app } = await listening(SLOW);
     const { socket, closed } = await open(app);
     socket.end(request);
@@ -61,14 +61,14 @@ describe('a client that closes its sending side behind the request', () => {
     await untilAlone(app);
   });
 
-  it('is told the identifier of its task', async () => {
+  it('gets the identifier of its task', async () => {
     const { app, submitted } = await listening();
     const { socket, closed } = await open(app);
     socket.end(RUN_REQUEST);
     expect(parse((await closed).text).body).toEqual({ identifier: submitted[0]?.identifier, message: 'Pending' });
   });
 
-  it('gets its answer when that takes a while, and when it closes later', async () => {
+  it('gets a slow answer, also if it closes later', async () => {
     const { app } = await listening({
       replies: { poll: async (...each) => (await sleep(300), repliesOf([]).poll(...each)) },
     });
@@ -81,7 +81,7 @@ describe('a client that closes its sending side behind the request', () => {
     }
   });
 
-  it('gets its answer on a connection that it has used before', async () => {
+  it('gets its answer on a reused connection', async () => {
     const { app } = await listening();
     const { socket, text, closed } = await open(app);
     socket.write(GET);
@@ -90,7 +90,7 @@ describe('a client that closes its sending side behind the request', () => {
     expect((await closed).text.match(STATUS)).toHaveLength(2);
   });
 
-  it('is held back for a poll that comes too soon, as every client is, and answered then', async () => {
+  it('is delayed like any client if it polls too soon, and then answered', async () => {
     const { app } = await listening({ pollWaitMs: 1 });
     let sentBefore = -Infinity;
     for (let i = 0; i < 3; i++) {
@@ -98,7 +98,7 @@ describe('a client that closes its sending side behind the request', () => {
       const sent = performance.now();
       socket.end(POLL);
       expect(parse((await closed).text).status).toBe(200);
-      // From the poll before it, which was answered later than it was sent: a slow machine makes this longer.
+      // Measured from the previous poll's request, so a slow machine only makes this longer.
       expect(performance.now() - sentBefore).toBeGreaterThan(45);
       sentBefore = sent;
     }
@@ -106,7 +106,7 @@ describe('a client that closes its sending side behind the request', () => {
 });
 
 describe('a long poll', () => {
-  /** Ends when the client is not waited for any more; tells how many do. */
+  /** A reader whose polls end when the wait is aborted; counts the waiting polls. */
   function waiting(): { replies: ReplyReader; count: () => number } {
     let count = 0;
     const poll: ReplyReader['poll'] = async (_, read, patience) => {
@@ -120,7 +120,7 @@ describe('a long poll', () => {
   }
 
   it.each(['before', 'while'])(
-    'does not wait for a client that has closed its sending side %s it waits, and answers it',
+    'is answered at once for a client that closed its sending side %s the wait',
     async (when) => {
       const { replies, count } = waiting();
       const { app } = await listening({ pollWaitMs: 2000, replies });
@@ -133,7 +133,7 @@ describe('a long poll', () => {
     },
   );
 
-  it.each(['destroy', 'resetAndDestroy'] as const)('does not wait for a client that has gone: %s', async (way) => {
+  it.each(['destroy', 'resetAndDestroy'] as const)('ends when its client disconnects: %s', async (way) => {
     const { replies, count } = waiting();
     const { app } = await listening({ pollWaitMs: 2000, replies });
     const { socket } = await open(app);
@@ -145,9 +145,9 @@ describe('a long poll', () => {
   });
 });
 
-describe('a client that has closed its sending side and takes no answer is cut off', () => {
+describe('a client that has closed its sending side and reads no answer is disconnected', () => {
   it.each([
-    ['nothing moves', { stillMs: 300 }],
+    ['nothing is transferred', { stillMs: 300 }],
     ['the exchange takes too long', { exchangeMs: 300 }],
   ])('when %s', async (_, serverLimits) => {
     const items = Array.from({ length: 32 }, () => ({

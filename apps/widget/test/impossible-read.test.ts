@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { end, NOTICE, output, PENDING, Queue } from './polled-queue.js';
 
-describe('a `read` that is larger than what the task has produced', () => {
+describe("a `read` larger than the task's output", () => {
   it('confirms nothing: each such poll shows every item', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b', 'c'));
     for (const read of [4, 1000, Number.MAX_SAFE_INTEGER, 1e308]) {
@@ -12,14 +12,14 @@ describe('a `read` that is larger than what the task has produced', () => {
     expect(queue.poll(3).output).toEqual([]);
   });
 
-  it('cannot bring back what was confirmed before', () => {
+  it('does not restore items that were confirmed before', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b'));
     queue.poll(1);
     expect(queue.poll(1000).output).toEqual(['b']);
     expect(queue.poll(1).output).toEqual(['b']);
   });
 
-  it('confirms nothing after completion, when only the final message is left to tell the number', () => {
+  it('confirms nothing after completion, with only the final message left', () => {
     const queue = new Queue().push(output(1, 1, 'a', 'b'), end(1, 2, 3));
     expect(queue.poll(3)).toEqual({ output: ['a', 'b'], completed: true, status: 3, message: 'SUCCESS' });
     expect(queue.poll(2).output).toEqual([]);
@@ -27,7 +27,7 @@ describe('a `read` that is larger than what the task has produced', () => {
     expect(queue.messages).toEqual([end(1, 2, 3)]);
   });
 
-  it('is not told from an honest one while the queue is empty, and does no harm to what comes', () => {
+  it('is not recognized in an empty queue, and does not affect later output', () => {
     const queue = new Queue();
     expect(queue.poll(1000)).toEqual({ ...PENDING, output: [] });
     queue.push(output(1, 1, 'a'));
@@ -35,7 +35,7 @@ describe('a `read` that is larger than what the task has produced', () => {
     expect(queue.poll(0).output).toEqual(['a']);
   });
 
-  it('shows a new attempt behind the notice, and leaves no mark of where it begins', () => {
+  it('shows a new attempt after the notice, without recording where it starts', () => {
     const queue = new Queue().push(output(1, 1, 'a', 'b'));
     queue.poll(0);
     queue.push(output(2, 1, 'A'), output(2, 2, 'B'), end(2, 2));
@@ -48,12 +48,12 @@ describe('a `read` that is larger than what the task has produced', () => {
     expect(queue.poll(5).output).toEqual([]);
   });
 
-  it('loses nothing of a new attempt where no item of the lost one is left to tell its number', () => {
+  it('loses nothing of a new attempt if no item of the lost one is left', () => {
     const queue = new Queue().push(output(2, 1, 'A'));
     for (const read of [1e308, 1000, 0, 2, 1000, 1e308]) expect(queue.poll(read).output).toEqual([NOTICE, 'A']);
   });
 
-  it('is counted over all attempts: the items that were received of a lost one are among them', () => {
+  it('is compared with the items of all attempts', () => {
     const queue = new Queue().push(output(1, 1, 'a', 'b', 'c'));
     queue.poll(0);
     queue.push(output(2, 1, 'A'));

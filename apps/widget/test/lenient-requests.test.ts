@@ -1,4 +1,4 @@
-/** What lenient clients send whose meaning is clear: PHP, Python, Go, Java and old JavaScript clients. */
+/** Unusual but unambiguous requests of PHP, Python, Go, Java and old JavaScript clients. */
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { decodeTaskMessage, encodeMessage, type TaskMessage } from '@code-widgets/protocol';
 import type { InjectOptions } from 'fastify';
@@ -8,7 +8,7 @@ import { appWith, closeApps, HELLO, post, repliesOf, RUN } from './app-with.js';
 const IDENTIFIER = '1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed';
 const JSON_TYPE = { headers: { 'content-type': 'application/json' } };
 
-/** Of the type's methods, inject takes only some. */
+/** inject accepts only some of these methods. */
 type Method = NonNullable<InjectOptions['method']>;
 
 afterAll(closeApps);
@@ -19,7 +19,7 @@ describe('a run', () => {
 
   it.each<[string, object, object]>([
     ['null for every optional member', { files, mode, ...nulls }, { files, mode }],
-    ['null for members that it does not know', { ...RUN, stdout: null, cli: [null] }, RUN],
+    ['null for unknown members', { ...RUN, stdout: null, cli: [null] }, RUN],
     ['an empty list of switches', { ...RUN, switches: [] }, { files, mode, main: '', name: 'Demo', lab: false }],
     [
       'null for the switches of a package',
@@ -27,7 +27,7 @@ describe('a run', () => {
       { ...RUN, switches: { Builder: ['-g'] } },
     ],
     [
-      'an empty list for a package, which means something else',
+      'an empty list for a package, which is kept',
       { ...RUN, switches: { Compiler: [] } },
       { ...RUN, switches: { Compiler: [] } },
     ],
@@ -37,7 +37,7 @@ describe('a run', () => {
       { files, mode, lab },
       { files, mode },
     ]),
-  ])('is taken with %s', async (_, sent, meant) => {
+  ])('is accepted with %s', async (_, sent, meant) => {
     const { app, submitted } = await appWith();
     expect((await post(app, '/run_program/', sent)).json()).toMatchObject({ message: 'Pending' });
     expect(submitted[0]?.request).toEqual(meant);
@@ -88,7 +88,7 @@ describe('a poll', () => {
     },
   );
 
-  it('names a task in upper case as well', async () => {
+  it('accepts an identifier in upper case', async () => {
     const asked: string[] = [];
     const replies = repliesOf([]);
     const { app } = await appWith({
@@ -98,19 +98,19 @@ describe('a poll', () => {
     expect(asked).toEqual([IDENTIFIER]);
   });
 
-  it('in upper and lower case is counted as of one task', async () => {
+  it('counts upper and lower case as the same task', async () => {
     const { app } = await appWith({ pollWaitMs: 1 });
     const begin = performance.now();
     for (const identifier of [IDENTIFIER, IDENTIFIER.toUpperCase()])
       await post(app, '/check_output/', { identifier, read: 0 });
-    // The second comes too soon after the first, and is held for that.
+    // The second poll follows too soon and is delayed.
     expect(performance.now() - begin).toBeGreaterThan(40);
   });
 });
 
 describe('an address', () => {
   it.each(['run_program', 'check_output', 'download'])(
-    'is served with slashes doubled or missing: /%s/',
+    'is served with doubled or missing slashes: /%s/',
     async (name) => {
       const { app } = await appWith();
       const payload = { ...RUN, identifier: IDENTIFIER };
@@ -134,7 +134,7 @@ describe('an address', () => {
     },
   );
 
-  it('of the health check is served with slashes doubled', async () => {
+  it('of the health check is served with doubled slashes', async () => {
     const { app } = await appWith();
     const statuses = [];
     for (const method of ['GET', 'HEAD', 'OPTIONS', 'POST', 'TRACE']) {
@@ -160,14 +160,14 @@ describe('a body', () => {
       'application/json; charset=utf-8;',
       'application/json; version=1; charset=x',
     ],
-  ])('in UTF-8 is taken as %s', async (type) => {
+  ])('in UTF-8 is accepted as %s', async (type) => {
     const { app, submitted } = await appWith();
     expect((await post(app, '/run_program/', text, { headers: { 'content-type': type } })).statusCode).toBe(200);
     expect(submitted[0]?.request.name).toBe('Größe');
   });
 
   it.each(['utf-8', 'UTF-8', 'Identity', ''])(
-    'that is not encoded is taken with a Content-Encoding of "%s"',
+    'without encoding is accepted with a Content-Encoding of "%s"',
     async (encoding) => {
       const { app } = await appWith();
       const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
@@ -175,7 +175,7 @@ describe('a body', () => {
     },
   );
 
-  it.each(['/run_program/', '/check_output/', '/download/'])('may begin with a byte order mark: %s', async (url) => {
+  it.each(['/run_program/', '/check_output/', '/download/'])('may start with a byte order mark: %s', async (url) => {
     const { app } = await appWith();
     const body = `\ufeff${JSON.stringify({ ...RUN, identifier: IDENTIFIER })}`;
     expect((await post(app, url, body, JSON_TYPE)).statusCode).toBe(200);

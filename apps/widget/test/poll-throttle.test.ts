@@ -7,7 +7,7 @@ import { PollThrottle } from '../src/poll-throttle.js';
 const { signal } = new AbortController();
 const CLIENT = { gone: () => signal, silent: () => signal };
 
-/** Polls at times that a test sets, which pass while one is held; each is over when it is told to be. */
+/** Polls at times that the test sets. Time advances during a delay, and each poll ends on demand. */
 function clientOf(waitMs = 1000) {
   let now = 0;
   const throttle = new PollThrottle(
@@ -31,7 +31,7 @@ function clientOf(waitMs = 1000) {
     await end();
     return waits;
   };
-  /** In ms. */
+  /** The delay of a poll in ms. */
   const heldFor = async (identifier: string) => {
     const begin = now;
     await pollOnce(identifier);
@@ -56,7 +56,7 @@ describe('a poll', () => {
     expect(await heldFor('a')).toBe(0);
   });
 
-  it('is delayed by 200 ms under load, and does not long-poll', async () => {
+  it('is delayed by 200 ms under load and does not long-poll', async () => {
     const { pollOnce, heldFor, pass } = clientOf();
     for (let i = 0; i < 101; i++) await pollOnce(`task ${i}`);
     pass(10);
@@ -66,7 +66,7 @@ describe('a poll', () => {
     expect(await heldFor('task 0')).toBe(0);
   });
 
-  it('takes nothing for a client that has gone during the delay', async () => {
+  it('takes nothing for a client that disconnected during the delay', async () => {
     const gone = new AbortController();
     const throttle = new PollThrottle(
       1000,
@@ -115,7 +115,7 @@ describe('a poll', () => {
     expect(await held).toBe(false);
   });
 
-  it('does not long-poll beside another poll of its task', async () => {
+  it('does not long-poll during another poll of its task', async () => {
     const { poll, pollOnce, pass } = clientOf();
     const first = poll('a');
     expect([await first.waits, await pollOnce('a')]).toEqual([true, false]);
@@ -124,7 +124,7 @@ describe('a poll', () => {
     expect(await pollOnce('a')).toBe(true);
   });
 
-  it('does not long-poll where 32 do', async () => {
+  it('does not long-poll beside 32 long polls', async () => {
     const { poll, pollOnce } = clientOf();
     const all = Array.from({ length: 32 }, (_, i) => poll(`task ${i}`));
     expect(await Promise.all(all.map(({ waits }) => waits))).not.toContain(false);
@@ -152,7 +152,7 @@ describe('a poll', () => {
     expect(waited).not.toContain(true);
   });
 
-  it('is neither delayed nor a long poll if both are off', async () => {
+  it('is not delayed and does not long-poll if both are off', async () => {
     const { pollOnce, heldFor } = clientOf(0);
     expect(await pollOnce('a')).toBe(false);
     expect(await heldFor('a')).toBe(0);

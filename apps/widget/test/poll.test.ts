@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { end, NOTICE, output, PENDING, Queue } from './polled-queue.js';
 
 describe('a poll with `read`', () => {
-  it('answers what the client does not have yet, and again what it has not confirmed', () => {
+  it('answers with new items, and repeats unconfirmed ones', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b', 'c'));
     expect(queue.poll(0)).toEqual({ ...PENDING, output: ['a', 'b', 'c'] });
     expect(queue.poll(0).output).toEqual(['a', 'b', 'c']);
@@ -13,13 +13,13 @@ describe('a poll with `read`', () => {
     expect(queue.messages).toEqual([]);
   });
 
-  it('never answers a confirmed item again', () => {
+  it('never repeats a confirmed item', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'b'));
     queue.poll(1);
     expect(queue.poll(0).output).toEqual(['b']);
   });
 
-  it('answers the completion any number of times', () => {
+  it('repeats the completion any number of times', () => {
     const queue = new Queue().push(output(1, 1, 'a'), end(1, 1, 3));
     expect(queue.poll(0)).toEqual({ output: ['a'], completed: true, status: 3, message: 'SUCCESS' });
     for (const read of [1, 0, undefined]) {
@@ -27,7 +27,7 @@ describe('a poll with `read`', () => {
     }
   });
 
-  it('leaves what it cannot read to a widget of another version', () => {
+  it('leaves unreadable messages to a widget of another version', () => {
     const queue = new Queue().push(undefined, output(1, 1, 'a'), undefined);
     expect(queue.poll(0).output).toEqual(['a']);
     queue.poll(1);
@@ -46,8 +46,8 @@ describe('a poll without `read`', () => {
   });
 });
 
-describe('a run that was started again', () => {
-  it('drops what the client has not received of the lost attempt, and tells of what it has', () => {
+describe('a restarted run', () => {
+  it('drops the missed output of the lost attempt, and sends a notice about the received part', () => {
     const queue = new Queue().push(output(1, 1, 'a'), output(1, 2, 'lost'));
     queue.poll(0);
     queue.push(output(2, 1, 'A'), output(2, 2, 'B'));
@@ -59,7 +59,7 @@ describe('a run that was started again', () => {
     expect(queue.poll(4)).toMatchObject({ output: [], completed: true });
   });
 
-  it('says nothing to a client that had received nothing', () => {
+  it('sends no notice to a client that had received nothing', () => {
     const queue = new Queue().push(output(1, 1, 'lost'), output(2, 1, 'A'));
     expect(queue.poll(0).output).toEqual(['A']);
     expect(queue.poll(1).output).toEqual([]);
@@ -67,7 +67,7 @@ describe('a run that was started again', () => {
     expect(queue.poll(1)).toMatchObject({ output: ['B'], completed: true });
   });
 
-  it('tells a client without `read` once, if it had taken something', () => {
+  it('sends one notice to a client without `read` that had taken something', () => {
     const queue = new Queue().push(output(1, 1, 'a'));
     queue.poll();
     queue.push(output(1, 2, 'lost'), output(2, 1, 'A'));
@@ -79,14 +79,14 @@ describe('a run that was started again', () => {
     expect(fresh.poll().output).toEqual(['A']);
   });
 
-  it('tells a client without `read` of what it had taken, though an attempt that it never saw was lost after that', () => {
+  it('sends the notice to a client without `read` also after a second lost attempt that it never saw', () => {
     const queue = new Queue().push(output(1, 1, 'a'));
     queue.poll();
     queue.push(output(2, 1, 'lost'), output(3, 1, 'A'));
     expect(queue.poll().output).toEqual([NOTICE, 'A']);
   });
 
-  it('can happen twice', () => {
+  it('may be restarted twice', () => {
     const queue = new Queue().push(output(1, 1, 'a'));
     queue.poll(0);
     queue.push(output(2, 1, 'b'));
@@ -96,15 +96,15 @@ describe('a run that was started again', () => {
     expect(queue.poll(5)).toMatchObject({ output: [], completed: true, status: 7 });
   });
 
-  it('changes nothing once an end has been reached', () => {
+  it('changes nothing after a final message', () => {
     const queue = new Queue().push(output(1, 1, 'a'), end(1, 1, 3), output(2, 1, 'A'), end(2, 1, 4));
     expect(queue.poll(0)).toEqual({ output: ['a'], completed: true, status: 3, message: 'SUCCESS' });
     expect(queue.poll(1)).toMatchObject({ output: [], completed: true, status: 3 });
   });
 });
 
-describe('whatever is lost on the way', () => {
-  it('a client sees each attempt whole and in order, or cut short before a notice', () => {
+describe('with lost answers and lost attempts', () => {
+  it('a client sees each attempt completely and in order, or cut off by a notice', () => {
     const event = fc.oneof(
       { weight: 4, arbitrary: fc.constant('publish' as const) },
       { weight: 4, arbitrary: fc.constant('poll' as const) },
@@ -116,7 +116,7 @@ describe('whatever is lost on the way', () => {
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
         const queue = new Queue();
         let [attempt, items, total] = [1, 0, 0];
-        // The newest attempt with an item in the queue, and the one that a poll showed last.
+        // The newest attempt with an item in the queue, and the attempt of the last poll.
         let [heard, shown] = [1, 1];
         const seen: string[] = [];
         for (const each of events) {
@@ -126,7 +126,7 @@ describe('whatever is lost on the way', () => {
           } else if (each === 'worker dies') {
             [attempt, items] = [attempt + 1, 0];
           } else if (each === 'impossible read') {
-            // Without an item of the attempt that was shown last, the queue cannot tell.
+            // The queue cannot recognize it without an item of the attempt shown last.
             const isTold = queue.messages.some((message) => message?.kind === 'output' && message.attempt === shown);
             const before = [...queue.messages];
             if (isTold) queue.poll(total + attempt);

@@ -1,4 +1,4 @@
-/** A task's reply queue without a broker, and what workers put into it. */
+/** A task's reply queue without a broker, and messages of workers. */
 import { expect } from '@jest/globals';
 import type { Reply } from '@code-widgets/broker';
 import type { FinalMessage, OutputMessage } from '@code-widgets/protocol';
@@ -26,7 +26,7 @@ export const end = (attempt: number, items: number, status = 0): FinalMessage =>
 export class Queue {
   messages: Reply[] = [];
 
-  /** @param limitBytes of an answer, a message counted as a byte for each of its items */
+  /** @param limitBytes of an answer; each item counts as one byte */
   constructor(private readonly limitBytes = Infinity) {}
 
   push(...messages: Reply[]): this {
@@ -41,5 +41,5 @@ export class Queue {
   }
 }
 export const PENDING = { completed: false, status: 0, message: 'PENDING' };
-/** The item that tells of a restart. */
+/** The item that announces a restart. */
 export const NOTICE = expect.stringMatching(/started again/) as unknown as string;

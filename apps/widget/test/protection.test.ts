@@ -19,7 +19,7 @@ const BEGUN: ReplyMessage = {
 const POLL = { identifier: 'x', read: 0 };
 
 describe('the rate limit', () => {
-  it('refuses the next run of a client, and says when to come back', async () => {
+  it("refuses a client's next run with Retry-After", async () => {
     const { app, submitted } = await appWith({ runsPerMinute: 2 });
     for (let i = 0; i < 2; i++) expect((await post(app, '/run_program/', RUN)).statusCode).toBe(200);
     const origin = 'https://learn.example.org';
@@ -35,7 +35,7 @@ describe('the rate limit', () => {
     expect(submitted).toHaveLength(2);
   });
 
-  it('looks at nothing of what it refuses', async () => {
+  it('refuses a run before it reads the body', async () => {
     const { app } = await appWith({ runsPerMinute: 1 });
     await post(app, '/run_program/', RUN);
     const answer = await post(app, '/run_program/', '{'.repeat(5_000_000), {
@@ -44,7 +44,7 @@ describe('the rate limit', () => {
     expect(answer.statusCode).toBe(429);
   });
 
-  it('lets a client in again after a minute', async () => {
+  it("accepts a client's runs again after a minute", async () => {
     const { app } = await appWith({ runsPerMinute: 1 });
     await post(app, '/run_program/', RUN);
     expect((await post(app, '/run_program/', RUN)).statusCode).toBe(429);
@@ -53,7 +53,7 @@ describe('the rate limit', () => {
     expect((await post(app, '/run_program/', RUN)).statusCode).toBe(200);
   });
 
-  it('counts no polls, and downloads apart', async () => {
+  it('ignores polls, and counts downloads separately', async () => {
     const { app } = await appWith({ runsPerMinute: 1 });
     await post(app, '/run_program/', RUN);
     for (let i = 0; i < 20; i++) expect((await post(app, '/check_output/', POLL)).statusCode).toBe(404);
@@ -69,8 +69,8 @@ describe('the rate limit', () => {
   });
 });
 
-describe('a client whose programs wait already', () => {
-  it('is refused more, until it sees one begin; other clients are not', async () => {
+describe('a client with many waiting programs', () => {
+  it('is refused until one starts, while other clients are served', async () => {
     const tasks = { submit: () => Promise.resolve(), load: () => Promise.resolve({ waiting: 30, slots: 4 }) };
     const { app } = await appWith({ waitingTasksOfClient: 2, trustedProxies: 1, replies: repliesOf([BEGUN]), tasks });
     const run = (address: string) => post(app, '/run_program/', RUN, { headers: { 'x-forwarded-for': address } });
@@ -91,9 +91,9 @@ describe('a client whose programs wait already', () => {
   });
 });
 
-describe('a client is counted', () => {
-  /** Whether a run of the second is refused after one of the first was taken, with one run allowed. */
-  async function areOne(trustedProxies: number, first: Client, second: Client): Promise<boolean> {
+describe('two requests count as one client', () => {
+  /** Whether a second client's run is refused after a first client's run, with one run allowed. */
+  async function countAsOne(trustedProxies: number, first: Client, second: Client): Promise<boolean> {
     const { app } = await appWith({ runsPerMinute: 1, trustedProxies });
     const statuses = [];
     for (const { from = '192.0.2.1', forwarded } of [first, second]) {
@@ -110,28 +110,33 @@ describe('a client is counted', () => {
   const by = (forwarded: string): Client => ({ forwarded });
 
   it.each<[string, number, Client, Client]>([
-    ['whatever it invents, with no proxy', 0, by('198.51.100.1'), by('198.51.100.2')],
-    ['whatever it invents, behind a proxy', 1, by('203.0.113.7'), by('198.51.100.1, 198.51.100.2, 203.0.113.7')],
-    ['whatever it invents, behind two', 2, by('203.0.113.7, 10.0.0.1'), by('198.51.100.1, 203.0.113.7,10.0.0.1')],
-    ['with no entry, by the connection', 1, {}, {}],
-    ['in IPv4 however it is written', 1, by('203.0.113.7'), by('::ffff:203.0.113.7')],
-    ['in IPv4 however it is written, in hexadecimal', 1, by('203.0.113.7'), by('::ffff:cb00:7107')],
-    ['by its connection however it is written', 0, { from: '203.0.113.7' }, { from: '::ffff:203.0.113.7' }],
-    ['with all of its IPv6 network', 1, by('2001:db8:1:2::1'), by('2001:DB8:1:2:ffff:ffff:ffff:ffff')],
-    ['without a port', 1, by('203.0.113.7:1024'), by('203.0.113.7:1025')],
-    ['without a port, in IPv6', 1, by('[2001:db8::7]:1024'), by('[2001:db8::7]')],
-    ['for its proxy, if that does not know it', 1, by('unknown'), by('_hidden')],
+    ['with invented addresses and no proxy', 0, by('198.51.100.1'), by('198.51.100.2')],
+    ['with invented addresses behind a proxy', 1, by('203.0.113.7'), by('198.51.100.1, 198.51.100.2, 203.0.113.7')],
+    [
+      'with invented addresses behind two proxies',
+      2,
+      by('203.0.113.7, 10.0.0.1'),
+      by('198.51.100.1, 203.0.113.7,10.0.0.1'),
+    ],
+    ['by the connection if the header is missing', 1, {}, {}],
+    ['for any form of an IPv4 address', 1, by('203.0.113.7'), by('::ffff:203.0.113.7')],
+    ['for any form of an IPv4 address, in hexadecimal', 1, by('203.0.113.7'), by('::ffff:cb00:7107')],
+    ["for any form of a connection's address", 0, { from: '203.0.113.7' }, { from: '::ffff:203.0.113.7' }],
+    ['in the same IPv6 network', 1, by('2001:db8:1:2::1'), by('2001:DB8:1:2:ffff:ffff:ffff:ffff')],
+    ['without regard to the port', 1, by('203.0.113.7:1024'), by('203.0.113.7:1025')],
+    ['without regard to the port, in IPv6', 1, by('[2001:db8::7]:1024'), by('[2001:db8::7]')],
+    ['if the proxy does not know the address', 1, by('unknown'), by('_hidden')],
   ])('%s', async (_, proxies, first, second) => {
-    expect(await areOne(proxies, first, second)).toBe(true);
+    expect(await countAsOne(proxies, first, second)).toBe(true);
   });
 
   it.each<[string, number, Client, Client]>([
     ['with no proxy', 0, { from: '192.0.2.1' }, { from: '192.0.2.2' }],
     ['behind a proxy', 1, by('203.0.113.7'), by('203.0.113.7, 203.0.113.8')],
-    ['behind two', 2, by('203.0.113.7, 10.0.0.1'), by('203.0.113.8, 10.0.0.1')],
+    ['behind two proxies', 2, by('203.0.113.7, 10.0.0.1'), by('203.0.113.8, 10.0.0.1')],
     ['in another IPv6 network', 1, by('2001:db8:1:2::1'), by('2001:db8:1:3::1')],
-  ])('apart from another one %s', async (_, proxies, first, second) => {
-    expect(await areOne(proxies, first, second)).toBe(false);
+  ])('except for different addresses %s', async (_, proxies, first, second) => {
+    expect(await countAsOne(proxies, first, second)).toBe(false);
   });
 });
 
@@ -141,12 +146,12 @@ describe('every answer', () => {
     ['a run', 'POST', '/run_program/', RUN, 200],
     ['a download', 'POST', '/download/', { files: [HELLO], name: 'x' }, 200],
     ['a preflight', 'OPTIONS', '/run_program/', undefined, 200],
-    ['a mistake', 'POST', '/run_program/', {}, 400],
+    ['an invalid request', 'POST', '/run_program/', {}, 400],
     ['an unknown task', 'POST', '/check_output/', POLL, 404],
     ['an unknown path', 'GET', '/nowhere/', undefined, 404],
     ['a path that is no URL', 'GET', '/%zz', undefined, 400],
     ['a wrong method', 'DELETE', '/run_program/', undefined, 405],
-  ] as const)('is data for every page, and nothing else: %s', async (_, method, url, payload, status) => {
+  ] as const)('has headers that let every page read it as data only: %s', async (_, method, url, payload, status) => {
     const { app } = await appWith();
     const answer = await app.inject({ method, url, ...(payload && { payload }) });
     expect(answer.statusCode).toBe(status);
@@ -162,7 +167,7 @@ describe('every answer', () => {
   });
 });
 
-describe('a request is refused before its body is looked at', () => {
+describe('a request is refused before its body is read', () => {
   it('if the body is compressed', async () => {
     const { app } = await appWith();
     const answer = await post(app, '/run_program/', RUN, { headers: { 'content-encoding': 'gzip' } });
@@ -176,7 +181,7 @@ describe('a request is refused before its body is looked at', () => {
     );
   });
 
-  it('if it has more headers than anybody needs', async () => {
+  it('if it has more than a hundred headers', async () => {
     const { app } = await appWith();
     const headers = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, '']));
     expect((await post(app, '/run_program/', RUN, { headers: headers(101) })).statusCode).toBe(431);

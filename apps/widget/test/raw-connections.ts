@@ -1,4 +1,4 @@
-/** An app that listens, and connections to it on which a test writes what it likes. */
+/** A listening app, and raw connections on which a test writes any bytes. */
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import type { AppDependencies } from '../src/app.js';
 import { eventually } from '../../../test/helpers/eventually.js';
 import { appWith, closeApps, RUN } from './app-with.js';
 
-/** Far above the times that are tried, for a busy machine, and below those of the service. */
+/** Far above the timeouts under test, for a busy machine, and below the service's own. */
 export const SOON_MS = 8000;
 export const SOON = { limitMs: SOON_MS, everyMs: 1 };
 
@@ -18,7 +18,7 @@ export async function closeConnections(): Promise<void> {
   await closeApps();
 }
 
-/** An app that listens, with the times that a test names and no other short one. */
+/** Starts an app with the timeouts that the test sets, and no other short ones. */
 export async function listening(dependencies: Partial<AppDependencies> = {}) {
   const { app, submitted } = await appWith({
     ...dependencies,
@@ -30,21 +30,21 @@ export async function listening(dependencies: Partial<AppDependencies> = {}) {
 
 export interface Connection {
   socket: Socket;
-  /** What has come so far. */
+  /** The text received so far. */
   text: () => string;
-  /** Resolves when the connection is closed, with what has come and after how many milliseconds. */
+  /** Resolves with the received text and elapsed milliseconds when the connection closes. */
   closed: Promise<{ text: string; ms: number }>;
 }
 
 export async function open(app: App): Promise<Connection> {
   const begin = performance.now();
-  // It still sends for a moment when the server has said its last word.
+  // The client may still write for a moment after the server has closed its side.
   const socket = connect({ port: (app.server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
   sockets.push(socket);
   let text = '';
   socket.on('end', () => setTimeout(() => socket.end(), 100));
   socket.on('data', (data) => (text += data.toString('latin1')));
-  // Resets are among what is tried here; what counts is what had come by then.
+  // Resets are expected here; only the received text matters.
   socket.on('error', () => undefined);
   const closed = new Promise<{ text: string; ms: number }>((resolve) => {
     socket.on('close', () => resolve({ text, ms: performance.now() - begin }));
@@ -59,7 +59,7 @@ export async function send(app: App, request: string): Promise<string> {
   return (await closed).text;
 }
 
-/** Writes one character after the other until the connection is closed. */
+/** Writes one character at a time until the connection is closed. */
 export async function trickle({ socket }: Connection, text: string, everyMs: number): Promise<void> {
   for (const char of text) {
     if (socket.destroyed) return;
@@ -87,7 +87,7 @@ const connectionsOf = (app: App) =>
     app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   );
 
-/** Milliseconds until the server holds no connection any more. */
+/** Milliseconds until the server has no connections. */
 export async function untilAlone(app: App): Promise<number> {
   const begin = performance.now();
   await eventually('the server has no connection', async () => (await connectionsOf(app)) === 0, {

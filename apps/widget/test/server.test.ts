@@ -25,7 +25,7 @@ import {
 
 jest.setTimeout(60_000);
 
-/** More than the system takes in for a client that does not read. */
+/** More than the system buffers for a client that does not read. */
 const MUCH: ReplyMessage = {
   version: 1,
   kind: 'output',
@@ -34,10 +34,10 @@ const MUCH: ReplyMessage = {
   items: Array.from({ length: 32 }, () => ({ msg: { type: 'stdout' as const, data: 'x'.repeat(1024 * 1024) } })),
 };
 
-// Not after each test: those that wait for a limit run side by side.
+// Not after each test, since the slow tests run in parallel.
 afterAll(closeConnections);
 
-describe('a request that trickles is cut off:', () => {
+describe('a slow request times out:', () => {
   it.concurrent.each<[string, string, string]>([
     ['its headers', '', 'GET / HTTP/1.1\r\nX: '],
     ['its body', `${HEAD}${LENGTH}`, JSON_RUN],
@@ -56,7 +56,7 @@ describe('a request that trickles is cut off:', () => {
     expect(submitted).toEqual([]);
   });
 
-  it.concurrent('what comes after that is not served', async () => {
+  it.concurrent('the rest of it is ignored', async () => {
     const { app, submitted } = await listening({ serverLimits: { headersMs: 200, requestMs: 200 } });
     const { socket, text, closed } = await open(app);
     socket.write(HEAD + LENGTH + JSON_RUN.slice(0, 5));
@@ -66,7 +66,7 @@ describe('a request that trickles is cut off:', () => {
     expect(submitted).toEqual([]);
   });
 
-  it.concurrent('a connection that sends nothing', async () => {
+  it.concurrent('a connection without any data', async () => {
     const { app } = await listening({ serverLimits: { headersMs: 300 } });
     const all = await Promise.all(Array.from({ length: 50 }, () => open(app)));
     for (const { text } of await Promise.all(all.map(({ closed }) => closed))) expect(parse(text).status).toBe(408);
@@ -74,7 +74,7 @@ describe('a request that trickles is cut off:', () => {
   });
 });
 
-describe('a client that does not take its answer is cut off', () => {
+describe('a client that does not read its answer is disconnected', () => {
   it.concurrent('if it does not read', async () => {
     const { app } = await listening({ replies: repliesOf([MUCH]), serverLimits: { stillMs: 300 } });
     const { socket } = await open(app);
@@ -83,7 +83,7 @@ describe('a client that does not take its answer is cut off', () => {
     await untilAlone(app);
   });
 
-  it.concurrent('if it reads a little now and then', async () => {
+  it.concurrent('if it reads very slowly', async () => {
     const { app } = await listening({ replies: repliesOf([MUCH]), serverLimits: { exchangeMs: 700 } });
     const { socket } = await open(app);
     socket.pause();
@@ -96,7 +96,7 @@ describe('a client that does not take its answer is cut off', () => {
   });
 });
 
-it('a client is not told of its mistake in the middle of an answer', async () => {
+it('an error response is not written into the middle of an answer', async () => {
   const { app } = await appWith();
   const answer = new PassThrough();
   app.get('/slow/', (_, reply) => reply.send(answer));
@@ -110,7 +110,7 @@ it('a client is not told of its mistake in the middle of an answer', async () =>
 });
 
 describe('connections', () => {
-  it.concurrent('are bounded in number, and those that are open go on', async () => {
+  it.concurrent('are limited in number, and open ones still work', async () => {
     const lines: string[] = [];
     const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
     const { app } = await listening({ log, serverLimits: { connections: 2 } });
@@ -124,7 +124,7 @@ describe('connections', () => {
     expect(parse(await send(app, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).status).toBe(200);
   });
 
-  it.concurrent('may be kept for longer than one request may take', async () => {
+  it.concurrent('may stay open for longer than one request may take', async () => {
     const { app } = await listening({ serverLimits: { headersMs: 500, requestMs: 500, exchangeMs: 500 } });
     const { socket, text } = await open(app);
     for (let i = 1; i <= 8; i++) {
@@ -136,7 +136,7 @@ describe('connections', () => {
   });
 });
 
-describe('what is no request, or not one for us, is told so in JSON:', () => {
+describe('an invalid or unsupported request gets an error in JSON:', () => {
   const get = (more: string) => `GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n`;
   it.each<[string, string, number]>([
     ['no HTTP', 'hello\r\n\r\n', 400],
@@ -145,15 +145,15 @@ describe('what is no request, or not one for us, is told so in JSON:', () => {
     ['a length and chunks', `${HEAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
     ['two lengths', `${HEAD}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`, 400],
     ['a negative length', `${HEAD}Content-Length: -1\r\n\r\n`, 400],
-    ['an encoding of the transfer that is none', `${HEAD}Transfer-Encoding: gzip\r\n\r\n`, 400],
-    ['a chunk of no length', `${HEAD}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
+    ['an unsupported transfer encoding', `${HEAD}Transfer-Encoding: gzip\r\n\r\n`, 400],
+    ['a chunk without a length', `${HEAD}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
     ['a NUL in a header', get('X: a\0b\r\n'), 400],
-    ['a line without end', `GET /${'a'.repeat(100_000)}`, 431],
+    ['an endless line', `GET /${'a'.repeat(100_000)}`, 431],
     ['a header of two megabytes', get(`X: ${'x'.repeat(2_000_000)}\r\n`), 431],
     ['thousands of headers', get('a:\r\n'.repeat(3500)), 431],
-    ['chunk extensions without end', `${HEAD}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(100_000)}\r\n`, 413],
+    ['endless chunk extensions', `${HEAD}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(100_000)}\r\n`, 413],
     ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
-    ['an address that is no URL', 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
+    ['an invalid address', 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
     ['a long address', `GET /${'a'.repeat(10_000)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 404],
     ['an expectation', get('Expect: wonders\r\n'), 417],
     ['a tunnel', 'CONNECT broker:5672 HTTP/1.1\r\nHost: broker:5672\r\n\r\n', 501],
@@ -180,7 +180,7 @@ it.each<[string, string, boolean]>([
   ['no HTTP', 'hello\r\n\r\n', false],
   ['half a request', HEAD + LENGTH, false],
   ['in the middle of an answer', POLL, true],
-])('a client that resets its connection harms nobody: %s', async (_, request, waits) => {
+])('the server survives a connection reset: %s', async (_, request, waits) => {
   const { app } = await listening({ replies: repliesOf([MUCH]) });
   const { socket, text } = await open(app);
   socket.write(request);
@@ -192,7 +192,7 @@ it.each<[string, string, boolean]>([
 
 describe('a request is served', () => {
   it.each<[string, string]>([
-    ['of HTTP/1.0', `POST /run_program/ HTTP/1.0\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`],
+    ['with HTTP/1.0', `POST /run_program/ HTTP/1.0\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`],
     [
       'with the whole address',
       `POST http://x/run_program/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n${LENGTH}${JSON_RUN}`,
@@ -203,7 +203,7 @@ describe('a request is served', () => {
       `${HEAD}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n${JSON_RUN.length.toString(16)};x=y\r\n${JSON_RUN}\r\n0\r\nTrailer: x\r\n\r\n`,
     ],
     [
-      'that asks for another protocol',
+      'that asks for a protocol upgrade',
       `${HEAD}Connection: close, Upgrade\r\nUpgrade: websocket\r\n${LENGTH}${JSON_RUN}`,
     ],
   ])('%s', async (_, request) => {
@@ -219,7 +219,7 @@ describe('a body over the limit', () => {
   it.each<[string, string]>([
     ['by its length', `${HEAD}Content-Length: 33554432\r\n\r\n${'x'.repeat(33_554_432)}`],
     ['in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(32)}0\r\n\r\n`],
-  ])('is told so though more of it comes: %s', async (_, request) => {
+  ])('gets a 413 while it still arrives: %s', async (_, request) => {
     const { app } = await listening();
     const { socket, closed } = await open(app);
     socket.write(request);

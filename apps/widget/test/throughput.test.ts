@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ThroughputEstimator } from '../src/throughput.js';
 
 describe('the throughput estimate', () => {
-  it('says when those that wait now will have been taken', () => {
+  it('tells when the waiting tasks will have started', () => {
     const throughput = new ThroughputEstimator();
     for (let i = 0; i < 100; i++) throughput.record(`task ${i}`, 500);
     expect(throughput.retryAfterSeconds({ waiting: 39, slots: 4 })).toBe(5);

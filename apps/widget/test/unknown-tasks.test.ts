@@ -3,7 +3,7 @@ import { BrokerUnavailable, ReplyQueueGone } from '@code-widgets/broker';
 
 import { TooManyUnknown, UnknownTasks } from '../src/unknown-tasks.js';
 
-/** Identifiers that begin with `task` are tasks; `asked` has those that the broker was asked for. */
+/** A broker that knows identifiers starting with `task`, and records the requested ones in `asked`. */
 function brokerWith(now: () => number = () => 0) {
   const unknown = new UnknownTasks(now);
   const asked: string[] = [];
@@ -17,14 +17,14 @@ function brokerWith(now: () => number = () => 0) {
 }
 const many = (count: number, word: string) => Array.from({ length: count }, (_, i) => `${word} ${i}`);
 
-describe('an identifier', () => {
-  it('that is gone is looked for once', async () => {
+describe('an unknown identifier', () => {
+  it('is looked up once', async () => {
     const { poll, asked } = brokerWith();
     for (let i = 0; i < 200; i++) await expect(poll('gone')).rejects.toBeInstanceOf(ReplyQueueGone);
     expect(asked).toEqual(['gone']);
   });
 
-  it('that was known and has expired is not counted', async () => {
+  it('is not counted if it was known and has expired', async () => {
     const { unknown, poll } = brokerWith();
     for (const identifier of many(150, 'expired')) {
       unknown.add(identifier);
@@ -33,7 +33,7 @@ describe('an identifier', () => {
     await poll('task');
   });
 
-  it('is not gone where the broker cannot be reached', async () => {
+  it('is not remembered if the broker is unreachable', async () => {
     const { unknown, poll } = brokerWith();
     await expect(unknown.poll('task', 'a', () => Promise.reject(new BrokerUnavailable('down')))).rejects.toBeInstanceOf(
       BrokerUnavailable,
@@ -42,8 +42,8 @@ describe('an identifier', () => {
   });
 });
 
-describe('a client that asks for unknown identifiers', () => {
-  it('is refused after a hundred in a minute, however many come at once', async () => {
+describe('a client that polls unknown identifiers', () => {
+  it('is refused after a hundred in a minute, even at once', async () => {
     let now = 0;
     const { poll, asked } = brokerWith(() => now);
     const settled = await Promise.allSettled(many(500, 'guess').map((each) => poll(each)));
@@ -57,7 +57,7 @@ describe('a client that asks for unknown identifiers', () => {
     await poll('task');
   });
 
-  it('goes on with the tasks that were polled or given out here, and others go on with all', async () => {
+  it('may still poll known tasks, and other clients may poll all tasks', async () => {
     const { unknown, poll } = brokerWith();
     await poll('task 1');
     unknown.add('task 2');
@@ -69,7 +69,7 @@ describe('a client that asks for unknown identifiers', () => {
   });
 });
 
-it('any number of first polls at once, of tasks that another process has taken, are answered', async () => {
+it('concurrent first polls of tasks from another widget are all answered', async () => {
   const { poll } = brokerWith();
   await Promise.all(many(500, 'task').map((each) => poll(each)));
 });

@@ -5,13 +5,13 @@ import { TooManyWaiting, WaitingTasks } from '../src/waiting-tasks.js';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-/** By a queue in which so many wait. */
+/** Limits for one client, with this many tasks in the queue. */
 const waitingTasks = (ofClient: number, waiting = 100) =>
   new WaitingTasks(ofClient, () => Promise.resolve({ waiting, slots: 2 }));
 const add = (waiting: WaitingTasks, identifier: string, client: string) =>
   waiting.admit(identifier, client, () => Promise.resolve());
 
-it('has each client wait for its own', async () => {
+it('limits the waiting tasks of each client', async () => {
   const waiting = waitingTasks(2);
   await add(waiting, '1', 'a');
   await add(waiting, '2', 'a');
@@ -22,7 +22,7 @@ it('has each client wait for its own', async () => {
   await expect(add(waiting, '6', 'a')).rejects.toThrow('2 programs from your address are waiting already');
 });
 
-it('takes a task off once, however often it is told', async () => {
+it('removes a task once, however often it is reported', async () => {
   const waiting = waitingTasks(2);
   for (const identifier of ['1', '2']) await add(waiting, identifier, 'a');
   for (let i = 0; i < 3; i++) waiting.remove('1');
@@ -31,7 +31,7 @@ it('takes a task off once, however often it is told', async () => {
   await expect(add(waiting, '4', 'a')).rejects.toThrow(TooManyWaiting);
 });
 
-it('does not wait for ever for a client that never polls', async () => {
+it('forgets the tasks of a client that never polls', async () => {
   const waiting = waitingTasks(1);
   await add(waiting, '1', 'a');
   jest.advanceTimersByTime(299_000);
@@ -40,18 +40,18 @@ it('does not wait for ever for a client that never polls', async () => {
   await add(waiting, '2', 'a');
 });
 
-it('counts nobody where there is no limit', async () => {
+it('counts nothing without a limit', async () => {
   const waiting = waitingTasks(0);
   for (let i = 0; i < 1000; i++) await add(waiting, String(i), 'a');
 });
 
-it('counts no task that was not accepted', async () => {
+it('does not count a task that was not accepted', async () => {
   const waiting = waitingTasks(1);
   await expect(waiting.admit('1', 'a', () => Promise.reject(new Error('full')))).rejects.toThrow('full');
   await add(waiting, '2', 'a');
 });
 
-it('takes the word of the queue against its own: another widget may have answered all polls', async () => {
+it('trusts a shorter queue: another widget may have answered the polls', async () => {
   let waiting = 5;
   const tasks = new WaitingTasks(2, () => Promise.resolve({ waiting, slots: 2 }));
   await add(tasks, '1', 'a');

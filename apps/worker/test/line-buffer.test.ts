@@ -9,14 +9,14 @@ function feed(chunks: Uint8Array[], longestBytes?: number, unbroken?: string): s
   return [...chunks.flatMap((chunk) => buffer.push(chunk)), ...buffer.end()];
 }
 const bytes = (text: string) => Buffer.from(text);
-/** `all` cut at the given places. */
+/** Splits `all` at the given places. */
 function chunked(all: Buffer, cuts: number[]): Buffer[] {
   const places = [...cuts.map((cut) => cut % (all.length + 1)).sort((a, b) => a - b), all.length];
   return places.map((end, i) => all.subarray(i === 0 ? 0 : places[i - 1], end));
 }
 
 describe('a line buffer', () => {
-  it('gives whole lines as they are completed, and the rest at the end', () => {
+  it('returns completed lines, and the rest at the end', () => {
     const buffer = new LineBuffer();
     expect(buffer.push(bytes('he'))).toEqual([]);
     expect(buffer.push(bytes('ad\ntail'))).toEqual(['head\n']);
@@ -25,12 +25,12 @@ describe('a line buffer', () => {
     expect(buffer.end()).toEqual([]);
   });
 
-  it('keeps a character whole that is split over chunks', () => {
+  it('keeps a character together that is split across chunks', () => {
     const snowman = bytes('☃😀\n');
     expect(feed([...snowman].map((byte) => Uint8Array.of(byte)))).toEqual(['☃😀\n']);
   });
 
-  it('replaces what is no UTF-8, also when it is left at the end', () => {
+  it('replaces invalid UTF-8, also at the end', () => {
     expect(feed([Buffer.from([0x63, 0xe9, 0x0a, 0xe2, 0x98])])).toEqual(['c\ufffd\n', '\ufffd']);
   });
 
@@ -38,7 +38,7 @@ describe('a line buffer', () => {
     expect(feed([bytes('\ufeffa\r\nb\u001b[31m\u0000\n')])).toEqual(['\ufeffa\r\nb\u001b[31m\u0000\n']);
   });
 
-  it('sends a line without an end in parts, none of them splitting a character', () => {
+  it('sends a long line in parts without splitting a character', () => {
     const line = `x${'😀'.repeat(LONGEST_LINE_BYTES)}`;
     const parts = feed([bytes(line)]);
     expect(parts.length).toBeGreaterThan(1);
@@ -46,7 +46,7 @@ describe('a line buffer', () => {
     expect(parts.join('')).toBe(line);
   });
 
-  it('cuts behind the last line that there is room for, and within one alone that there is no room for', () => {
+  it('cuts after the last line that fits, and inside a line only if it is too long', () => {
     const text = `${'a\n'.repeat(7)}bbb\n${'c'.repeat(40)}\nd\ne`;
     expect(feed([bytes(text)], 16)).toEqual([
       'a\n'.repeat(7),
@@ -58,7 +58,7 @@ describe('a line buffer', () => {
     ]);
   });
 
-  it('cuts no line within a word that is to stay whole, wherever it stands, and keeps the size', () => {
+  it('does not cut inside a protected word, and keeps the size', () => {
     const word = '/ws/';
     for (let before = 0; before <= 40; before++) {
       const text = `${'x'.repeat(before)}${word}${'y'.repeat(40 - before)}`;
@@ -71,7 +71,7 @@ describe('a line buffer', () => {
     expect(feed([bytes('/workspace')], 4, '/workspace/')).toEqual(['/wor', 'kspa', 'ce']);
   });
 
-  it('keeps every piece within its size, and cuts no line that fits in one', () => {
+  it('keeps every piece within its size, and does not cut a line that fits', () => {
     const lines = fc.array(fc.string({ unit: anyCharacter, maxLength: 12 }), { maxLength: 40 });
     fc.assert(
       fc.property(lines, fc.array(fc.nat(), { maxLength: 20 }), (some, cuts) => {
@@ -85,7 +85,7 @@ describe('a line buffer', () => {
     );
   });
 
-  it('loses and adds nothing, however the bytes are cut', () => {
+  it('loses and adds nothing for any chunks', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: anyCharacter, maxLength: 400 }),
@@ -99,7 +99,7 @@ describe('a line buffer', () => {
     );
   });
 
-  it('decodes any bytes as if they had come in one piece', () => {
+  it('decodes any bytes as if they had arrived in one piece', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.array(fc.nat(), { maxLength: 20 }), (all, cuts) => {
         const expected = new TextDecoder('utf-8', { ignoreBOM: true }).decode(all);

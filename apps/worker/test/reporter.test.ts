@@ -5,7 +5,7 @@ import { ORDERED_ITEMS, Reporter } from '../src/reporter.js';
 
 const END = { state: 'SUCCESS', status: 0, workMs: 1 } as const;
 
-/** A reply queue whose confirms come when the test says so. */
+/** A reply queue that confirms messages only on demand. */
 function slowQueue() {
   const published: ReplyMessage[] = [];
   const confirms: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -13,9 +13,9 @@ function slowQueue() {
     published.push(structuredClone(message));
     return new Promise<void>((resolve, reject) => confirms.push({ resolve, reject }));
   };
-  /** Longer than a reporter gathers. */
+  /** Waits longer than a reporter collects items. */
   const settle = () => new Promise((resolve) => setTimeout(resolve, 50));
-  /** Confirms one message after the other until `finished` settles. */
+  /** Confirms one message at a time until `finished` settles. */
   async function confirmUntil(finished: Promise<void>): Promise<void> {
     let isFinished = false;
     const end = finished.finally(() => (isFinished = true));
@@ -28,7 +28,7 @@ function slowQueue() {
   }
   return { published, confirms, publish, settle, confirmUntil };
 }
-/** In µs, of this process, so that a busy machine does not count. */
+/** Processor time in µs of this process, which does not depend on the load of the machine. */
 function processorTime(work: () => void): number {
   const before = process.cpuUsage();
   work();
@@ -39,7 +39,7 @@ const texts = (message: ReplyMessage | undefined) =>
   (message as OutputMessage).items.map(({ msg }) => msg.data as string);
 
 describe('a reporter', () => {
-  it('sends together what comes within a moment, or while a message is being confirmed', async () => {
+  it('combines items that arrive within a moment or during a confirm', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 2, () => undefined);
     reporter.text('console', 'gprbuild');
@@ -61,7 +61,7 @@ describe('a reporter', () => {
     });
   });
 
-  it('joins whole lines of one stream and one lab case, and nothing else', async () => {
+  it('joins only whole lines of the same stream and lab case', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     reporter.text('console', 'first');
@@ -77,7 +77,7 @@ describe('a reporter', () => {
     expect(texts(queue.published[1])).toEqual(['whole\npart', 'next\n', 'other case\n', 'x\n', 'y\n']);
   });
 
-  it('sends the final message behind the last item, with their number', async () => {
+  it('sends the final message after the last item, with the number of items', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     reporter.text('console', 'a');
@@ -89,7 +89,7 @@ describe('a reporter', () => {
     expect(queue.published[2] as FinalMessage).toMatchObject({ items: 2, attempt: 1, state: 'SUCCESS' });
   });
 
-  it('says once that items are lost, and then neither sends on nor finishes', async () => {
+  it('reports lost items once, and then neither sends nor finishes', async () => {
     const queue = slowQueue();
     const failures: Error[] = [];
     const reporter = new Reporter(queue, 1, (error) => failures.push(error));
@@ -104,7 +104,7 @@ describe('a reporter', () => {
     expect(queue.published).toHaveLength(1);
   });
 
-  it('keeps the order of stdout and stderr, however many lines wait', async () => {
+  it('keeps the order of stdout and stderr for any number of pending lines', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     for (let i = 0; i < ORDERED_ITEMS; i++) reporter.text(i % 2 === 0 ? 'stdout' : 'stderr', `${i}\n`);
@@ -114,7 +114,7 @@ describe('a reporter', () => {
     expect(items.map(({ msg }) => msg.data)).toEqual(Array.from({ length: ORDERED_ITEMS }, (_, i) => `${i}\n`));
   });
 
-  it('does not let alternating lines become an item each without end', async () => {
+  it('limits the number of items for alternating lines', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     for (let i = 0; i < 60_000; i++) reporter.text(i % 2 === 0 ? 'stdout' : 'stderr', `${i}\n`, '1');
@@ -131,7 +131,7 @@ describe('a reporter', () => {
     }
   }, 20_000);
 
-  it('takes time that grows with the number of short lines and no faster', async () => {
+  it('takes linear time for short lines', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     const few = processorTime(() => {
@@ -143,7 +143,7 @@ describe('a reporter', () => {
     const many = processorTime(() => {
       for (let i = 0; i < 200_000; i++) reporter.text('stdout', '\n');
     });
-    // As many lines in all, so as much work, if one more does not cost what all before it did.
+    // The same number of lines in total, so the time is similar unless each line costs more than the previous.
     expect(many / few).toBeLessThan(4);
     const finished = reporter.finish(END);
     await queue.confirmUntil(finished);
@@ -152,7 +152,7 @@ describe('a reporter', () => {
     );
   });
 
-  it('keeps messages and items of a bounded size', async () => {
+  it('limits the size of messages and items', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     const line = `${'x'.repeat(999)}\n`;
@@ -165,7 +165,7 @@ describe('a reporter', () => {
     expect(Math.max(...outputs.map((message) => JSON.stringify(message).length))).toBeLessThan(400 * 1024);
   });
 
-  it('keeps messages of a bounded size where each character is six in JSON', async () => {
+  it('limits the size of messages whose characters take six bytes in JSON', async () => {
     const queue = slowQueue();
     const reporter = new Reporter(queue, 1, () => undefined);
     for (let i = 0; i < 16; i++) reporter.text('stdout', '\u0001'.repeat(64 * 1024));
@@ -187,14 +187,14 @@ describe('a verdict', () => {
     return (queue.published[0] as OutputMessage).items[0]?.msg.data as LabVerdict;
   }
 
-  it('comes as it is, with outputs as they usually are', async () => {
+  it('is unchanged for outputs of usual size', async () => {
     const cases = Object.fromEntries(
       Array.from({ length: 50 }, (_, i) => [String(i), failed(`${'y'.repeat(5000)} ${i}`)]),
     );
     expect((await reported(cases)).cases).toEqual(cases);
   });
 
-  it('does not repeat all of a long output: each failed case has what is left of 384 KiB of JSON', async () => {
+  it('shortens the output of failed cases to 384 KiB of JSON in total', async () => {
     const { cases } = await reported({
       1: failed('first'),
       2: failed('\u0001'.repeat(1024 * 1024)),
@@ -205,7 +205,7 @@ describe('a verdict', () => {
     expect(cases[3]?.actual).toBe('\u2026');
   });
 
-  it('has all of what a passed case has put out, which its `out` bounds', async () => {
+  it('contains the complete output of a passed case, which its `out` limits', async () => {
     const passed = { in: null, out: 'y'.repeat(50_000), actual: 'y'.repeat(50_000), status: 'Success' as const };
     expect((await reported({ 1: failed('x'.repeat(400_000)), 2: passed })).cases[2]).toEqual(passed);
   });

@@ -9,11 +9,11 @@ const ada = (contents: string) => isReproducible([source('main.adb', contents)])
 const inAda = (declaration: string) =>
   ada(`with Ada.Text_IO;\nprocedure Main is\n   ${declaration}\nbegin\n   null;\nend Main;\n`);
 
-/** Just below what is looked through at all. */
+/** Just below the size above which nothing is checked. */
 const LONGEST = 480_000;
 const SLOWEST_MS = 2000;
 
-describe('keeps the build of', () => {
+describe('caches the build of', () => {
   it.each([
     '#include <stdio.h>\nint main(void) { puts("hello"); }\n',
     '#include <sys/types.h>\n#  include  <math.h>  // sines\nint including;\n',
@@ -60,13 +60,13 @@ describe('keeps the build of', () => {
   });
 });
 
-describe('does not keep a build that may have the time in it:', () => {
+describe('does not cache a build that may contain the time:', () => {
   it.each([
     ['a macro', 'char *t = __TIME__;'],
     ['the date', 'char *t = __DATE__;'],
     ["the file's time", 'char *t = __TIMESTAMP__;'],
-    ['a macro over two lines', 'char *t = __TI\\\nME__;'],
-    ['a macro over two lines of another system', 'char *t = __TI\\\r\nME__;'],
+    ['a macro across two lines', 'char *t = __TI\\\nME__;'],
+    ['a macro across two lines with CRLF', 'char *t = __TI\\\r\nME__;'],
     ['a space behind the backslash', 'char *t = __TI\\ \nME__;'],
     ['a form feed behind the backslash', 'char *t = __TI\\ \f\nME__;'],
     ['a vertical tab behind the backslash', 'char *t = __TI\\\v\nME__;'],
@@ -74,7 +74,7 @@ describe('does not keep a build that may have the time in it:', () => {
     ['a trigraph', 'char *t = __TI??/\nME__;'],
     ['pasted words', '#define P(a, b) a ## b\nchar *t = P(__TI, ME__);'],
     ['pasted words with a digraph', '%:define P(a, b) a %:%: b\nchar *t = P(__TI, ME__);'],
-    ["a macro of the system's that pastes", '#include <sys/cdefs.h>\nchar *t = __CONCAT(__TI, ME__);'],
+    ['a system macro that pastes', '#include <sys/cdefs.h>\nchar *t = __CONCAT(__TI, ME__);'],
     ['a header that pastes "__" before a name', '#define atan TIME__\n#include <math.h>'],
     ['the middle of a macro', '#define atan TIME\n#include <math.h>'],
     ['the end of a macro', 'int x = STAMP__;'],
@@ -84,8 +84,8 @@ describe('does not keep a build that may have the time in it:', () => {
     ['code behind a raw string', 'char *s = R"(")" __TIME__;'],
     ['a raw string that keeps its backslash', 'char *s = R"(a)\\\n" __TIME__ R"()";'],
     ["a suffix that looks like a raw string's prefix", 'auto s = "a"R"(" __TIME__ ")";'],
-    ['what only C takes for code', "int x = 1'0'__TIME__'0';"],
-    ['what only C++ takes for code', "int x = 1'0; char *t = __TIME__; int y = 1'0;"],
+    ['text that is code only in C', "int x = 1'0'__TIME__'0';"],
+    ['text that is code only in C++', "int x = 1'0; char *t = __TIME__; int y = 1'0;"],
   ])('%s', (_, text) => expect([c(text), cpp(text)]).toEqual([false, false]));
 
   it.each(['GNAT.Source_Info.Compilation_Time', 'gnat.source_info', 'COMPILATION_ISO_DATE', 'Compilation_Date'])(
@@ -102,32 +102,32 @@ describe('does not keep a build that may have the time in it:', () => {
     'function Compilation_Time return String with Import, Convention => Intrinsic;',
   ])('%j in Ada', (declaration) => expect(inAda(declaration)).toBe(false));
 
-  it('any file of several', () => {
+  it('if one of several files does', () => {
     expect(isReproducible([source('a.h', 'char *t = __TIME__;'), source('main.c', '#include "a.h"')])).toBe(false);
   });
 
-  it('two equal files, which are one if they were written in the same second', () => {
+  it('with two equal files, which are equal only if written in the same second', () => {
     expect(isReproducible([source('a.h', '#pragma once\n'), source('b.h', '#pragma once\n')])).toBe(false);
   });
 });
 
-describe('does not keep a build that may depend on another file:', () => {
+describe('does not cache a build that may depend on another file:', () => {
   it.each([
     ['its path', '#include "/proc/self/environ"'],
     ['its path with spaces', '#  include <  /etc/passwd>'],
-    ['a path that leads upwards', '#include "../../proc/uptime"'],
+    ['a relative path', '#include "../../proc/uptime"'],
     ['#import', '#import "/proc/uptime"'],
     ['a digraph', '%:include "/proc/uptime"'],
     ['a comment within the directive', '#/**/include "/proc/uptime"'],
-    ['a comment of several lines within the directive', '# /*\n*/ include /*\n*/ "/proc/uptime"'],
+    ['a multi-line comment within the directive', '# /*\n*/ include /*\n*/ "/proc/uptime"'],
     ['a comment before the directive', '/*\n*/ #include "/proc/uptime"'],
     ['a directive behind code', 'int x = E(1\n/**/ + /*\n*/ #include "/proc/uptime"\n);'],
     ['a name from a macro', '#define NAME "/proc/uptime"\n#include NAME'],
     ['a name with a comment in it', '#include </proc//uptime>'],
     ['a file of the build', '#include "main.ali"'],
-    ['a header that nobody sent', '#include "data.h"'],
+    ['a missing header', '#include "data.h"'],
     [
-      "a header of the system's that hands text to the assembler",
+      'a system header that passes text to the assembler',
       '#include <immintrin.h>\nvoid f(void) { _tile_zero(0; .incbin "/proc/uptime"); }',
     ],
     ['#embed', '#embed "/proc/uptime"'],
@@ -167,13 +167,13 @@ describe('does not keep a build that may depend on another file:', () => {
     'use System . Machine_Code;',
   ])('%j in Ada', (declaration) => expect(inAda(declaration)).toBe(false));
 
-  it('a C source that includes a file that was not looked through', () => {
+  it('a C source that includes an unchecked file', () => {
     expect(isReproducible([source('main.c', '#include "notes"'), source('notes', '__TIME__')])).toBe(false);
     expect(isReproducible([source('main.c', '#include "unit.ads"'), source('unit.ads', 'asm')])).toBe(false);
   });
 });
 
-describe('the check of hostile text', () => {
+describe('the check for reproducible builds', () => {
   const endless = [
     '"',
     "'",
@@ -200,7 +200,7 @@ describe('the check of hostile text', () => {
     'external_name =>',
   ];
 
-  it.each(endless)('takes no longer than the text is long for %j', (part) => {
+  it.each(endless)('takes linear time for %j', (part) => {
     for (const basename of ['main.c', 'main.adb']) {
       const begin = performance.now();
       isReproducible([source(basename, part.repeat(LONGEST / part.length))]);
@@ -208,7 +208,7 @@ describe('the check of hostile text', () => {
     }
   });
 
-  it('is not made for more than a program has', () => {
+  it('rejects sources larger than a program may be', () => {
     expect(isReproducible([source('main.c', ' '.repeat(2 * LONGEST))])).toBe(false);
   });
 });

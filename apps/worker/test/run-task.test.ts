@@ -12,7 +12,7 @@ import { TaskBudget, taskLimits } from '../src/task-limits.js';
 const config = readConfig({});
 const steps = stepTable(config);
 
-/** What a task reports, with a sandbox in which every job ends with status 0 and puts nothing out. */
+/** Runs a task with a sandbox in which every job ends with status 0 and without output. */
 async function outcomeOf(
   mode: Mode,
   contents: Readonly<Record<string, string>>,
@@ -45,9 +45,9 @@ async function outcomeOf(
 
 const BUILT = ['console: gprbuild -q -P main.gpr', 'stdout: Build completed successfully.'];
 
-describe('a mistake of the reader', () => {
+describe('a mistake in the program', () => {
   it.each<Mode>(['compile', 'run', 'submit', 'prove', 'prove_flow'])(
-    'in the name of a source is told before any step: %s',
+    'in a source name is reported before any step: %s',
     async (mode) => {
       const { status, items, jobs } = await outcomeOf(mode, { 'Greet.adb': 'procedure Greet is null;' });
       expect(status).toBe(1);
@@ -57,7 +57,7 @@ describe('a mistake of the reader', () => {
   );
 
   it.each<Mode>(['run', 'submit'])(
-    'that leaves no main is told after the build, in the words of the language: %s',
+    'that leaves no main is reported after the build, in terms of the language: %s',
     async (mode) => {
       const { status, items } = await outcomeOf(mode, { 'lib.c': 'int f(void) { return 1; }' });
       expect(status).toBe(1);
@@ -68,7 +68,7 @@ describe('a mistake of the reader', () => {
     },
   );
 
-  it.each<Mode>(['run', 'submit'])('that makes the program too large is told with the limit: %s', async (mode) => {
+  it.each<Mode>(['run', 'submit'])('that makes the program too large is reported with the limit: %s', async (mode) => {
     const { status, items } = await outcomeOf(mode, { 'lab.adb': 'procedure Lab is' }, {});
     expect(status).toBe(1);
     expect(items).toEqual([...BUILT, expect.stringContaining(`at most ${EXECUTABLE_BYTES >> 20} MiB`)]);
@@ -77,7 +77,7 @@ describe('a mistake of the reader', () => {
   it.each([
     ['no lab_io.txt', {}],
     ['lab_io.txt has no case', { 'lab_io.txt': 'in 0 1\nout 0 a\n' }],
-  ])('that leaves no lab case is told after the build, without a verdict: %s', async (words, lab) => {
+  ])('that leaves no lab case is reported after the build, without a verdict: %s', async (words, lab) => {
     const { status, items } = await outcomeOf('submit', { 'lab.adb': 'procedure Lab is', ...lab });
     expect(status).toBe(1);
     expect(items).toEqual([...BUILT, expect.stringContaining(words)]);
@@ -89,7 +89,7 @@ describe('the jobs of a task', () => {
   const jobsOf = async (mode: Mode, contents: Readonly<Record<string, string>>) =>
     (await outcomeOf(mode, contents)).jobs;
 
-  it('are a build that hands the program back, and a run that is sent it', async () => {
+  it('are a build that returns the program, and a run that receives it', async () => {
     const [build, run, ...others] = await jobsOf('run', { 'main.adb': main, 'cli.txt': 'a b' });
     expect(build).toMatchObject({
       profile: steps.build.profile,
@@ -106,7 +106,7 @@ describe('the jobs of a task', () => {
     expect(others).toEqual([]);
   });
 
-  it('are one run for each lab case', async () => {
+  it('include a run for each lab case', async () => {
     const jobs = await jobsOf('submit', { 'main.adb': main, 'lab_io.txt': 'in 1: x\nout 1:\nin 2: y\nout 2:\n' });
     expect(jobs.map(({ profile, argv }) => [profile.name, argv.at(-1)])).toEqual([
       ['build', 'main.gpr'],

@@ -6,7 +6,7 @@ import { stepTable } from '../src/step-table.js';
 const MIB = 1024 * 1024;
 
 describe('the step table', () => {
-  it('has a profile of its own name for each kind of step', () => {
+  it('has a profile for each kind of step', () => {
     const entries = Object.entries(stepTable(readConfig({})));
     expect(entries.map(([kind, { profile }]) => [kind, profile.name])).toEqual([
       ['build', 'build'],
@@ -15,12 +15,12 @@ describe('the step table', () => {
     ]);
   });
 
-  it('confines programs alone to their one process', () => {
+  it('confines only programs to one process', () => {
     const { build, run, prove } = stepTable(readConfig({}));
     expect([build, run, prove].map(({ profile }) => profile.confinement)).toEqual(['tool', 'program', 'tool']);
   });
 
-  it('gives a proof alone shared memory, and has no warm container for it before the first', () => {
+  it('gives only proofs shared memory, and keeps no warm container for them at first', () => {
     const { build, run, prove } = stepTable(readConfig({}));
     expect([build, run, prove].map(({ profile }) => profile.sharedMemory ?? false)).toEqual([false, false, true]);
     expect([build, run, prove].map(({ profile }) => profile.minWarm)).toEqual([1, 1, 0]);

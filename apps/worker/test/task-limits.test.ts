@@ -9,8 +9,8 @@ const config = readConfig({});
 const limits = taskLimits(config);
 const { build, run, prove } = stepTable(config);
 
-describe('the words of a limit', () => {
-  it('are the original for a run, and its like for all others', () => {
+describe('the message of a limit', () => {
+  it('is the original one for a run, and similar for other steps', () => {
     const words = [
       limitWords('time', run, limits, false),
       limitWords('time', build, limits, false),
@@ -31,7 +31,7 @@ describe('the words of a limit', () => {
     ]);
   });
 
-  it('name what an operator has set', () => {
+  it("contains the operator's value", () => {
     const set = readConfig({ RUN_LIMIT_MS: '2500', OUTPUT_LIMIT_BYTES: '2048', MEMORY_LIMIT_BYTES: '20000001' });
     const words = (limit: LimitName) => limitWords(limit, stepTable(set).run, taskLimits(set), false);
     expect(words('time')).toContain('2.5s process');
@@ -40,8 +40,8 @@ describe('the words of a limit', () => {
   });
 });
 
-describe('the time of a step', () => {
-  it('is its own limit, or what is left of the task', () => {
+describe('the time limit of a step', () => {
+  it("is its own limit or the rest of the task's time", () => {
     expect(stepTimeMs(run, new TaskBudget(limits))).toBe(10_000);
     const left = stepTimeMs(prove, new TaskBudget({ ...limits, taskMs: 5000 }));
     expect(left).toBeLessThanOrEqual(5000);
@@ -51,13 +51,13 @@ describe('the time of a step', () => {
 });
 
 describe('announcements', () => {
-  it('cost a task no output where they are usual: fifty of a thousand characters', () => {
+  it('are free for usual tasks: fifty of a thousand characters', () => {
     const budget = new TaskBudget(limits);
     for (let i = 0; i < 50; i++) budget.spendAnnouncement(1000);
     expect(budget.outputBytesLeft).toBe(limits.outputBytes);
   });
 
-  it('are charged to its output beyond 64 KiB', () => {
+  it("are charged to the task's output beyond 64 KiB", () => {
     const budget = new TaskBudget(limits);
     for (let i = 0; i < 50; i++) budget.spendAnnouncement(4096);
     expect(budget.outputBytesLeft).toBe(limits.outputBytes - (50 * 4096 - 64 * 1024));

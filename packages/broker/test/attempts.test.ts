@@ -22,19 +22,19 @@ describe('the attempts of a task', () => {
     events.reduce((attempts, [attempt, event]) => reduceAttempts(attempts, { attempt, event }), FIRST_ATTEMPT);
 
   it.each<[string, Event[], Record<number, string>]>([
-    ['the first runs without a note', [], { 1: 'running' }],
-    ['one that runs is lost when a later one is delivered', [[2, 'delivered']], { 1: 'lost' }],
+    ['the first attempt runs without an event', [], { 1: 'running' }],
+    ['a running attempt is lost when a later one is delivered', [[2, 'delivered']], { 1: 'lost' }],
     [
-      'one that was returned is not lost',
+      'a returned attempt is not lost',
       [
         [1, 'returned'],
         [2, 'delivered'],
       ],
       { 1: 'returned' },
     ],
-    ['one runs once it has begun', [[2, 'begun']], { 1: 'lost', 2: 'running' }],
+    ['an attempt runs once it has begun', [[2, 'begun']], { 1: 'lost', 2: 'running' }],
     [
-      'one that never began is not lost',
+      'an attempt that never began is not lost',
       [
         [2, 'delivered'],
         [3, 'delivered'],
@@ -42,7 +42,7 @@ describe('the attempts of a task', () => {
       { 1: 'lost' },
     ],
     [
-      'one that never began is not returned',
+      'an attempt that never began is not returned',
       [
         [2, 'returned'],
         [3, 'delivered'],
@@ -50,7 +50,7 @@ describe('the attempts of a task', () => {
       { 1: 'lost' },
     ],
     [
-      'one can be returned late',
+      'an attempt can be returned late',
       [
         [2, 'begun'],
         [1, 'returned'],
@@ -61,7 +61,7 @@ describe('the attempts of a task', () => {
     expect(Object.fromEntries(after(...events))).toEqual(expected);
   });
 
-  /** Each begins, and ends as it says. */
+  /** Attempts that each begin and end as listed. */
   const ended = (...ends: ('lost' | 'returned')[]) =>
     after(
       ...ends.flatMap((end, i): Event[] => [
@@ -81,7 +81,7 @@ describe('the attempts of a task', () => {
     [Array<'returned'>(MAX_STARTS).fill('returned'), MAX_STARTS + 1, 'give-up'],
     [['lost'], 100, 'run'],
     [['lost'], 101, 'give-up'],
-  ] as const)('after %j the attempt %i is to %s', (ends, attempt, decision) => {
+  ] as const)('after %j the decision for attempt %i is %s', (ends, attempt, decision) => {
     expect(decideAttempt(ends.length === 0 ? new Map() : ended(...ends), attempt)).toBe(decision);
   });
 });

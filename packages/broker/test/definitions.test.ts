@@ -26,7 +26,7 @@ interface Definitions {
 const read = (name: string) => readFileSync(new URL(`../../../rabbitmq/${name}`, import.meta.url), 'utf8');
 const definitions = JSON.parse(read('definitions.json')) as Definitions;
 
-/** What the entrypoint puts in is in the file by its name; the topology of those names is to be the same. */
+/** The values that the entrypoint fills in are left as placeholders, and the topology uses the same placeholders. */
 const settings = {
   NAMESPACE: '@NAMESPACE@',
   WAITING_TASKS: '@WAITING_TASKS@',
@@ -37,8 +37,8 @@ const defaults = Value.Default(Type.Object(BROKER_SETTINGS), {}) as TopologySett
 const ATTEMPT_LOG = topology.attemptLog('11111111-2222-4333-8444-555555555555');
 const REPLY_QUEUE = topology.replyQueue('11111111-2222-4333-8444-555555555555');
 
-/** A channel that notes what is declared on it. */
-function notebook() {
+/** A channel that records what is declared on it. */
+function recordingChannel() {
   const noted = {
     exchanges: [] as object[],
     queues: new Map<string, Record<string, unknown>>(),
@@ -56,8 +56,8 @@ function notebook() {
 }
 
 describe("the definitions of the compose file's broker", () => {
-  it('have the exchanges, queues and bindings that the topology declares', async () => {
-    const { noted, channel } = notebook();
+  it('contain the exchanges, queues and bindings of the topology', async () => {
+    const { noted, channel } = recordingChannel();
     await topology.declareShared(channel);
     const shared = { vhost: 'widgets', durable: true, auto_delete: false };
     expect(definitions.exchanges).toEqual(
@@ -68,8 +68,8 @@ describe("the definitions of the compose file's broker", () => {
     expect(definitions.bindings).toEqual(noted.bindings.map((one) => ({ ...plain, ...one })));
   });
 
-  it('have one policy for each kind of queue, which says what the topology declares', async () => {
-    const { noted, channel } = notebook();
+  it("contain one policy per kind of queue, with the topology's arguments", async () => {
+    const { noted, channel } = recordingChannel();
     await topology.declareShared(channel);
     await topology.declareReplyQueue(channel, '11111111-2222-4333-8444-555555555555');
     await topology.declareAttemptLog(channel, '11111111-2222-4333-8444-555555555555');
@@ -83,14 +83,11 @@ describe("the definitions of the compose file's broker", () => {
     }
   });
 
-  it.each(['NAMESPACE', 'WAITING_TASKS', 'REPLY_EXPIRY_MS'] as const)(
-    'have the default of %s that the apps have',
-    (name) => {
-      expect(read('entrypoint.sh')).toContain(`${name}=\${${name}:-${defaults[name]}}`);
-    },
-  );
+  it.each(['NAMESPACE', 'WAITING_TASKS', 'REPLY_EXPIRY_MS'] as const)("have the apps' default for %s", (name) => {
+    expect(read('entrypoint.sh')).toContain(`${name}=\${${name}:-${defaults[name]}}`);
+  });
 
-  it('know two users and no password, and neither user is an administrator', () => {
+  it('contain two users without passwords or administrator rights', () => {
     expect(definitions.users.map(({ name, tags }) => [name, tags])).toEqual([
       ['widget', []],
       ['worker', []],
@@ -131,7 +128,7 @@ describe("the definitions of the compose file's broker", () => {
         read: [queues.tasks, exchanges.attempts, queues.log],
       },
     ],
-  ] as const)('give a %s the rights that it needs, and no other', (user, rights) => {
+  ] as const)('give a %s only the rights that it needs', (user, rights) => {
     const [permission, ...more] = definitions.permissions.filter((one) => one.user === user);
     expect(more).toEqual([]);
     const names = [...Object.values(exchanges), ...Object.values(queues), ...others];

@@ -4,8 +4,8 @@ import { KeyedMutex } from '../src/keyed-mutex.js';
 
 const queueFull = () => new Error('queue full');
 
-/** Work that notes how many are at it, of its key and in all. */
-function crowd() {
+/** Work that counts how much of it runs at a time, per key and in total. */
+function countedWork() {
   const now = new Map<string, number>();
   const most = { ofOne: 0, inAll: 0 };
   const work = (key: string) => async () => {
@@ -23,15 +23,15 @@ function crowd() {
 }
 
 describe('a keyed mutex', () => {
-  it('runs one piece of work at a time for a key, and a bounded number in all', async () => {
+  it('runs one piece of work at a time per key, and a limited number in total', async () => {
     const mutex = new KeyedMutex(4, 100);
-    const { most, work } = crowd();
+    const { most, work } = countedWork();
     const keys = Array.from({ length: 100 }, (_, i) => `key ${i % 10}`);
     expect(await Promise.all(keys.map((key) => mutex.run(key, work(key), queueFull)))).toEqual(keys);
     expect(most).toEqual({ ofOne: 1, inAll: 4 });
   });
 
-  it('goes on after work that failed', async () => {
+  it('continues after work that failed', async () => {
     const mutex = new KeyedMutex(1, 10);
     const failing = mutex.run('a', () => Promise.reject(new Error('mine')), queueFull);
     const next = mutex.run('a', () => Promise.resolve('done'), queueFull);
@@ -39,9 +39,9 @@ describe('a keyed mutex', () => {
     expect(await next).toBe('done');
   });
 
-  it('refuses work while too much waits for its key', async () => {
+  it('refuses work if too much waits for its key', async () => {
     const mutex = new KeyedMutex(10, 2);
-    const { work } = crowd();
+    const { work } = countedWork();
     const [first, second, third] = ['a', 'a', 'a'].map((key) => mutex.run(key, work(key), queueFull));
     await expect(third).rejects.toThrow('queue full');
     await Promise.all([first, second]);

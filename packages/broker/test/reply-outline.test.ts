@@ -13,7 +13,7 @@ const END: ReplyMessage = { version: 1, kind: 'final', attempt: 1, items: 9, sta
 const delivery = (message: ReplyMessage, headers: object = outlineHeaders(message)) =>
   ({ content: encodeMessage(message), properties: { headers } }) as unknown as ConsumeMessage;
 
-/** One for each test, disposed of at its end: what they keep is counted for the process. */
+/** Creates a backlog for one test and disposes of it, since kept bytes are counted per process. */
 function backlogOf(deliveries: ConsumeMessage[], look: (backlog: Backlog) => void): void {
   const backlog = new Backlog();
   for (const each of deliveries) backlog.add(each);
@@ -23,7 +23,7 @@ function backlogOf(deliveries: ConsumeMessage[], look: (backlog: Backlog) => voi
 const kinds = (backlog: Backlog) => backlog.replies().map((reply) => reply?.kind);
 
 describe('a backlog', () => {
-  it('keeps what is within 3 MiB, and outlines of the output beyond', () => {
+  it('keeps up to 3 MiB, and outlines of further output', () => {
     backlogOf([1, 2, 3, 4, 5].map((first) => delivery(output(first, 0.9 * MIB))).concat(delivery(END)), (backlog) => {
       expect(kinds(backlog)).toEqual(['output', 'output', 'output', 'outline', 'outline', 'final']);
       expect(backlog.replies()[3]).toEqual({ kind: 'outline', attempt: 1, first: 4, count: 1 });
@@ -33,14 +33,14 @@ describe('a backlog', () => {
     });
   });
 
-  it('keeps no message that is larger than any of ours', () => {
+  it('keeps no message over the size limit', () => {
     backlogOf([delivery(output(1, 3 * MIB), {}), delivery(END)], (backlog) => {
       expect(kinds(backlog)).toEqual([undefined, 'final']);
       expect(backlog.messageAt(0)?.content).toHaveLength(0);
     });
   });
 
-  it('keeps no large message beyond its bound, whatever its headers are', () => {
+  it('keeps no message over its limit, whatever the headers contain', () => {
     backlogOf(
       Array.from({ length: 10 }, (_, i) => delivery(output(i + 1, MIB), {})),
       (backlog) => {
@@ -52,16 +52,16 @@ describe('a backlog', () => {
 
   it.each([
     ['of a later version', '[2,1,2,1]'],
-    ['that is none', '{}'],
-    ['of no items', '[1,1,2,0]'],
+    ['that is not an array', '{}'],
+    ['without items', '[1,1,2,0]'],
     ['that is a list', ['[1,1,2,1]', 'x']],
-  ])('does not go by an outline %s', (_, outline) => {
+  ])('ignores an outline %s', (_, outline) => {
     backlogOf([delivery(output(1, 2.9 * MIB)), delivery(output(2, 0.01 * MIB), { outline })], (backlog) =>
       expect(kinds(backlog)).toEqual(['output', 'output']),
     );
   });
 
-  it('has room again for what was removed', () => {
+  it('has room again after removals', () => {
     backlogOf([delivery(output(1, 2 * MIB)), delivery(output(2, 0.5 * MIB))], (backlog) => {
       backlog.remove(new Set([0]));
       backlog.add(delivery(output(3, 2 * MIB)));
@@ -69,7 +69,7 @@ describe('a backlog', () => {
     });
   });
 
-  it('keeps one message alone where all of a process have 32 MiB together, and more when they are over', () => {
+  it('keeps only one message while all backlogs of the process hold 32 MiB', () => {
     const others = Array.from({ length: 16 }, () => new Backlog());
     for (const other of others) for (const first of [1, 2]) other.add(delivery(output(first, MIB - 100)));
     const two = [1, 2].map((first) => output(first, 0.9 * MIB));

@@ -11,23 +11,23 @@ const zipped = async (contents: Readonly<Record<string, string>>) =>
   unzip(await buffer(archiveProject({ files: filesOf(contents) })));
 
 describe('the zip', () => {
-  it('holds the files as they are, deflated, in their order', async () => {
+  it('contains the files deflated and in order', async () => {
     const contents = { 'b.adb': 'x'.repeat(50_000), 'a.txt': 'héllo ☃\r\n' };
     const entries = await zipped(contents);
     expect(entries.map(({ name, content }) => [name, content.toString()])).toEqual(Object.entries(contents));
     expect(entries.every(({ deflated }) => deflated)).toBe(true);
   });
 
-  it('may hold an empty file', async () => {
+  it('may contain an empty file', async () => {
     expect(await zipped({ 'empty.c': '' })).toMatchObject([{ name: 'empty.c', content: Buffer.alloc(0) }]);
   });
 
-  it('says that names are UTF-8 where they have to be', async () => {
+  it('marks names as UTF-8 if needed', async () => {
     const [entry] = await zipped({ 'été ☃.adb': '' });
     expect(entry).toMatchObject({ name: 'été ☃.adb', utf8: true });
   });
 
-  it('gives back every name that a project may have', async () => {
+  it('preserves every valid file name', async () => {
     const names = fc.uniqueArray(
       fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('C:x.adb', 'a\\b', '...', '.x')),
       {
@@ -58,7 +58,7 @@ describe('the name of a download', () => {
     ['back\\slash', 'attachment; filename="back\\\\slash.zip"'],
     ['Café', 'attachment; filename="Café.zip"'],
     ['', 'attachment; filename=.zip'],
-  ])('%j is sent as it is, quoted where it must be', (name, header) => {
+  ])('%j is sent unchanged, quoted if needed', (name, header) => {
     expect(contentDisposition(name)).toBe(header);
   });
 
@@ -66,11 +66,11 @@ describe('the name of a download', () => {
     ['Café ☃', 'attachment; filename*=UTF-8\'\'Caf%C3%A9%20%E2%98%83.zip; filename="Café _.zip"'],
     ['😀', "attachment; filename*=UTF-8''%F0%9F%98%80.zip; filename=_.zip"],
     ["☃'(*)", "attachment; filename*=UTF-8''%E2%98%83%27%28%2A%29.zip; filename=\"_'(*).zip\""],
-  ])('%j beyond Latin-1 comes twice, last what the frontend takes', (name, header) => {
+  ])("%j beyond Latin-1 is sent twice, with the frontend's form last", (name, header) => {
     expect(contentDisposition(name)).toBe(header);
   });
 
-  it('cannot end the header or start a parameter, whatever it is', () => {
+  it('cannot end the header or start a parameter', () => {
     const unit = fc.oneof(fc.constantFrom('\r', '\n', '\0', '"', '\\', ';', '\x85', '\ud800', '☃', ' '), fc.string());
     fc.assert(
       fc.property(fc.string({ unit }), (name) => {

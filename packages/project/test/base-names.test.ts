@@ -44,7 +44,7 @@ describe('a base name', () => {
     ['a\x85.adb', 'control'],
     ['a\ud800.adb', 'Unicode'],
     ['\udc00', 'Unicode'],
-  ])('that is not a plain file name is refused: %j', (name, words) => {
+  ])('is refused if it is not a plain file name: %j', (name, words) => {
     expect(check(name)).toThrow(words);
   });
 
@@ -52,20 +52,20 @@ describe('a base name', () => {
     ...['main.o', 'libx.a', 'x.so', 'libc.so.6', 'libx.so.1.2', 'main.ali', 'main.d', 'util.h.gch', 'auto.cgpr'],
     ...['main.bexch', 'b__main.adb', 'b~main.ads', 'gnatprove', '-fplugin=x.c', '-o.adb', '@switches.c'],
     ...['-x.cc', '-fplugin=x.cxx', '-o.c++', '@x.cp', '@x.hpp'],
-  ])('that the tools take for their own is refused: %j', (name) => {
+  ])('is refused if the tools use it themselves: %j', (name) => {
     expect(check(name)).toThrow('The tools would take');
   });
 
-  it('may have 200 bytes, not characters, and no more', () => {
+  it('may have 200 bytes, counted in UTF-8', () => {
     expect(check('é'.repeat(98) + '.adb')).not.toThrow();
     expect(check('é'.repeat(98) + 'x.adb')).toThrow('201 bytes');
   });
 
-  it('that is refused says where it is', () => {
+  it('is named in its error', () => {
     expect(check('..')).toThrow(expect.objectContaining({ path: 'files[0].basename' }));
   });
 
-  it('that passes is one component of a path, whatever it is made of', () => {
+  it('is always one path component if it is accepted', () => {
     const unit = fc.constantFrom('.', '/', '\\', '\0', '\n', 'a', 'o', '-', '\ud800', 'é', ':');
     fc.assert(
       fc.property(fc.string({ unit }), (name) => {

@@ -101,18 +101,18 @@ describe('a definition of main is found', () => {
       '#if A\n#if B\nint f() {\n#else\nint f(int x) {\n#endif\n}\n#endif\nint main() {',
     ],
     ['for C++ alone', '#ifdef __cplusplus\nextern "C" {\n#endif\nint main(void) {\n}\n#ifdef __cplusplus\n}\n#endif\n'],
-    ['after what is left out', '#if 0\nint f() {\n"\n#endif\nint main() {'],
-    ['in the other case of what is left out', '#if 0\n{\n#else\nint main() {\n#endif'],
-    ['in what is always there', '#if 1 // yes\nint main() {\n#else\n#endif'],
-    ['in what is always there after another case', '#if 0\n#elif 1\nint main() {\n#else\n#endif'],
-    ['after nested cases of what is left out', '#if 0\n#if 1\n{\n#else\n{\n#endif\n{\n#endif\nint main() {'],
-    ['after an end too many', '#endif\n#else\nint main() {'],
+    ['after an inactive group', '#if 0\nint f() {\n"\n#endif\nint main() {'],
+    ['in the alternative to an inactive group', '#if 0\n{\n#else\nint main() {\n#endif'],
+    ['in an active group', '#if 1 // yes\nint main() {\n#else\n#endif'],
+    ['in an active group after another case', '#if 0\n#elif 1\nint main() {\n#else\n#endif'],
+    ['after nested inactive groups', '#if 0\n#if 1\n{\n#else\n{\n#endif\n{\n#endif\nint main() {'],
+    ['after a surplus #endif', '#endif\n#else\nint main() {'],
   ])('among conditional groups: %s', (_, text) => {
     expect(definesMain(text)).toBe(true);
   });
 });
 
-describe('no definition of main is', () => {
+describe('no definition of main is found:', () => {
   it.each([
     ['an empty file', ''],
     ['a prototype', 'int main(void);'],
@@ -149,13 +149,13 @@ describe('no definition of main is', () => {
     ['in a macro of several lines', '#define X \\\nint main(void) {\n'],
     ['in a macro behind digraphs', '%:define X int main(void) {\n'],
     ['in a message', '#error int main(void) {\n'],
-    ['left out', '#if 0\nint main(void) {\n}\n#endif'],
-    ['left out in parentheses', '# if (0) /* not now */\nint main(void) {\n#endif'],
-    ['left out by a word', '#if false\nint main() {\n#endif'],
-    ['left out in a nested case', '#if 0\n#ifdef A\n#else\nint main(void) {\n#endif\n#endif'],
-    ['left out of what is always there', '#if 1\n#else\nint main(void) {\n#endif'],
-    ['left out after what is always there', '#if 1\n#elif X\nint main(void) {\n#else\nint main(void) {\n#endif'],
-    ['left out in a second case', '#if A\n#elif 0\nint main(void) {\n#endif'],
+    ['inactive', '#if 0\nint main(void) {\n}\n#endif'],
+    ['inactive in parentheses', '# if (0) /* not now */\nint main(void) {\n#endif'],
+    ['inactive by a word', '#if false\nint main() {\n#endif'],
+    ['inactive in a nested case', '#if 0\n#ifdef A\n#else\nint main(void) {\n#endif\n#endif'],
+    ['inactive in the alternative to an active group', '#if 1\n#else\nint main(void) {\n#endif'],
+    ['inactive after an active group', '#if 1\n#elif X\nint main(void) {\n#else\nint main(void) {\n#endif'],
+    ['inactive in a second case', '#if A\n#elif 0\nint main(void) {\n#endif'],
     ['without a body', 'int main(void)'],
     ['without parameters', 'int main {'],
     ['without the end of its parameters', 'int main(void {'],
@@ -166,7 +166,7 @@ describe('no definition of main is', () => {
 });
 
 describe('the search for main', () => {
-  it('finds a definition behind whatever whole declarations', () => {
+  it('finds a definition after any complete declarations', () => {
     const noise = fc.array(
       fc.constantFrom(
         'int main(',
@@ -188,18 +188,18 @@ describe('the search for main', () => {
     );
     fc.assert(
       fc.property(noise, noise, (before, after) => {
-        // What ends a string of any kind and a directive, and is nothing else.
+        // Ends any string, parenthesis and directive without starting another.
         const end = `\n)"\n;`;
         expect(definesMain(`${before.join('')}${end}\nint main(void) {${after.join('')}`)).toBe(true);
       }),
     );
   });
 
-  it('is unmoved by whatever text', () => {
+  it('accepts any text without an error', () => {
     fc.assert(fc.property(fc.string({ unit: anyCharacter }), (text) => typeof definesMain(text) === 'boolean'));
   });
 
-  // No clock is asked: in time that is worse than linear, this would not come to its end.
+  // Without a clock: worse than linear time would exceed the test's timeout.
   it.each([
     ...[
       'int main(',
@@ -239,7 +239,7 @@ describe('the search for main', () => {
       '::',
     ],
     ...['extern "C" {', 'int main(void) ', 'int main(a, ', '[[', 'é', '😀'],
-  ])('takes time that grows with the text and no faster: %j', (piece) => {
+  ])('takes linear time: %j', (piece) => {
     const length = 100_000;
     const hostile = piece.repeat(length / piece.length);
     expect(definesMain(hostile)).toBe(false);

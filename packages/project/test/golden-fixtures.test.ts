@@ -15,12 +15,12 @@ import { refusalOf } from './requests.js';
 const fixtures = loadFixtures();
 const named = (only: (fixture: Fixture) => boolean) => fixtures.filter(only).map((each) => [each.name, each] as const);
 const fixtureOf = (name: string) => loadFixtures(new RegExp(`^${name}$`))[0] as Fixture;
-/** What a client sees that sees just what is expected; only of cases without patterns. */
+/** What a client sees that gets exactly the expected answer; only for cases without patterns. */
 const expectedOf = (name: string) => fixtureOf(name).expected as Seen;
 const requestOf = (fixture: Fixture) => ('request' in fixture ? fixture.request : undefined);
 
 describe('the golden cases', () => {
-  it('are each in a file of their name', () => {
+  it('are in files with their names', () => {
     const files = readdirSync(new URL('../../../test/fixtures/golden/', import.meta.url)).filter((file) =>
       file.endsWith('.json'),
     );
@@ -28,7 +28,7 @@ describe('the golden cases', () => {
     expect(files.sort()).toEqual(fixtures.map(({ name }) => `${name}.json`).sort());
   });
 
-  it.each(named(() => true))('say what is sent and what must be seen: %s', (_, fixture) => {
+  it.each(named(() => true))('contain a request and an expectation: %s', (_, fixture) => {
     expect(fixture.note).not.toBe('');
     expect(fixture.kind === 'raw' ? fixture.path : fixture.request).toBeTruthy();
     expect(fixture.expected.status).toBeDefined();
@@ -39,25 +39,22 @@ describe('the golden cases', () => {
     }
   });
 
-  it.each(named((each) => Value.Check(RunProgramRequest, requestOf(each))))(
-    'agree with the project: %s',
-    (_, fixture) => {
-      const request = requestOf(fixture) as RunProgramRequest;
-      if (fixture.expected.httpStatus === 200) {
-        expect(() => createProject(request)).not.toThrow();
-      } else {
-        const { message, path } = refusalOf(request);
-        const seen: Seen = {
-          ...(fixture.expected as Seen),
-          error: { headers: {}, body: { error: 'Bad Request', message, path } },
-        };
-        expect(differences(fixture.expected, seen).filter((line) => line.startsWith('error.body'))).toEqual([]);
-      }
-    },
-  );
+  it.each(named((each) => Value.Check(RunProgramRequest, requestOf(each))))('match the project: %s', (_, fixture) => {
+    const request = requestOf(fixture) as RunProgramRequest;
+    if (fixture.expected.httpStatus === 200) {
+      expect(() => createProject(request)).not.toThrow();
+    } else {
+      const { message, path } = refusalOf(request);
+      const seen: Seen = {
+        ...(fixture.expected as Seen),
+        error: { headers: {}, body: { error: 'Bad Request', message, path } },
+      };
+      expect(differences(fixture.expected, seen).filter((line) => line.startsWith('error.body'))).toEqual([]);
+    }
+  });
 
   it.each(named((each) => each.kind === 'download' && Value.Check(DownloadRequest, requestOf(each))))(
-    'get the archive that they expect: %s',
+    'get the expected archive: %s',
     async (_, fixture) => {
       const { name = 'project', files, switches } = requestOf(fixture) as DownloadRequest;
       const project = createProject({ name, files, ...(switches && { switches }) });
@@ -71,7 +68,7 @@ describe('the golden cases', () => {
   );
 });
 
-describe('the differences between what is expected and what is seen', () => {
+describe('the differences between expectation and result', () => {
   const run = expectedOf('stderr');
   const output = run.output ?? [];
   const withOutput = (...items: typeof output): Seen => ({ ...run, output: [...output.slice(0, 3), ...items] });
@@ -79,26 +76,26 @@ describe('the differences between what is expected and what is seen', () => {
     msg: { type, data },
     ...(ref && { ref }),
   });
-  /** All that the program writes, but for the last line of stdout. */
+  /** Output of the program without its last line of stdout. */
   const before = output.slice(3, -2);
   const last = item('stderr', 'err 3\nerr without newline\n');
   const rightOut = item('stdout', 'out 3\n');
 
   it.each(named((each) => !JSON.stringify(each.expected).includes('$match')))(
-    'are none if all is as expected: %s',
+    'are empty for the expected result: %s',
     (_, each) => {
       expect(differences(each.expected, each.expected as Seen)).toEqual([]);
     },
   );
 
-  it.each(named((each) => each.better !== undefined))('show what the original did less well: %s', (_, each) => {
+  it.each(named((each) => each.better !== undefined))('show where the original service was worse: %s', (_, each) => {
     expect(differences(each.expected, each.recorded as Seen)).not.toEqual([]);
   });
 
   it.each<[string, Seen]>([
     ['a changed line', withOutput(...before, item('stdout', 'out 3!\n'), last)],
     ['a missing line', withOutput(...before, last)],
-    ['a line too many', withOutput(...before, rightOut, last, item('stdout', 'out 4'))],
+    ['an extra line', withOutput(...before, rightOut, last, item('stdout', 'out 4'))],
     ['another order of the streams', withOutput(...before, last, rightOut)],
     ['the wrong stream', withOutput(...before, item('stderr', 'out 3\n'), last)],
     ['the wrong lab case', withOutput(...before, item('stdout', 'out 3\n', '1'), last)],
@@ -108,12 +105,12 @@ describe('the differences between what is expected and what is seen', () => {
     ['another state', { ...run, message: 'FAILURE' }],
     ['a task that never ends', { ...run, completed: false, gaveUp: true }],
     ['an error', { ...run, error: { headers: {}, body: {} } }],
-    ['an answer too many', { ...run, then: [{ status: 200 }] }],
-  ])('show %s', (_, seen) => {
+    ['an extra answer', { ...run, then: [{ status: 200 }] }],
+  ])('report %s', (_, seen) => {
     expect(differences(fixtureOf('stderr').expected, seen)).not.toEqual([]);
   });
 
-  it('show a header, a file of a zip and a verdict that are not as expected', () => {
+  it('report unexpected headers, zip entries and verdicts', () => {
     const download = expectedOf('download-hello');
     const lab = expectedOf('lab-pass');
     const changed = JSON.stringify(lab).replace('"actual":" 6"', '"actual":" 7"');
@@ -124,7 +121,7 @@ describe('the differences between what is expected and what is seen', () => {
     expect(differences(lab, JSON.parse(changed) as Seen)).toEqual([expect.stringContaining('" 6", saw " 7"')]);
   });
 
-  it('are none where only items are cut in another way', () => {
+  it('are empty if items are split differently', () => {
     const cut = withOutput(
       item('stdout', 'out 1\r\n\n'),
       ...output.slice(4, -1),
@@ -134,14 +131,14 @@ describe('the differences between what is expected and what is seen', () => {
     expect(differences(fixtureOf('stderr').expected, cut)).toEqual([]);
   });
 
-  it('are none where only the order of a list or the charset of a type differs', () => {
+  it("are empty if only a list's order or a type's charset differs", () => {
     const expected = { status: 405, headers: { allow: 'OPTIONS, POST', 'content-type': 'application/json' } };
     const headers = { allow: 'post,options', 'content-type': 'application/json; charset=utf-8', location: '/' };
     expect(differences(expected, { status: 405, headers })).toEqual([]);
     expect(differences(expected, { status: 405, headers: { ...headers, allow: 'POST' } })).toHaveLength(1);
   });
 
-  it('go by the pattern where there is one, and pass over what else an error says', () => {
+  it('compare by patterns, and ignore unnamed members of an error', () => {
     const expected = {
       status: { $match: '^4' },
       headers: { allow: { $match: 'POST' } },
@@ -155,7 +152,7 @@ describe('the differences between what is expected and what is seen', () => {
 });
 
 describe('the client', () => {
-  it('polls with the number of items that it has read, and then sends the further requests', async () => {
+  it('polls with the number of items read, then sends the further requests', async () => {
     const item = { msg: { type: 'stdout', data: 'a' } };
     const polls: unknown[] = [];
     const server = createServer((request, response) => {

@@ -4,7 +4,7 @@ export interface Literal {
 }
 export type Statement = readonly (string | Literal)[];
 
-/** The statements of a project file as lists of tokens. Throws where GNAT would: on any other character. */
+/** Splits a project file into statements, each a list of tokens. Throws on characters that GNAT rejects. */
 export function gprStatements(text: string): Statement[] {
   const done: Statement[] = [];
   let current: (string | Literal)[] = [];

@@ -4,33 +4,33 @@ import fc from 'fast-check';
 import { actualText, explainMissingCases, judge, parseLab } from '../src/labs.js';
 
 describe('lab_io.txt', () => {
-  it('has cases of arguments and expected output', () => {
+  it('contains cases of arguments and expected output', () => {
     expect(parseLab('in 1: 1 2\nout 1: 3\n', [])).toEqual([
       { key: '1', in: ['1', '2'], out: ' 3', arguments: ['1', '2'] },
     ]);
   });
 
-  it('takes what must come out as it stands, spaces at both ends included', () => {
+  it('keeps spaces at both ends of the expected output', () => {
     expect(parseLab('out1: 4\nout 2:4\nout 10: 5 \n', []).map(({ out }) => out)).toEqual([' 4', '4', ' 5 ']);
   });
 
-  it('passes over lines that are none of a case', () => {
+  it('ignores lines that belong to no case', () => {
     const text = 'this line is not a case\n  in 3: 9\nout 1extra: 3\nin : 1\nIn 5: 1\nin -7: 1\nin 8 9\nout 8\nin8\n';
     expect(parseLab(text, [])).toEqual([]);
   });
 
-  it('may lack one side of a case', () => {
+  it('may lack either line of a case', () => {
     expect(parseLab('in 4: 7\nout 5: 0\n', ['x'])).toEqual([
       { key: '4', in: ['7'], out: null, arguments: ['7'] },
       { key: '5', in: null, out: ' 0', arguments: ['x'] },
     ]);
   });
 
-  it('falls back on the arguments of cli.txt where a case has none', () => {
+  it('uses the arguments of cli.txt for a case without its own', () => {
     expect(parseLab('in 1:\nout 1:\n', ['x', 'y'])).toEqual([{ key: '1', in: [], out: '', arguments: ['x', 'y'] }]);
   });
 
-  it('may have any white space before a key', () => {
+  it('may have white space before a key', () => {
     expect(parseLab('in\t1: a\nout   1: b\n', [])).toEqual([{ key: '1', in: ['a'], out: ' b', arguments: ['a'] }]);
   });
 
@@ -38,20 +38,20 @@ describe('lab_io.txt', () => {
     ['Windows', 'in 1: a\r\nout 1: b\r\n'],
     ['an old Mac', 'in 1: a\rout 1: b\r'],
     ['several systems', 'in 1: a\r\n\rout 1: b\n'],
-    ['an editor that begins with a byte order mark', '\uFEFFin 1: a\nout 1: b\n'],
-    ['an editor that ends without a line end', 'in 1: a\nout 1: b'],
+    ['an editor that adds a byte order mark', '\uFEFFin 1: a\nout 1: b\n'],
+    ['an editor that omits the final line end', 'in 1: a\nout 1: b'],
   ])('may come from %s', (_, text) => {
     expect(parseLab(text, [])).toEqual([{ key: '1', in: ['a'], out: ' b', arguments: ['a'] }]);
   });
 
-  it('is parsed in time that grows with the text and no faster', () => {
-    // No clock is asked: in time that is worse than linear, this would not come to its end.
+  it('is parsed in linear time', () => {
+    // Without a clock: worse than linear time would exceed the test's timeout.
     for (const piece of ['in ', 'in', ' ', 'in 1', '1', '\r', 'in \n']) {
       expect(parseLab(`in${piece.repeat(1_000_000 / piece.length)}`, [])).toEqual([]);
     }
   });
 
-  it('keeps the order in which keys come up, and the last of two lines for the same thing', () => {
+  it('keeps the order of keys, and the last of repeated lines', () => {
     const cases = parseLab('out 10:a\nin 2: b\nout10:c\nin 01: d\n', []);
     expect(cases.map(({ key, out }) => [key, out])).toEqual([
       ['10', 'c'],
@@ -60,7 +60,7 @@ describe('lab_io.txt', () => {
     ]);
   });
 
-  it('gives back what was written into it, between whatever other lines', () => {
+  it('is parsed between any other lines', () => {
     const line = fc.string({ unit: fc.constantFrom(' ', ':', 'a', '"', '1', 'in', 'out', '\t', '☃') });
     const noise = line.filter((text) => !/^(in|out)\s*[0-9]+:/.test(text));
     const lab = fc.uniqueArray(fc.tuple(fc.nat(), line, line, noise), { selector: ([key]) => key });
@@ -79,7 +79,7 @@ describe('lab_io.txt', () => {
 });
 
 describe('a lab without a case', () => {
-  it('is told what a case looks like, whether there is a lab_io.txt or not', () => {
+  it('gets an explanation of a case, with or without lab_io.txt', () => {
     expect(explainMissingCases(true)).toMatch(/lab_io\.txt has no case\..*"in 1: 2 3".*"out 1:5"/);
     expect(explainMissingCases(false)).toMatch(/the project has no lab_io\.txt\..*"in 1: 2 3".*"out 1:5"/);
   });
@@ -100,14 +100,14 @@ describe('the actual text', () => {
 describe('the verdict', () => {
   const cases = parseLab('in 1: 1\nout 1: 1\nin 2: 2\nout 2:2\nin 3: 3\nout 4:\n', []);
 
-  it('is a success if every case is', () => {
+  it('is a success if every case passes', () => {
     expect(judge(cases.slice(0, 1), new Map([['1', ' 1\n']]))).toEqual({
       success: true,
       cases: { '1': { in: ['1'], out: ' 1', actual: ' 1', status: 'Success' } },
     });
   });
 
-  it('shows each case that failed: other text, nothing expected, never run', () => {
+  it('shows each failed case: other output, no expected output, never run', () => {
     const verdict = judge(
       cases,
       new Map([

@@ -10,11 +10,11 @@ describe('the languages', () => {
     expect(languagesOf(filesOf({ 'a.hh': '' }))).toEqual(['c++']);
   });
 
-  it.each(['a.cc', 'a.cxx', 'a.c++', 'a.cp', 'a.hpp', 'a.hxx', 'a b.cc'])('are C++ with %j', (name) => {
+  it.each(['a.cc', 'a.cxx', 'a.c++', 'a.cp', 'a.hpp', 'a.hxx', 'a b.cc'])('include C++ for %j', (name) => {
     expect(languagesOf(filesOf({ [name]: '' }))).toEqual(['c++']);
   });
 
-  it('are none where no file has one of their endings', () => {
+  it('are empty if no file has a known ending', () => {
     expect(
       languagesOf(filesOf({ 'notes.txt': '', adb: '', 'A.ADB': '', '.c': '', '.adb': '', 'x.cpp.txt': '' })),
     ).toEqual([]);
@@ -22,7 +22,7 @@ describe('the languages', () => {
 });
 
 describe('the kind of a source', () => {
-  it('says whether it is compiled, and whether the project file has to list it', () => {
+  it('tells whether it is compiled and must be listed in the project file', () => {
     expect(kindOf('a.ads')).toEqual({ language: 'Ada', isHeader: false, isListed: false });
     expect(kindOf('a.h')).toEqual({ language: 'c', isHeader: true, isListed: false });
     expect(kindOf('a.cc')).toEqual({ language: 'c++', isHeader: false, isListed: true });

@@ -8,7 +8,7 @@ const Settings = Type.Object(REQUEST_SETTINGS);
 const optionsFor = (settings: object) => projectOptions(Value.Parse(Settings, Value.Default(Settings, settings)));
 
 describe('the options of an installation', () => {
-  it("are the contract's where nothing is set", () => {
+  it("default to the contract's limits", () => {
     expect(optionsFor({})).toEqual({ limits: REQUEST_LIMITS, restricted: true });
     expect(REQUEST_LIMITS.projectNameCodePoints).toBe(512);
   });
@@ -19,7 +19,7 @@ describe('the options of an installation', () => {
     expect(restricted).toBe(false);
   });
 
-  it('have no other restrictions than these two', () => {
+  it('allow only two values for restrictions', () => {
     expect(() => optionsFor({ ADA_RESTRICTIONS: 'some' })).toThrow();
   });
 });

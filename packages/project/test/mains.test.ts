@@ -13,7 +13,7 @@ describe('the main', () => {
     expect(mainOf(['stacks.ads', 'stacks.adb', 'use_stack.adb'])).toBe('use_stack.adb');
   });
 
-  it('is found by base names up to the last dot, and called by its name up to the first', () => {
+  it('has its file name up to the last dot as base name, and up to the first dot as program name', () => {
     expect(mainOf(['a.b.ads', 'a.b.adb', 'a.c.adb'])).toBe('a.c.adb');
     expect(findMain(filesOf({ 'a.c.adb': '' }))).toEqual({ file: 'a.c.adb', executable: 'a' });
   });
@@ -22,7 +22,7 @@ describe('the main', () => {
     expect(findMain(filesOf({ 'util.c': 'int f(void) { return 1; }\n', 'app.cpp': C_MAIN }))?.file).toBe('app.cpp');
   });
 
-  it('may be C++ with any of its endings, and never a header', () => {
+  it('may be C++ with any ending, and never a header', () => {
     for (const file of ['a.cc', 'a.cxx', 'a.c++', 'a.cp', 'a b.cpp']) {
       const other = { [`x-${file}`]: 'int f();', 'a.h': C_MAIN, 'b.hpp': C_MAIN, 'notes.txt': C_MAIN };
       expect(findMain(filesOf({ ...other, [file]: C_MAIN }))).toEqual({ file, executable: file.replace(/\..*/, '') });
@@ -37,7 +37,7 @@ describe('the main', () => {
     expect(() => findMain(filesOf({ 'show-part.adb': part }), 'Show.Part')).toThrow('"separate"');
   });
 
-  it('may be main.adb with a main.ads, which no other body may have', () => {
+  it('may be main.adb with a main.ads, unlike other bodies', () => {
     const files = filesOf({
       'main.ads': 'procedure Main;',
       'main.adb': 'procedure Main is',
@@ -47,7 +47,7 @@ describe('the main', () => {
     expect(findMain(files)?.file).toBe('main.adb');
   });
 
-  it('is not the body of a package that is called main', () => {
+  it('is not the body of a package called main', () => {
     const files = {
       'main.ads': 'package Main is',
       'main.adb': 'with X;\npackage body Main is',
@@ -56,32 +56,32 @@ describe('the main', () => {
     expect(findMain(filesOf(files))?.file).toBe('x.adb');
   });
 
-  it('is one of its candidates, which are named where it is none of them', () => {
+  it('is chosen among the candidates, which the error names', () => {
     expect(mainCandidates(filesOf({ 'b.adb': '', 'c.ads': '', 'c.adb': '', 'a.c': C_MAIN, 'd.c': '' }))).toEqual([
       'b.adb',
       'a.c',
     ]);
   });
 
-  it('is none in a package alone, and none among several that nothing tells apart', () => {
+  it('is undefined for only a package, and for several equal candidates', () => {
     expect(mainOf(['consts.ads', 'consts.adb'])).toBeUndefined();
     expect(mainOf(['first.adb', 'second.adb'])).toBeUndefined();
     expect(mainOf([])).toBeUndefined();
   });
 
-  it('of several is the one whose name contains main.adb, domain.adb too', () => {
+  it('is the candidate whose name contains main.adb, also domain.adb', () => {
     expect(mainOf(['aside.adb', 'main.adb'])).toBe('main.adb');
     expect(mainOf(['aside.adb', 'domain.adb'])).toBe('domain.adb');
   });
 
-  it('cannot be two that are called main.adb', () => {
+  it('is ambiguous if two names contain main.adb', () => {
     expect(() => mainOf(['domain.adb', 'main.adb'])).toThrow(
       '"domain.adb" and "main.adb" both have main.adb in their names',
     );
     expect(mainOf(['domain.adb', 'main.adb'], 'main.adb')).toBe('main.adb');
   });
 
-  it('is never a file with nothing before its first dot', () => {
+  it('is never a file without a name before its first dot', () => {
     expect(mainOf(['.adb', 'first.adb'])).toBe('first.adb');
     expect(() => mainOf(['.a.adb'], '.a.adb')).toThrow('nothing before its first dot');
   });
@@ -94,7 +94,7 @@ describe('the main', () => {
     ['Instance', 'instance.ads'],
     ['app', 'app.c'],
     ['', 'main.adb'],
-  ])('is what the request names: %j', (asked, file) => {
+  ])('is the one that the request names: %j', (asked, file) => {
     expect(mainOf(['second.adb', 'foo-bar.adb', 'instance.ads', 'app.c', 'main.adb'], asked)).toBe(file);
   });
 
@@ -109,7 +109,7 @@ describe('the main', () => {
     ['notes.txt', '"notes.txt" cannot be the main program: it is not a source file'],
     ['util.h', '"util.h" cannot be the main program: it is a header'],
     ['util.hpp', 'it is a header'],
-  ])('cannot be %j, and that is said', (asked, words) => {
+  ])('cannot be %j, with an explanation', (asked, words) => {
     const files = ['second.adb', 'notes.txt', 'util.h', 'util.hpp'];
     expect(() => mainOf(files, asked)).toThrow(
       expect.objectContaining({ path: 'main', message: expect.stringContaining(words) }),

@@ -9,7 +9,7 @@ const NO_SWITCHES = new Map<string, string[]>();
 const main = (file: string) => ({ file, executable: file.replace(/\..*/, '') });
 
 describe('main.gpr', () => {
-  it('has its statements in the order that clients know, nicely laid out', () => {
+  it('has its statements in the usual order and layout', () => {
     const switches = new Map([
       ['Builder', ['-g']],
       ['Compiler', ['-gnato', '-gnateE']],
@@ -37,7 +37,7 @@ end Main;
     );
   });
 
-  it('names no main where there is none, and says so if there is no language', () => {
+  it('names no main if there is none, and may list no language', () => {
     const statements = gprStatements(
       projectFile({ main: undefined, languages: [], sources: [], switches: NO_SWITCHES }),
     );
@@ -48,12 +48,12 @@ end Main;
     ]);
   });
 
-  it('leaves the defaults alone where there is no list of switches', () => {
+  it('keeps the default switches if the request has no list', () => {
     const text = projectFile({ main: undefined, languages: ['Ada'], sources: [], switches: NO_SWITCHES });
     expect(text).not.toContain('for Switches');
   });
 
-  it('has as few switches as can be where the list is empty', () => {
+  it('has the minimum switches if the list is empty', () => {
     const switches = new Map([
       ['Builder', []],
       ['Compiler', []],
@@ -68,7 +68,7 @@ end Main;
     ]);
   });
 
-  it('lists the C++ files whose endings gprbuild does not know, and their main by its whole name', () => {
+  it('lists C++ files with endings unknown to gprbuild, and their main by its full name', () => {
     const sources = filesOf({ 'app.cc': '', 'a"b.cxx': '', 'x.hpp': '', 'y.cpp': '', 'z.hh': '', 'notes.txt': '' });
     const text = projectFile({ main: main('app.cc'), languages: ['c++'], sources, switches: NO_SWITCHES });
     expect(text).toContain(`   for Main use ("app.cc");
@@ -82,7 +82,7 @@ end Main;
    package Compiler is`);
   });
 
-  it('names a C++ main with an ending that gprbuild knows as ever, among files that it has to list', () => {
+  it('names a C++ main with a usual ending as before, among listed files', () => {
     const sources = filesOf({ 'app.cpp': '', 'x.cc': '' });
     const text = projectFile({ main: main('app.cpp'), languages: ['c++'], sources, switches: NO_SWITCHES });
     expect(text).toContain('for Main use ("app");');
@@ -90,7 +90,7 @@ end Main;
     expect(text).not.toContain('Specification_Exceptions');
   });
 
-  it('reads back as what it was made of, whatever the names are', () => {
+  it('parses back to its input, whatever the names are', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/\p{Cc}/u.test(text));
     const hostile = fc.oneof(name, fc.constantFrom('"', '""', '"); end Main; --', 'a--b', '" & External ("PATH") & "'));
     fc.assert(
@@ -150,11 +150,11 @@ describe('main.adc', () => {
     ]);
   });
 
-  it('has its first pragma on line 2, where messages of the compiler have always pointed', () => {
+  it("has its first pragma on line 2, which the compiler's messages refer to", () => {
     expect(configurationPragmas(RUN).split('\n')[1]).toContain('No_Specification_of_Aspect');
   });
 
-  it('asks for SPARK when proving, after the restrictions', () => {
+  it('has the SPARK pragma after the restrictions in prove modes', () => {
     const proving = configurationPragmas({ ...RUN, proving: true });
     expect(proving.startsWith(configurationPragmas(RUN))).toBe(true);
     expect(proving.slice(configurationPragmas(RUN).length).trimEnd().split('\n')).toEqual([
@@ -167,7 +167,7 @@ describe('main.adc', () => {
     ]);
   });
 
-  it('has no restriction where the installation wants none', () => {
+  it('has no restrictions if the installation turns them off', () => {
     expect(configurationPragmas({ ...RUN, restricted: false })).toBe('--  Generated for this project.\n');
     const proving = configurationPragmas({ proving: true, restricted: false });
     expect(proving).toContain('\npragma Profile (GNAT_Extended_Ravenscar);\n');

@@ -8,7 +8,7 @@ import { createProject, ProjectError } from '../src/project.js';
 import { filesOf, refusalOf, runRequest } from './requests.js';
 
 describe('a project', () => {
-  it('has its sources, and with them the two files that it is built with', () => {
+  it('has its sources and the two generated files', () => {
     const project = createProject(runRequest({ 'hello.adb': 'x\n', 'notes.txt': 'y' }, { name: 'Demo' }));
     expect(project).toMatchObject({ name: 'Demo', mode: 'run', main: { file: 'hello.adb', executable: 'hello' } });
     expect(project.sources).toEqual(filesOf({ 'hello.adb': 'x\n', 'notes.txt': 'y' }));
@@ -23,7 +23,7 @@ describe('a project', () => {
     ['a.adb', '', '\n'],
     ['a.c', 'x', 'x'],
     ['a.txt', 'x', 'x'],
-  ])('gives an Ada source that is run a final line end: %s %j', (basename, contents, wanted) => {
+  ])('adds a final line end to Ada sources for a run: %s %j', (basename, contents, wanted) => {
     expect(createProject(runRequest({ [basename]: contents })).files[0]?.contents).toBe(wanted);
     expect(createProject({ name: 'x', files: filesOf({ [basename]: contents }) }).files[0]?.contents).toBe(contents);
   });
@@ -35,7 +35,7 @@ describe('a project', () => {
     expect(files.some(({ contents }) => contents.includes('evil'))).toBe(false);
   });
 
-  it('takes cli.txt for its arguments and not for a source', () => {
+  it('uses cli.txt for its arguments and not as a source', () => {
     const project = createProject(runRequest({ 'a.adb': '', 'cli.txt': 'one  two\nthree "four five" $HOME *\n' }));
     expect(project.arguments).toEqual(['one', 'two', 'three', '"four', 'five"', '$HOME', '*']);
     expect(project.sources).toHaveLength(1);
@@ -43,13 +43,13 @@ describe('a project', () => {
   });
 
   it.each(['\uFEFFone two\n', 'one\rtwo\r', '\uFEFF\r\none\r\ntwo'])(
-    'takes its arguments from whatever editor: %j',
+    "reads arguments from any editor's text: %j",
     (text) => {
       expect(createProject(runRequest({ 'cli.txt': text })).arguments).toEqual(['one', 'two']);
     },
   );
 
-  it('has a mistake, and no main, where the name of a source is wrong', () => {
+  it('has a mistake and no main if a source has a wrong name', () => {
     for (const mode of MODES) {
       const project = createProject(runRequest({ 'Greet.adb': 'x', 'main.adb': '' }, { mode, main: 'greet' }));
       expect(project.mistake).toContain('"greet.adb"');
@@ -58,26 +58,26 @@ describe('a project', () => {
     expect(createProject(runRequest({ 'greet.adb': 'x' }))).not.toHaveProperty('mistake');
   });
 
-  it('has a mistake where its main has a name that gprbuild does not find', () => {
+  it('has a mistake if gprbuild cannot find its main by name', () => {
     const text = 'int main(void) { return 0; }';
     expect(createProject(runRequest({ 'a.b.c': text })).mistake).toContain('"a_b.c"');
     expect(createProject(runRequest({ 'a.b.c': 'int f;', 'a.c': text })).mistake).toBeUndefined();
   });
 
-  it('has a mistake without a source, unless it has no file at all', () => {
+  it('has a mistake if it has files but no source', () => {
     expect(createProject(runRequest({ 'notes.txt': '' })).mistake).toContain('"notes.txt"');
     expect(createProject(runRequest({ 'cli.txt': '' })).mistake).toContain('no source file');
     expect(createProject(runRequest({})).mistake).toBeUndefined();
   });
 
-  it('can be downloaded whatever its files are called', () => {
+  it('can be downloaded with any file names', () => {
     const files = filesOf({ 'Greet.adb': 'x', 'main.adb': '' });
     const project = createProject({ name: 'x', files });
     expect(project.files.slice(0, 2)).toEqual(files);
     expect(project.main?.file).toBe('main.adb');
   });
 
-  it('is restricted unless the installation says otherwise', () => {
+  it('is restricted unless the installation turns that off', () => {
     const adc = (restricted?: boolean) => {
       const project = createProject(runRequest({}), restricted === undefined ? {} : { restricted });
       return project.files[1]?.contents.includes('Restrictions');
@@ -88,7 +88,7 @@ describe('a project', () => {
     );
   });
 
-  it('has no switches but the least where it asks for none, or for none that is allowed', () => {
+  it('has the minimum switches if it asks for none or none is allowed', () => {
     const compiler = (switches?: string[]) =>
       /package Compiler is[^]*?end/.exec(
         createProject(runRequest({}, { ...(switches && { switches: { Compiler: switches } }) })).files[0]?.contents ??
@@ -109,14 +109,14 @@ describe('a project', () => {
     expect(createProject(runRequest({ 'lab_io.txt': 'in 0 1\nout 0 a\n' }, { mode: 'submit' })).labCases).toEqual([]);
   });
 
-  it('has no lab case whose key is long enough to weigh down its output', () => {
+  it('refuses a lab case with a very long key', () => {
     const lab = (digits: number) => () =>
       createProject(runRequest({ 'a.adb': '', 'lab_io.txt': `in ${'1'.repeat(digits)}: a\n` }, { mode: 'submit' }));
     expect(lab(20)).not.toThrow();
     expect(lab(21)).toThrow('more than 20 digits');
   });
 
-  it('asks for SPARK in the prove modes alone, and never in a download', () => {
+  it('uses SPARK only in prove modes, and never in a download', () => {
     const spark = MODES.filter((mode) =>
       createProject(runRequest({}, { mode })).files[1]?.contents.includes('SPARK_Mode'),
     );
@@ -126,7 +126,7 @@ describe('a project', () => {
     expect(download.files[1]?.contents).not.toContain('SPARK_Mode');
   });
 
-  it('keeps allowed switches and names those it dropped', () => {
+  it('keeps allowed switches and lists the dropped ones', () => {
     const { files, droppedSwitches } = createProject(
       runRequest({}, { switches: { Compiler: ['-O3', '-gnatwa'], X: ['-s'] } }),
     );
@@ -134,13 +134,13 @@ describe('a project', () => {
     expect(droppedSwitches).toEqual(['Compiler -O3', 'X -s']);
   });
 
-  it('may lack a main: that is no error before it is to be run', () => {
+  it('may lack a main until it is run', () => {
     const project = createProject(runRequest({ 'first.adb': '', 'second.adb': '' }));
     expect(project.main).toBeUndefined();
     expect(project.files[2]?.contents).not.toContain('for Main');
   });
 
-  it('is frozen throughout and shares nothing with the request', () => {
+  it('is deeply frozen and shares nothing with the request', () => {
     const request = runRequest({ 'a.adb': 'x\n', 'cli.txt': '1', 'lab_io.txt': 'in 1: 1\n' });
     const project = createProject(request);
     request.files[0] = { basename: 'b.adb', contents: 'y' };
@@ -151,28 +151,28 @@ describe('a project', () => {
   });
 });
 
-describe('a request is refused, and told where it is wrong, for', () => {
+describe('a request is refused with the position of its error, for', () => {
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}.txt`, '']));
   const cases = (count: number) => Array.from({ length: count }, (_, i) => `in ${i}: x\n`).join('');
 
   it.each<[string, RunProgramRequest, string, string]>([
     ['too many files', runRequest(many(101)), 'files', '100'],
-    ['a file too long', runRequest({ 'a.c': '', 'b.c': 'x'.repeat(50_001) }), 'files[1].contents', '50000'],
+    ['a long file', runRequest({ 'a.c': '', 'b.c': 'x'.repeat(50_001) }), 'files[1].contents', '50000'],
     ['a base name with a path', runRequest({ 'a.c': '', '../b.c': '' }), 'files[1].basename', '"/"'],
-    ["a name of the tools' own", runRequest({ 'main.ali': '' }), 'files[0].basename', 'tools'],
+    ['a reserved file name', runRequest({ 'main.ali': '' }), 'files[0].basename', 'tools'],
     ['a file with the name of the executable', runRequest({ 'main.adb': '', main: '' }), 'files[1].basename', '"main"'],
     ['two main.adb', runRequest({ 'main.adb': '', 'domain.adb': '' }), 'main', 'domain.adb'],
-    ['a main that was not sent', runRequest({ 'a.adb': '' }, { main: 'b.adb' }), 'main', 'names no file'],
+    ['a missing main file', runRequest({ 'a.adb': '' }, { main: 'b.adb' }), 'main', 'names no file'],
     [
-      'a main that is no source',
+      'a main that is not a source',
       runRequest({ 'a.adb': '', 'cli.txt': '' }, { main: 'cli.txt' }),
       'main',
       'names no file',
     ],
     ['too many lab cases', runRequest({ 'lab_io.txt': cases(51) }), 'files[0].contents', '50'],
-    ['a project name too long', runRequest({}, { name: 'x'.repeat(513) }), 'name', '512'],
-    ['a project name of two lines', runRequest({}, { name: 'a\r\nSet-Cookie: x' }), 'name', 'printable'],
-    ['half a character in its name', runRequest({}, { name: '\ud83d' }), 'name', 'printable'],
+    ['a long project name', runRequest({}, { name: 'x'.repeat(513) }), 'name', '512'],
+    ['a project name with a line break', runRequest({}, { name: 'a\r\nSet-Cookie: x' }), 'name', 'printable'],
+    ['a lone surrogate in its name', runRequest({}, { name: '\ud83d' }), 'name', 'printable'],
     ['an argument with a NUL', runRequest({ 'cli.txt': 'a\0b' }), 'files[0].contents', 'NUL'],
     ['a lab argument with a NUL', runRequest({ 'lab_io.txt': 'in 1: \0' }), 'files[0].contents', 'NUL'],
     ['an argument too long for Linux', runRequest({ 'cli.txt': '😀'.repeat(32_768) }), 'files[0].contents', '131071'],
@@ -182,25 +182,25 @@ describe('a request is refused, and told where it is wrong, for', () => {
     expect(message).toContain(words);
   });
 
-  it('two files of the same name', () => {
+  it('two files with the same name', () => {
     const [file] = filesOf({ 'a.adb': '' });
     expect(refusalOf({ files: [file, file].flatMap((each) => each ?? []), mode: 'run' }).path).toBe(
       'files[1].basename',
     );
   });
 
-  it('nothing that is just within a limit', () => {
+  it('no value within a limit', () => {
     expect(() => createProject(runRequest(many(100)))).not.toThrow();
     expect(() => createProject(runRequest({ 'lab_io.txt': cases(50) }, { name: '😀'.repeat(512) }))).not.toThrow();
     expect(() => createProject(runRequest({ 'a.c': '😀'.repeat(50_000) }))).not.toThrow();
   });
 
-  it('the limits that an installation sets', () => {
+  it("values over the installation's own limits", () => {
     expect(() => createProject(runRequest(many(3)), { limits: { ...REQUEST_LIMITS, files: 2 } })).toThrow('2');
   });
 });
 
-describe('whatever a request holds', () => {
+describe('any request', () => {
   const name = fc.oneof(
     fc.constantFrom(
       'main.adb',
@@ -233,7 +233,7 @@ describe('whatever a request holds', () => {
     { requiredKeys: ['files', 'mode'] },
   );
 
-  it('it becomes a project with plain names, or is refused in words', () => {
+  it('becomes a project with plain names or is refused with a message', () => {
     fc.assert(
       fc.property(request, (each) => {
         let project;

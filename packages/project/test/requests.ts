@@ -3,12 +3,12 @@ import { expect } from '@jest/globals';
 
 import { createProject, ProjectError, type SourceFile } from '../src/project.js';
 
-/** Files from their names and contents. */
+/** Creates files from their names and contents. */
 export function filesOf(contents: Readonly<Record<string, string>>): SourceFile[] {
   return Object.entries(contents).map(([basename, text]) => ({ basename, contents: text }));
 }
 
-/** A request to run `contents`. */
+/** Creates a request to run `contents`. */
 export function runRequest(
   contents: Readonly<Record<string, string>>,
   more: Partial<RunProgramRequest> = {},
@@ -16,7 +16,7 @@ export function runRequest(
   return { files: filesOf(contents), mode: 'run', ...more };
 }
 
-/** The error that the request is refused with. */
+/** Returns the error that refuses the request. */
 export function refusalOf(request: RunProgramRequest | DownloadRequest): ProjectError {
   try {
     createProject(request);

@@ -7,7 +7,7 @@ import { filesOf } from './requests.js';
 
 const mistakeIn = (...names: string[]) => sourceMistake(filesOf(Object.fromEntries(names.map((name) => [name, '']))));
 
-describe('the name of a source is taken as it is', () => {
+describe('a file name is accepted', () => {
   it.each([
     ...[
       'main.adb',
@@ -36,7 +36,7 @@ describe('the name of a source is taken as it is', () => {
       'a.cp',
     ],
     ...['a.h', 'A.H', 'util.HPP', 'a.h++', '.h', 'UTIL.Hh'],
-  ])('if the tools do: %j', (name) => {
+  ])('if the tools accept it: %j', (name) => {
     expect(mistakeIn('x_y.adb', name)).toBeUndefined();
   });
 
@@ -58,12 +58,12 @@ describe('the name of a source is taken as it is', () => {
       '.adbc',
       'a. b c',
     ],
-  ])('if it is none: %j', (name) => {
+  ])('if the file is not a source: %j', (name) => {
     expect(mistakeIn('x_y.adb', name)).toBeUndefined();
   });
 });
 
-describe('the name of a source that the tools do not take is told with one that they take', () => {
+describe('a wrong source name gets a suggestion', () => {
   it.each([
     ['Greet.adb', 'greet.adb'],
     ['GREET.ADS', 'greet.ads'],
@@ -111,11 +111,11 @@ describe('the name of a source that the tools do not take is told with one that 
     expect(mistakeIn(other)).toBeUndefined();
   });
 
-  it('unless another file has that one', () => {
+  it('unless another file has the suggested name', () => {
     expect(mistakeIn('Greet.adb', 'greet.adb')).toMatch(/"Greet\.adb".*there is a "greet\.adb" already/);
   });
 
-  it('with each such name in a line of its own', () => {
+  it('on its own line for each name', () => {
     const words = mistakeIn('Greet.adb', 'Names.ads', 'a.c', 'B.CPP');
     expect(words?.split('\n').map((line) => /"[^"]*"/.exec(line)?.[0])).toEqual([
       '"Greet.adb"',
@@ -124,12 +124,12 @@ describe('the name of a source that the tools do not take is told with one that 
     ]);
   });
 
-  it('with a body of the library alone, and not with a specification', () => {
+  it('for a body of a library unit, and not for its specification', () => {
     expect(mistakeIn('calendar.ads', 'calendar.adb')).toBeUndefined();
     expect(mistakeIn('calendar.adb')).toContain("Ada's own library");
   });
 
-  it('whatever it is', () => {
+  it('that is a valid name for any wrong name', () => {
     const stem = fc.string({
       unit: fc.oneof(fc.constantFrom('_', '-', '.', '~', 'a', 'G', '1', ' ', 'end'), fc.string()),
     });
@@ -138,14 +138,14 @@ describe('the name of a source that the tools do not take is told with one that 
 });
 
 describe('the file of the main program', () => {
-  it('may have no further dot in its name', () => {
+  it('may contain no further dot in its name', () => {
     expect(mainMistake({ file: 'a.b.c', executable: 'a' }, [])).toMatch(/"a\.b\.c".*"a_b\.c"/);
     expect(mainMistake({ file: 'a b.c', executable: 'a b' }, [])).toBeUndefined();
     expect(mainMistake({ file: 'a.b.cc', executable: 'a' }, filesOf({ 'a_b.cc': '' }))).toContain('already');
   });
 });
 
-describe('sources that would be compiled into the same file', () => {
+describe('sources with the same object file', () => {
   it.each([
     [['a.c', 'a.cpp']],
     [['a.adb', 'a.c']],
@@ -153,30 +153,30 @@ describe('sources that would be compiled into the same file', () => {
     [['a.ads', 'a.adb', 'a.cc']],
     [['a.cc', 'a.cpp', 'a.c']],
     [['a.b.c', 'a.b.cpp']],
-  ])('are told: %j', (names) => {
+  ])('are reported: %j', (names) => {
     expect(mistakeIn(...names)).toMatch(/same file/);
     expect(mistakeIn(...names)).toContain(`"${names.at(-1)}"`);
   });
 
   it.each([[['a.ads', 'a.adb']], [['a.c', 'a.h', 'a.hpp', 'a.txt']], [['a.c', 'A.c']], [['a.b.c', 'a.c.c']]])(
-    'are not: %j',
+    'are not found in %j',
     (names) => {
       expect(mistakeIn(...names)).toBeUndefined();
     },
   );
 
-  it('are not a subunit and a file in another language', () => {
+  it('are not found for a subunit and a file in another language', () => {
     const files = { 'x.adb': '', 'x-y.adb': 'separate (X)\nprocedure Y is', 'x-y.c': '' };
     expect(sourceMistake(filesOf(files))).toBeUndefined();
   });
 
-  it('include those of one Ada unit', () => {
+  it('include files of the same Ada unit', () => {
     expect(mistakeIn('a-foo.ads', 'a__foo.ads')).toContain('the same Ada unit');
   });
 });
 
 describe('a project without a source', () => {
-  it('is told what a source is called, with the files that are none', () => {
+  it('gets an explanation of source names and a list of its files', () => {
     expect(mistakeIn('notes.txt', 'hello.py')).toBe(
       'There is no source file in this project: "notes.txt" and "hello.py" cannot be compiled. ' +
         'An Ada file ends in .adb or .ads, a C file in .c, a C++ file in .cpp.',
@@ -184,7 +184,7 @@ describe('a project without a source', () => {
     expect(mistakeIn()).toMatch(/^There is no source file in this project\. An Ada file/);
   });
 
-  it('is none with a header alone', () => {
+  it('is not one that contains a header', () => {
     expect(mistakeIn('a.h')).toBeUndefined();
     expect(mistakeIn('a.hpp')).toBeUndefined();
   });

@@ -19,7 +19,7 @@ describe('the steps', () => {
     });
   });
 
-  it('prove in the modes that are called so', () => {
+  it('include a proof in the prove modes', () => {
     expect(MODES.filter(isProveMode)).toEqual(MODES.filter((mode) => mode.startsWith('prove')));
   });
 });
@@ -32,18 +32,18 @@ describe('a command', () => {
     });
   });
 
-  it('to run hands over one word an entry, as it is', () => {
+  it('to run contains one argument per entry, unchanged', () => {
     expect(runCommand('show', ['*', '"a', '$HOME'])).toEqual({
       argv: ['./show', '*', '"a', '$HOME'],
       announcement: './show * "a $HOME',
     });
   });
 
-  it('to run without arguments keeps the space in its announcement', () => {
+  it('to run without arguments keeps the trailing space in its announcement', () => {
     expect(runCommand('main', [])).toEqual({ argv: ['./main'], announcement: './main ' });
   });
 
-  it('to prove fits the generation of gnatprove', () => {
+  it('to prove matches the generation of gnatprove', () => {
     expect(proveCommand('up-to-13', []).announcement).toBe(
       'gnatprove -P main.gpr --checks-as-errors --level=0 --no-axiom-guard',
     );
@@ -64,7 +64,7 @@ describe('the generation of gnatprove', () => {
     expect(gnatproveGeneration(help('     --checks-as-errors    Treat unproved checks as errors'))).toBe('up-to-13');
   });
 
-  it('is the older one where nothing is known', () => {
+  it('is the older one by default', () => {
     expect(gnatproveGeneration('')).toBe('up-to-13');
   });
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ALLOWED_SWITCHES, sortSwitches } from '../src/switches.js';
 
 describe('switches', () => {
-  it('are kept in the order asked for if they are allowed, and dropped by name otherwise', () => {
+  it('are kept in order if allowed, and listed as dropped otherwise', () => {
     const { allowed, dropped } = sortSwitches({ Builder: ['-g'], Compiler: ['-gnato', '-O2', '-gnateE'] });
     expect(allowed).toEqual(
       new Map([
@@ -15,15 +15,15 @@ describe('switches', () => {
     expect(dropped).toEqual(['Compiler -O2']);
   });
 
-  it('are none if there are none', () => {
+  it('are empty by default', () => {
     expect(sortSwitches(undefined)).toEqual({ allowed: new Map(), dropped: [] });
   });
 
-  it("are allowed by package: the compiler's are not the builder's", () => {
+  it("are allowed per package: the compiler's are not the builder's", () => {
     expect(sortSwitches({ Builder: ['-gnata'] }).dropped).toEqual(['Builder -gnata']);
   });
 
-  it('of a package that is not known are dropped, whatever it is called', () => {
+  it('of an unknown package are dropped, whatever its name', () => {
     const asked = JSON.parse('{"Linker": ["-s"], "__proto__": ["-x"], "constructor": ["-y"]}') as Record<
       string,
       string[]
@@ -31,12 +31,12 @@ describe('switches', () => {
     expect(sortSwitches(asked).dropped).toEqual(['Linker -s', '__proto__ -x', 'constructor -y']);
   });
 
-  it('are each kept once, where they came last', () => {
+  it('are kept once each, at their last position', () => {
     const { allowed } = sortSwitches({ Compiler: ['-gnato11', '-gnato22', '-gnato11'] });
     expect(allowed.get('Compiler')).toEqual(['-gnato22', '-gnato11']);
   });
 
-  it('are kept as they are if they are allowed, and never otherwise', () => {
+  it('are kept unchanged if allowed, and never otherwise', () => {
     const some = fc.oneof(fc.constantFrom(...ALLOWED_SWITCHES.Compiler), fc.string());
     const asked = fc.dictionary(fc.oneof(fc.constantFrom('Compiler', 'Builder'), fc.string()), fc.array(some));
     fc.assert(
@@ -51,7 +51,7 @@ describe('switches', () => {
     );
   });
 
-  it('are dropped by the hundred thousand without filling the log', () => {
+  it('are dropped with a bounded log entry', () => {
     const { dropped } = sortSwitches({
       Compiler: Array.from({ length: 100_000 }, (_, i) => `-${i}${'x'.repeat(100)}`),
     });

@@ -14,7 +14,7 @@ describe('a task message', () => {
     expect(decodeTaskMessage(encodeMessage(TASK))).toEqual(TASK);
   });
 
-  it('is none with an identifier that is too long to name a queue', () => {
+  it('is invalid if its identifier is too long for a queue name', () => {
     expect(decodeTaskMessage(encodeMessage({ ...TASK, identifier: 'x'.repeat(256) }))).toBeUndefined();
   });
 });

@@ -3,8 +3,9 @@ import { describe, expect, it } from '@jest/globals';
 import { decodeReplyMessage, decodeTaskMessage } from '../src/messages.js';
 
 /**
- * As each version has put them into the broker, to the letter: tasks wait there during a deploy,
- * and older workers still answer. Add those of a new version, and take none away while it may run.
+ * Messages exactly as each version published them: tasks wait in the broker during a deploy, and older workers
+ * still reply.
+ * Add the messages of each new version, and remove none while that version may run.
  */
 const TASKS = [
   '{"version":1,"identifier":"11111111-2222-4333-8444-555555555555","submittedAt":1700000000000,"request":{"files":[{"basename":"main.adb","contents":"x"}],"mode":"run"}}',
@@ -15,12 +16,12 @@ const REPLIES = [
   '{"version":1,"kind":"restart","attempt":2,"received":0}',
 ];
 
-describe('a message of a version that was deployed', () => {
-  it.each(TASKS)('is a task still: %s', (text) => {
+describe('a message of a deployed version', () => {
+  it.each(TASKS)('is still a task: %s', (text) => {
     expect(decodeTaskMessage(Buffer.from(text))).toHaveProperty('identifier', '11111111-2222-4333-8444-555555555555');
   });
 
-  it.each(REPLIES)('is a reply still: %s', (text) => {
+  it.each(REPLIES)('is still a reply: %s', (text) => {
     expect(decodeReplyMessage(Buffer.from(text))).toHaveProperty('kind', (JSON.parse(text) as { kind: string }).kind);
   });
 });

@@ -37,7 +37,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const cacheOf = (maxBytes = 1024 * KIB) =>
   new BuildCache({ folder, maxBytes, log: { warn: (_, message) => warnings.push(message) } });
-/** Looks a build up, settles a reservation with `result`, and waits until it is written. */
+/** Looks up a build, settles a reservation with `result`, and waits until it is written. */
 async function lookUp(
   cache: BuildCache,
   key: string,
@@ -55,21 +55,21 @@ async function reserve(cache: BuildCache, key: string): Promise<Reservation> {
   return found;
 }
 const isReservation = (found: CachedBuild | Reservation): found is Reservation => 'settle' in found;
-/** Enough for a lookup to read the folder, and to wait. */
+/** Time for a lookup to read the folder and start waiting. */
 const begun = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('a build cache', () => {
   it.each([
     ['a good build', build('x')],
-    ['a failed one', failed],
-  ])('gives %s again as it was, to another worker too', async (_, result) => {
+    ['a failed build', failed],
+  ])('returns %s unchanged, also to another worker', async (_, result) => {
     const key = buildKey('a');
     expect(await lookUp(cacheOf(), key, result)).toEqual({ build: result, made: true });
     expect(await lookUp(cacheOf(), key, undefined)).toEqual({ build: result, made: false });
     expect(warnings).toEqual([]);
   });
 
-  it('takes a file in pieces, and gives it again as one', async () => {
+  it('stores a file in pieces and returns it as one', async () => {
     const pieces = [Buffer.alloc(100 * KIB, 'a'), Buffer.alloc(100 * KIB, 'b')];
     await lookUp(cacheOf(8192 * KIB), 'k', { ...build('x'), copiedOut: pieces });
     const { build: kept, made } = await lookUp(cacheOf(8192 * KIB), 'k', undefined);
@@ -78,12 +78,12 @@ describe('a build cache', () => {
     expect(Buffer.concat(kept?.copiedOut ?? []).equals(Buffer.concat(pieces))).toBe(true);
   });
 
-  it('keeps output of control characters without escapes, which would take six times the room', async () => {
+  it('stores control characters without escapes, which would take six times the space', async () => {
     await lookUp(cacheOf(), 'k', { ...failed, output: [['stderr', Buffer.alloc(50 * KIB, 1)]] });
     expect(statSync(join(folder, 'k')).size).toBeLessThan(51 * KIB);
   });
 
-  it('keeps what differs in anything apart', () => {
+  it('has different keys for different jobs', () => {
     const keys = [
       buildKey('a', 'b'),
       buildKey('ab'),
@@ -95,13 +95,13 @@ describe('a build cache', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it('keeps nothing of a reservation that is settled without a build', async () => {
+  it('stores nothing for a reservation that is settled without a build', async () => {
     const cache = cacheOf();
     for (let i = 0; i < 2; i++) expect(await lookUp(cache, 'k', undefined)).toEqual({ build: undefined, made: true });
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('gives one reservation at a time, and the build to all others that look it up', async () => {
+  it('grants one reservation at a time, and the other lookups get its build', async () => {
     const cache = cacheOf();
     const reservation = await reserve(cache, 'k');
     const lookups = [1, 2, 3].map(() => cache.lookup('k'));
@@ -110,7 +110,7 @@ describe('a build cache', () => {
     expect(await Promise.all(lookups)).toEqual(Array(3).fill(build('x')));
   });
 
-  it('gives one reservation, if many look the same up in one moment', async () => {
+  it('grants one reservation for simultaneous lookups', async () => {
     const cache = cacheOf();
     const lookups = [1, 2, 3, 4].map(() => lookUp(cache, 'k', build('x')));
     const results = await Promise.all(lookups);
@@ -118,7 +118,7 @@ describe('a build cache', () => {
     expect(results.filter(({ made }) => made)).toHaveLength(1);
   });
 
-  it('gives a build that is not written yet', async () => {
+  it('returns a build that is not written yet', async () => {
     const cache = cacheOf();
     (await reserve(cache, 'k')).settle(build('x'));
     expect(await cache.lookup('k')).toEqual(build('x'));
@@ -127,13 +127,13 @@ describe('a build cache', () => {
     expect(existsSync(join(folder, 'k'))).toBe(true);
   });
 
-  it('keeps the keys apart: a reservation of one does not delay another', async () => {
+  it('does not delay other keys during a reservation', async () => {
     const cache = cacheOf();
     await reserve(cache, 'k');
     expect(await lookUp(cache, 'l', build('x'))).toEqual({ build: build('x'), made: true });
   });
 
-  it('gives the reservation to one lookup that waits, if the first made no build', async () => {
+  it('grants the reservation to a waiting lookup if the first one made no build', async () => {
     const cache = cacheOf();
     const first = await reserve(cache, 'k');
     const lookups = [lookUp(cache, 'k', build('x')), lookUp(cache, 'k', build('x'))];
@@ -144,7 +144,7 @@ describe('a build cache', () => {
     expect(results.filter(({ made }) => made)).toHaveLength(1);
   });
 
-  it('ends a lookup that is aborted, and no other', async () => {
+  it('ends an aborted lookup and no other', async () => {
     const cache = cacheOf();
     const first = await reserve(cache, 'k');
     const abort = new AbortController();
@@ -159,16 +159,16 @@ describe('a build cache', () => {
   });
 });
 
-describe('a file of the cache', () => {
+describe('a cache file', () => {
   const poisoned: [string, (path: string) => void][] = [
-    ['changed in what was handed back', (path) => change(path, (bytes) => bytes.writeUInt8(0x21, bytes.length - 1))],
+    ['changed in its executable', (path) => change(path, (bytes) => bytes.writeUInt8(0x21, bytes.length - 1))],
     ['changed in its output', (path) => change(path, (bytes) => bytes.write('y', bytes.indexOf('\nx') + 1))],
-    ['cut off', (path) => writeFileSync(path, readFileSync(path).subarray(0, -1))],
+    ['truncated', (path) => writeFileSync(path, readFileSync(path).subarray(0, -1))],
     ['empty', (path) => writeFileSync(path, '')],
     ['longer', (path) => writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.from('x')]))],
-    ['no build at all', (path) => writeFileSync(path, 'x'.repeat(1000))],
+    ['not a build', (path) => writeFileSync(path, 'x'.repeat(1000))],
   ];
-  it.each(poisoned)('that is %s is not used but made anew', async (_, poison) => {
+  it.each(poisoned)('that is %s is ignored and replaced', async (_, poison) => {
     await lookUp(cacheOf(), 'k', build('x'));
     poison(join(folder, 'k'));
     expect(await lookUp(cacheOf(), 'k', build('x'))).toEqual({ build: build('x'), made: true });
@@ -176,30 +176,30 @@ describe('a file of the cache', () => {
     expect(await lookUp(cacheOf(), 'k', undefined)).toMatchObject({ made: false });
   });
 
-  it('does not serve another build, whatever its name says', async () => {
+  it('does not serve another build under a wrong name', async () => {
     await lookUp(cacheOf(), 'other', build('evil'));
     renameSync(join(folder, 'other'), join(folder, 'k'));
     expect(await lookUp(cacheOf(), 'k', build('x'))).toEqual({ build: build('x'), made: true });
   });
 
-  it('that a crash has left half written is never read, and is removed in the end', async () => {
+  it('that a crash left half-written is never read, and later removed', async () => {
     const left = join(folder, 'k.0b5c');
     writeFileSync(left, 'half');
     expect(await lookUp(cacheOf(), 'k', build('x'))).toMatchObject({ made: true });
-    expect(existsSync(left)).toBe(true); // Somebody may be writing it.
+    expect(existsSync(left)).toBe(true); // Another process may be writing it.
     utimesSync(left, 0, 0);
     await lookUp(cacheOf(), 'l', build('x'));
     expect(existsSync(left)).toBe(false);
   });
 
-  it("is nobody else's to read", async () => {
+  it('is readable only by its owner', async () => {
     rmSync(folder, { recursive: true });
     await lookUp(cacheOf(), 'k', build('x'));
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, 'k')).mode & 0o777).toBe(0o600);
   });
 
-  it('that cannot be written costs nothing but the next build', async () => {
+  it('that cannot be written does not fail the build', async () => {
     rmSync(folder, { recursive: true });
     writeFileSync(folder, 'a file in its place');
     expect(await lookUp(cacheOf(), 'k', build('x'))).toEqual({ build: build('x'), made: true });
@@ -207,19 +207,19 @@ describe('a file of the cache', () => {
   });
 });
 
-describe('a cache that is full', () => {
+describe('a full cache', () => {
   const used = (name: string, secondsAgo: number) =>
     utimesSync(join(folder, name), Date.now() / 1000 - secondsAgo, Date.now() / 1000 - secondsAgo);
   const total = () => readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
-  it('lets go of what was not used for the longest', async () => {
+  it('evicts the least recently used builds', async () => {
     const cache = cacheOf(100 * KIB);
     for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) {
       await lookUp(cache, name, build(name, 10 * KIB));
       used(name, 100 - i);
     }
     await lookUp(cache, 'a', undefined);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // The note that it was used is nobody's to wait for.
+    await new Promise((resolve) => setTimeout(resolve, 50)); // The update of its time is not awaited.
     for (const name of ['e', 'f', 'g', 'h', 'i', 'j', 'k']) await lookUp(cache, name, build(name, 10 * KIB));
     expect(total()).toBeLessThanOrEqual(100 * KIB);
     expect(existsSync(join(folder, 'a'))).toBe(true);
@@ -227,19 +227,19 @@ describe('a cache that is full', () => {
     expect(existsSync(join(folder, 'k'))).toBe(true);
   });
 
-  it('stays within its bound with several workers', async () => {
+  it('stays within its limit with several workers', async () => {
     const caches = [cacheOf(100 * KIB), cacheOf(100 * KIB), cacheOf(100 * KIB)];
     await Promise.all(
       caches.map(async (cache, i) => {
         for (let n = 0; n < 40; n++) await lookUp(cache, `${i}-${n % 20}`, build('x', 8 * KIB));
       }),
     );
-    // Each looks again before it has itself written more than a tenth.
+    // Each worker checks the size again before it has written a tenth of the limit.
     expect(total()).toBeLessThanOrEqual((1 + 0.1 * caches.length) * 100 * KIB);
     expect(warnings).toEqual([]);
   });
 
-  it('does not take one that would put out all others', async () => {
+  it('does not store a build that would evict all others', async () => {
     await lookUp(cacheOf(100 * KIB), 'k', build('x', (100 * KIB) / CACHE_SHARE));
     expect(readdirSync(folder)).toEqual([]);
   });

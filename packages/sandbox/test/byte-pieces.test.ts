@@ -11,7 +11,7 @@ function collect(chunks: readonly Uint8Array[]): ByteCollector {
 }
 
 describe('collected bytes', () => {
-  it('are those that were added, in their order', () => {
+  it('are the added bytes in order', () => {
     const chunks = fc.array(fc.uint8Array({ maxLength: 20_000 }), { maxLength: 20 });
     fc.assert(
       fc.property(chunks, (added) => {
@@ -22,7 +22,7 @@ describe('collected bytes', () => {
     );
   });
 
-  it('are a copy: they keep no chunk of the connection in memory, and do not change with it', () => {
+  it('are copies, which keep no chunk of the connection in memory', () => {
     const chunk = Buffer.alloc(64 * KIB, 'a');
     const collector = collect([]);
     collector.add(chunk.subarray(0, 3));
@@ -32,7 +32,7 @@ describe('collected bytes', () => {
     expect(piece?.buffer.byteLength).toBeLessThanOrEqual(4 * KIB);
   });
 
-  it('lie in few pieces, however small the chunks that they came in', () => {
+  it('use few pieces for many small chunks', () => {
     const collector = collect(Array.from({ length: 200 * KIB }, () => Buffer.from('x')));
     const pieces = collector.pieces();
     expect(pieces.length).toBeLessThan(10);
@@ -40,7 +40,7 @@ describe('collected bytes', () => {
     expect(held).toBeLessThan(collector.length + 64 * KIB);
   });
 
-  it('are no pieces if nothing was added', () => {
+  it('have no pieces if nothing was added', () => {
     expect(collect([Buffer.alloc(0)]).pieces()).toEqual([]);
   });
 });

@@ -37,7 +37,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** An `execute` with a cache, whose jobs all come to `result`. */
+/** An `execute` with a cache, in which every job has `result`. */
 function cached(
   result: JobResult | Error = GOOD,
   policy = CACHE_ALL,
@@ -70,12 +70,12 @@ function cached(
 }
 
 describe('a cached job', () => {
-  it('is executed once, and later has the same status, output and file', async () => {
+  it('is executed once and later has the same status, output and file', async () => {
     const first = await cached()();
     const second = await cached()();
     expect(executed).toHaveLength(1);
     expect(first).toEqual({ ...GOOD, output: OUTPUT });
-    // Output of one stream comes in one piece.
+    // All output of one stream becomes one item.
     expect(second).toMatchObject({
       status: 0,
       output: [
@@ -88,7 +88,7 @@ describe('a cached job', () => {
     expect(second.ms).toBeLessThan(GOOD.ms);
   });
 
-  it('is asked for in the image that its key has', async () => {
+  it('runs in the image of its key', async () => {
     await cached()();
     expect(executed).toMatchObject([{ imageId: 'sha256:1' }]);
   });
@@ -111,16 +111,16 @@ describe('a cached job', () => {
     ],
     ['the command', { argv: ['y'] }],
     ['a variable', { environment: { LANG: 'C' } }],
-    ['the file that it hands back', { copyOut: 'other' }],
+    ['the returned file', { copyOut: 'other' }],
     ['the profile', { profile: SHARING }],
-    ["a variable of the profile's", { profile: { ...TOOL, environment: {} } }],
-  ])('is not found if another job differs in %s', async (_, change) => {
+    ['a variable of the profile', { profile: { ...TOOL, environment: {} } }],
+  ])('is not found if %s differs', async (_, change) => {
     await cached()();
     await cached()({ ...job, ...change });
     expect(executed).toHaveLength(2);
   });
 
-  it('is not found under another image or runtime, and is found in another namespace', async () => {
+  it('is found in another namespace, but not under another image or runtime', async () => {
     await cached()();
     await cached(GOOD, CACHE_ALL, { imageId: 'sha256:2' })();
     await cached(GOOD, CACHE_ALL, { runtime: 'runsc' })();
@@ -132,15 +132,15 @@ describe('a cached job', () => {
   it.each<[string, Job['limits']]>([
     ['time', { timeMs: GOOD.ms - 1, outputBytes: 1024 }],
     ['output', { timeMs: 1000, outputBytes: 4 }],
-  ])('is executed again if its limit of %s is too small for the cached result', async (_, limits) => {
+  ])('is executed again if its %s limit is too small for the cached result', async (_, limits) => {
     await cached()();
     await cached()({ ...job, limits });
     expect(executed).toHaveLength(2);
-    // What it comes to then is not cached.
+    // The result of the second execution is not cached.
     expect(readdirSync(folder)).toHaveLength(1);
   });
 
-  it('is executed once if it is asked for twice at a time', async () => {
+  it('is executed once for two concurrent requests', async () => {
     const execute = cached();
     const [first, second] = await Promise.all([execute(), execute()]);
     expect(executed).toHaveLength(1);
@@ -149,7 +149,7 @@ describe('a cached job', () => {
 });
 
 describe('a job is not cached', () => {
-  it('if the policy says that it is not cacheable, and is then executed as it was asked for', async () => {
+  it('if the policy says that it is not cacheable; the job runs unchanged', async () => {
     const policy = { ...CACHE_ALL, isCacheable: () => false };
     await cached(GOOD, policy)();
     expect(readdirSync(folder)).toEqual([]);
@@ -165,21 +165,21 @@ describe('a job is not cached', () => {
   });
 
   it.each<[string, Partial<JobResult>]>([
-    ['a limit ended it', { status: 124, limit: 'time' }],
-    ['a signal ended it', { status: 139, signal: 11 }],
-    ['the image has no such command', { status: 127, commandMissing: true }],
+    ['it has reached a limit', { status: 124, limit: 'time' }],
+    ['it was killed by a signal', { status: 139, signal: 11 }],
+    ['its command is missing', { status: 127, commandMissing: true }],
   ])('if %s', async (_, end) => {
     await cached({ ...GOOD, ...end })();
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('if it may have run in another image, and the log says so', async () => {
+  it('if it may have run in another image, which is logged', async () => {
     await cached({ ...GOOD, ranInImage: false })();
     expect(readdirSync(folder)).toEqual([]);
     expect(warnings).toEqual(['a build may have been made in another image than was asked for: not cached']);
   });
 
-  it('if it rejects, and the next one that waits for it is executed', async () => {
+  it('if it rejects; then the next waiting job runs', async () => {
     const execute = cached(new Error('engine gone'));
     const results = await Promise.allSettled([execute(), execute()]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -187,7 +187,7 @@ describe('a job is not cached', () => {
   });
 });
 
-describe('a job that waits for the same job', () => {
+describe('a job that waits for an identical job', () => {
   it("rejects with its signal's reason on an abort", async () => {
     const signal = AbortSignal.abort(new Error('cancelled'));
     const execute = cached();

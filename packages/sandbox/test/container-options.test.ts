@@ -17,8 +17,8 @@ const options = (profile: Profile) => containerOptions(specOf(jobOf(profile)), c
 const hostConfig = (profile: Profile) => options(profile).HostConfig ?? {};
 const profiles = [TOOL, PROGRAM, SHARING].map((profile) => [profile.name, profile] as const);
 
-describe('the container of every job', () => {
-  it.each(profiles)('keeps what is in it from getting out: %s', (_, profile) => {
+describe('the container of any job', () => {
+  it.each(profiles)('is isolated: %s', (_, profile) => {
     expect(hostConfig(profile)).toMatchObject({
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
@@ -31,19 +31,19 @@ describe('the container of every job', () => {
     expect(options(profile)).toMatchObject({ NetworkDisabled: true, StdinOnce: true });
   });
 
-  it.each(profiles)('has the processes of its profile, and its memory without swap: %s', (_, profile) => {
+  it.each(profiles)('has the process and memory limits of its profile, without swap: %s', (_, profile) => {
     const { memoryBytes, processes } = profile;
     expect(hostConfig(profile)).toMatchObject({ Memory: memoryBytes, MemorySwap: memoryBytes, PidsLimit: processes });
     expect(hostConfig({ ...profile, processes: 20 }).PidsLimit).toBe(20);
   });
 
-  it('has its namespace and the longest time of its job in its labels', () => {
+  it('has labels for its namespace and the maximum time of its job', () => {
     const { Labels } = options(PROGRAM);
     expect(Labels?.[NAMESPACE_LABEL]).toBe('here');
     expect(Number(Labels?.[LIFETIME_LABEL])).toBeGreaterThan(20);
   });
 
-  it('has shared memory of its own if its profile says so, and none otherwise', () => {
+  it('has private shared memory only if its profile asks for it', () => {
     expect(hostConfig(SHARING)).toMatchObject({ IpcMode: 'private', ShmSize: 1024 * 1024 });
     for (const profile of [TOOL, PROGRAM]) {
       expect(hostConfig(profile).IpcMode).toBe('none');
@@ -60,8 +60,8 @@ describe('the container of every job', () => {
 describe.each([
   ['tool', TOOL],
   ['program', PROGRAM],
-] as const)('the space of a %s', (_, profile) => {
-  /** What the command may write, and the launcher's own files. */
+] as const)('the workspace size of a %s', (_, profile) => {
+  /** What the command may write, plus the launcher's own files. */
   const ownBytes = profile.writableBytes + LAUNCHER_FILES_BYTES;
   const bytesOf = (size: number) => {
     const files = [
@@ -73,18 +73,18 @@ describe.each([
     );
   };
 
-  it('is what it may write on top of what is sent to it, in whole pages', () => {
+  it('covers the writable bytes and the sent files, in whole pages', () => {
     expect(bytesOf(USUAL_FILES_BYTES + 1)).toBe(ownBytes + USUAL_FILES_BYTES + 2 * 4096);
   });
 
-  it('is the same for all usual jobs, so that a container can wait for them', () => {
+  it('is the same for all usual jobs, so that warm containers fit them', () => {
     expect(bytesOf(4097)).toBe(ownBytes + USUAL_FILES_BYTES);
     expect(warmSpec(profile).workspaceBytes).toBe(bytesOf(4097));
   });
 });
 
-describe('the container that waits for a job', () => {
-  it('serves the longest job of its profile, and lives longer than one that is made for its job', () => {
+describe('a warm container', () => {
+  it('fits the longest job of its profile, and lives longer than a cold one', () => {
     const lifetimeS = (spec: ReturnType<typeof warmSpec>) =>
       Number(containerOptions(spec, confining).Labels?.[LIFETIME_LABEL]);
     expect(warmSpec(TOOL)).toMatchObject({ profile: TOOL, jobMs: TOOL.longestJobMs });
@@ -108,7 +108,7 @@ describe('the seccomp profile', () => {
   };
   const groupsOf = (name: string) => profile.syscalls.filter(({ names }) => names.includes(name));
 
-  it('refuses what it does not name, says why for each group, and names nothing twice', () => {
+  it('refuses unlisted calls, gives a reason per group, and lists nothing twice', () => {
     expect(profile.defaultAction).toBe('SCMP_ACT_ERRNO');
     expect(profile.syscalls.every(({ comment }) => comment.length > 0)).toBe(true);
     const names = profile.syscalls.flatMap((group) => group.names);
@@ -149,17 +149,17 @@ describe('the seccomp profile', () => {
     'quotactl',
     'reboot',
     'swapon',
-  ])('does not name %s', (name) => {
+  ])('does not list %s', (name) => {
     expect(groupsOf(name)).toEqual([]);
   });
 
-  it.each(['socket', 'socketpair'])('allows %s for Unix sockets alone', (name) => {
+  it.each(['socket', 'socketpair'])('allows %s only for Unix sockets', (name) => {
     expect(groupsOf(name)).toMatchObject([
       { action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }] },
     ]);
   });
 
-  it('allows clone in no new namespace; clone3, whose flags it cannot see, is left to the launcher to refuse', () => {
+  it('allows clone without new namespaces, and leaves clone3, whose flags are hidden, to the launcher', () => {
     expect(groupsOf('clone')).toMatchObject([{ args: [{ index: 0, value: 0x7e020000, op: 'SCMP_CMP_MASKED_EQ' }] }]);
     expect(groupsOf('clone3')).toMatchObject([{ action: 'SCMP_ACT_ALLOW' }]);
   });

@@ -17,7 +17,7 @@ describe("the engine's address", () => {
   });
   afterAll(() => rm(certificates, { recursive: true }));
 
-  it('is the usual socket unless another is given', () => {
+  it('defaults to the usual socket', () => {
     expect(engineOptions({})).toMatchObject({ socketPath: '/var/run/docker.sock', protocol: 'http' });
     expect(engineOptions({ dockerHost: 'unix:///run/user/1/docker.sock' })).toMatchObject({
       socketPath: '/run/user/1/docker.sock',
@@ -33,7 +33,7 @@ describe("the engine's address", () => {
     expect(engineOptions({ dockerHost })).toMatchObject({ host: 'engine', protocol, port });
   });
 
-  it('is reached by TLS when there are certificates', () => {
+  it('uses TLS if there are certificates', () => {
     const options = engineOptions({ dockerHost: 'tcp://engine', dockerCertPath: certificates });
     expect(options).toMatchObject({ protocol: 'https', port: 2376 });
     expect([options.ca, options.cert, options.key].map(String)).toEqual(['ca', 'cert', 'key']);
@@ -43,15 +43,15 @@ describe("the engine's address", () => {
     expect(() => engineOptions({ dockerHost })).toThrow(RangeError);
   });
 
-  it('leaves nothing to the environment', () => {
+  it('does not depend on environment variables', () => {
     expect(Object.keys(engineOptions({}))).toEqual(
       expect.arrayContaining(['host', 'socketPath', 'protocol', 'ca', 'cert', 'key']),
     );
   });
 });
 
-describe('a call of the engine', () => {
-  it('that fails is the sandbox not being available, with the cause kept', async () => {
+describe('a call to the engine', () => {
+  it('rejects with SandboxUnavailable and its cause if it fails', async () => {
     const refusal = Object.assign(new Error('no such image'), { statusCode: 404 });
     const error: unknown = await engineCall('find it', () => Promise.reject(refusal)).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(SandboxUnavailable);
@@ -64,7 +64,7 @@ describe('a call of the engine', () => {
     expect(error).toMatchObject({ status: 404 });
   });
 
-  it('that is not answered is no refusal by the engine', async () => {
+  it('without a response does not count as a refusal', async () => {
     const error: unknown = await engineCall('find it', () => Promise.reject(new Error('ECONNREFUSED'))).catch(
       (e: unknown) => e,
     );
@@ -72,14 +72,14 @@ describe('a call of the engine', () => {
     expect(error).not.toBeInstanceOf(EngineRefused);
   });
 
-  it('ends with the reason of the signal that aborted it, even where the call does not listen', async () => {
+  it("rejects with the signal's reason on an abort, even if the call ignores the signal", async () => {
     const controller = new AbortController();
     const call = engineCall('wait', () => new Promise(() => undefined), controller.signal);
     controller.abort(new Error('task over'));
     await expect(call).rejects.toThrow('task over');
   });
 
-  it('is forgotten once it has ended, however long the signal lives', async () => {
+  it('is released once it has ended, even if the signal lives on', async () => {
     setFlagsFromString('--expose-gc');
     const collectMemory = runInNewContext('gc') as () => void;
     const { signal } = new AbortController();
@@ -93,7 +93,7 @@ describe('a call of the engine', () => {
       await sleep(10);
       collectMemory();
     }
-    // The last may still be on the stack.
+    // The last response may still be on the stack.
     expect(answers.filter((each) => each.deref() !== undefined).length).toBeLessThan(2);
     expect(signal.aborted).toBe(false);
   });

@@ -41,7 +41,7 @@ function readDocker(chunks: Buffer[]): Record<OutputStream, string> {
 
 function readLauncher(chunks: Buffer[]): LauncherFrame[] {
   const frames: LauncherFrame[] = [];
-  // A copy, since a frame's bytes may be a part of the chunk that they came in.
+  // Copies the bytes, since a frame may share memory with its chunk.
   const read = createLauncherReader((frame) =>
     frames.push('bytes' in frame ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame),
   );
@@ -53,7 +53,7 @@ const payload = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(byt
 const places = fc.array(fc.nat(), { maxLength: 40 });
 
 describe("Docker's stream frames", () => {
-  it('give the same bytes however they are cut', () => {
+  it('are read correctly in chunks of any size', () => {
     const frames = fc.array(fc.tuple(fc.constantFrom(1, 2), payload), { maxLength: 20 });
     fc.assert(
       fc.property(frames, places, (sent, at) => {
@@ -65,23 +65,23 @@ describe("Docker's stream frames", () => {
     );
   });
 
-  it('are read in a time that grows with their number, not with its square', () => {
+  it('are read in linear time', () => {
     const chunk = Buffer.concat(Array.from({ length: 200_000 }, () => dockerFrame(1, Buffer.from('x'))));
     expect(readDocker([chunk]).stdout).toHaveLength(400_000);
   });
 
-  it.each([0, 3, 255])('of stream %i are refused', (stream) => {
+  it.each([0, 3, 255])('are refused for stream %i', (stream) => {
     expect(() => readDocker([dockerFrame(stream, Buffer.from('x'))])).toThrow(InvalidFrame);
   });
 
-  it('may announce 4 GiB without anything being set aside for them', () => {
+  it('may announce 4 GiB without an allocation', () => {
     const header = Buffer.from([1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
     expect(readDocker([header, Buffer.from('ab')]).stdout).toBe('6162');
   });
 });
 
 describe("the launcher's frames", () => {
-  it('come out whole however they are cut', () => {
+  it('are read correctly in chunks of any size', () => {
     const types = { o: 'stdout', e: 'stderr', x: 'executable' } as const;
     const frames = fc.array(fc.tuple(fc.constantFrom('o' as const, 'e' as const, 'x' as const), payload), {
       maxLength: 20,
@@ -94,18 +94,18 @@ describe("the launcher's frames", () => {
     );
   });
 
-  it('tell how the command ended', () => {
+  it('report how the command ended', () => {
     const end = Buffer.from([0x74, 0, 0, 0, 137, 0, 0, 0x27, 0x10]);
     expect(readLauncher([launcherFrame('s', end)])).toEqual([
       { type: 'status', reason: 'time', status: 137, ms: 10_000 },
     ]);
   });
 
-  it('tell the version that the launcher speaks', () => {
+  it("report the launcher's version", () => {
     expect(readLauncher([launcherFrame('r', Buffer.of(7))])).toEqual([{ type: 'ready', version: 7 }]);
   });
 
-  it('may be as large as the limit and not a byte larger, which the header alone tells', () => {
+  it('may be as large as the limit; the header of a larger frame is refused', () => {
     const largest = launcherFrame('o', Buffer.alloc(LAUNCHER_FRAME_BYTES));
     expect(readLauncher([largest])).toHaveLength(1);
     const header = launcherFrame('o', Buffer.alloc(0), LAUNCHER_FRAME_BYTES + 1);
@@ -122,13 +122,13 @@ describe("the launcher's frames", () => {
   });
 });
 
-describe('any bytes at all', () => {
+describe('arbitrary bytes', () => {
   const readers: [string, () => ChunkReader][] = [
     ["Docker's reader", () => createDockerReader(() => undefined)],
     ["the launcher's reader", () => createLauncherReader(() => undefined)],
   ];
 
-  it.each(readers)('are read or refused by %s, with no other error', (_, create) => {
+  it.each(readers)('are accepted or refused by %s, without another error', (_, create) => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 4096 }), places, (bytes, at) => {
         const read = create();

@@ -17,23 +17,23 @@ function hostConfig(runtime?: string): HostConfig {
 
 describe('gVisor', () => {
   it.each(['runsc', 'runsc-kvm', 'io.containerd.runsc.v1', 'gVisor'])(
-    'is known by the name of its runtime: %s',
+    'is recognized by its runtime name: %s',
     (name) => {
       expect(isGvisor(name)).toBe(true);
     },
   );
 
-  it.each(['runc', 'crun', undefined])('is not every runtime: %s', (name) => {
+  it.each(['runc', 'crun', undefined])('is not assumed for the runtime %s', (name) => {
     expect(isGvisor(name)).toBe(false);
   });
 
-  it('counts processes itself, and has room for the tasks of the host that it needs for them', () => {
+  it('limits processes itself, with room for the host tasks that it needs', () => {
     expect(hostConfig('runsc').Ulimits).toContainEqual({ Name: 'nproc', Soft: 99, Hard: 99 });
     expect(hostConfig('runsc').PidsLimit).toBe(1000);
     expect(hostConfig('runc').PidsLimit).toBe(100);
   });
 
-  it('has ptrace for the launcher, and nothing else that the profile does not name', () => {
+  it('allows only ptrace beyond the seccomp profile', () => {
     const ptrace = { names: ['ptrace'], action: 'SCMP_ACT_ALLOW' };
     expect(JSON.parse(withPtrace(JSON.stringify(profile)))).toEqual({
       ...profile,

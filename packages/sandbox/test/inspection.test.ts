@@ -53,20 +53,20 @@ function report(changes: Record<string, string | undefined> = {}) {
   return parseReport(`${text.join('\n')}\n`);
 }
 
-describe('the look into a sandbox', () => {
-  it('finds nothing to say where all is as it should be, in cgroup v1 and v2', () => {
+describe('the inspection of a sandbox', () => {
+  it('reports nothing for a correct container under cgroup v1 and v2', () => {
     expect(faultsOf(report(), ABLE, EXPECTED)).toEqual([]);
     const v2 = report({ memory_and_swap: undefined, swap_v2: '0', cpu: '100000 100000' });
     expect(faultsOf(v2, ABLE, EXPECTED)).toEqual([]);
   });
 
-  it('takes the engine at its word for limits that cannot be seen from inside', () => {
+  it('trusts the engine for limits that are not visible inside', () => {
     const blind = report({ memory: undefined, memory_and_swap: undefined, processes: undefined, cpu: undefined });
     expect(faultsOf(blind, ABLE, EXPECTED)).toEqual([]);
     expect(faultsOf(blind, { ...ABLE, MemoryLimit: false, PidsLimit: false }, EXPECTED)).toHaveLength(2);
   });
 
-  it('takes no cgroup of gVisor for a limit or for the lack of one, and demands its own limit of processes and a locked exec', () => {
+  it('ignores cgroups under gVisor, and requires its own process limit and a locked exec', () => {
     const gvisor = { ...EXPECTED, gvisor: true };
     const said = {
       workspace_inodes: '0',
@@ -116,13 +116,13 @@ describe('the look into a sandbox', () => {
     ['processes', 'max', /Processes are not limited/],
     ['cpu', '-1', /Processor time/],
     ['cpu', 'max 100000', /Processor time/],
-  ])('says what is missing, and what to do: %s %s', (name, value, words) => {
+  ])('reports the fault and the fix: %s %s', (name, value, words) => {
     const faults = faultsOf(report({ [name]: value }), ABLE, EXPECTED);
     expect(faults).toEqual([expect.stringMatching(words)]);
     expect(faults[0]).toMatch(/(: |\. )[A-Za-z].*\(program\)$/);
   });
 
-  it('expects the one user of a tool, and lets it start processes and execute files', () => {
+  it('expects the tool user, and allows it to start processes and execute files', () => {
     const tool = { ...EXPECTED, profile: TOOL };
     expect(faultsOf(report({ uid: '10001', fork: '0', exec: '2' }), ABLE, tool)).toEqual([]);
     expect(faultsOf(report(), ABLE, tool)).toEqual([expect.stringMatching(/does not run as its user.*\(tool\)$/)]);
@@ -131,7 +131,7 @@ describe('the look into a sandbox', () => {
     ]);
   });
 
-  it("holds the memory and the processes against its profile's", () => {
+  it('compares memory and processes with the profile', () => {
     const profile = { ...PROGRAM, memoryBytes: 1 << 20, processes: 7 };
     expect(
       faultsOf(report({ memory: '1048576', memory_and_swap: '1048576', processes: '7' }), ABLE, {
@@ -142,7 +142,7 @@ describe('the look into a sandbox', () => {
     expect(faultsOf(report(), ABLE, { ...EXPECTED, profile })).toHaveLength(3);
   });
 
-  it('takes silence for a fault: a container that says nothing holds nothing', () => {
+  it('reports faults for an empty report', () => {
     expect(faultsOf(parseReport('nonsense\0\n'), ABLE, EXPECTED).length).toBeGreaterThan(15);
   });
 });

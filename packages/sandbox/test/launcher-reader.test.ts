@@ -32,41 +32,41 @@ function start(options: Partial<ReadOptions> = {}) {
   return { stream, stop, output, reading };
 }
 
-describe('the reader of a launcher', () => {
-  it('passes on output in its order and ends with the status, without waiting for the end of the stream', async () => {
+describe("the launcher's reader", () => {
+  it("passes on output in order and ends at the status, without waiting for the stream's end", async () => {
     const { stream, output, reading } = start();
     for (const chunk of [READY, say('o', 'a'), say('e', 'b'), say('o', 'c'), EXITED]) stream.write(chunk);
     expect(await reading).toEqual({ isReady: true, status, diagnostics: '' });
     expect(output).toEqual(['stdout: a', 'stderr: b', 'stdout: c']);
   });
 
-  it('takes nothing after the status', async () => {
+  it('ignores frames after the status', async () => {
     const { stream, output, reading } = start();
     stream.write(Buffer.concat([READY, EXITED, say('o', 'late'), say('s', Buffer.alloc(9)), Buffer.from('nonsense')]));
     expect(await reading).toEqual({ isReady: true, status, diagnostics: '' });
     expect(output).toEqual([]);
   });
 
-  it('collects the file that was asked for', async () => {
+  it('collects the requested file', async () => {
     const { stream, reading } = start({ expectsFile: true });
     stream.write(Buffer.concat([READY, say('x', 'EL'), say('x', 'F'), EXITED]));
     expect((await reading).file).toEqual([Buffer.from('ELF')]);
   });
 
-  it('takes no more of a file than the limit', async () => {
+  it('keeps a file only up to its limit', async () => {
     const { stream, reading } = start({ expectsFile: true });
     const piece = say('x', Buffer.alloc(64 * 1024));
     for (let bytes = 0; bytes <= EXECUTABLE_BYTES; bytes += 64 * 1024) stream.write(piece);
     await expect(reading).rejects.toThrow(ContainerLost);
   });
 
-  it('ends without a status where the stream does, with what came on stderr', async () => {
+  it("ends without a status at the stream's end, with the text of stderr", async () => {
     const { stream, reading } = start();
     stream.end(docker(2, Buffer.from('launcher: read request: refused\n')));
     expect(await reading).toEqual({ isReady: false, diagnostics: 'launcher: read request: refused\n' });
   });
 
-  it('ends without a status where the connection is lost', async () => {
+  it('ends without a status on a lost connection', async () => {
     const { stream, reading } = start();
     stream.destroy(new Error('ECONNRESET'));
     expect((await reading).status).toBeUndefined();
@@ -80,11 +80,11 @@ describe('the reader of a launcher', () => {
   });
 
   it.each([
-    ['more output than was asked for', [say('o', '12345678'), say('e', '123')]],
-    ['a file that was not asked for', [say('x', 'ELF')]],
+    ['more output than requested', [say('o', '12345678'), say('e', '123')]],
+    ['a file that was not requested', [say('x', 'ELF')]],
     ['another version of the frames', [say('r', Buffer.of(99))]],
-    ["no frame of the launcher's", [docker(1, Buffer.from('Hello, I am another image'))]],
-    ["no frame of Docker's", [Buffer.from('HTTP/1.1 500 Internal Server Error')]],
+    ['no frame of the launcher', [docker(1, Buffer.from('Hello, I am another image'))]],
+    ['no frame of Docker', [Buffer.from('HTTP/1.1 500 Internal Server Error')]],
   ])('rejects on %s', async (_, chunks) => {
     const { stream, reading } = start();
     chunks.forEach((chunk) => stream.write(chunk));

@@ -37,7 +37,7 @@ function ofType(type: string, sent: Job): string[] {
     .map(({ payload }) => payload.toString());
 }
 
-/** The fields of START. */
+/** Decodes the fields of START. */
 function startOf(sent: Job, inspect?: boolean) {
   const [start] = decode(encode(sent, inspect));
   const payload = start?.payload ?? Buffer.alloc(0);
@@ -54,7 +54,7 @@ function startOf(sent: Job, inspect?: boolean) {
 }
 
 describe('START', () => {
-  it('is confinement, user, limits, room for files and flags', () => {
+  it('contains confinement, user, limits, file space and flags', () => {
     const [start] = decode(encode(job));
     expect(start?.payload).toEqual(Buffer.from([0x74, 0, 0, 0x27, 0x11, 0, 0, 0x75, 0x30, 0, 0, 4, 0, 8, 0, 0, 0, 0]));
     expect(startOf(job)).toEqual({
@@ -67,11 +67,11 @@ describe('START', () => {
     });
   });
 
-  it('has the flag of an inspection if one is asked for', () => {
+  it('contains the inspection flag if requested', () => {
     expect(startOf(job, true).flags).toBe(1);
   });
 
-  it('gives each program a user of its own, from the range of programs', () => {
+  it('gives each program its own user from the range for programs', () => {
     const starts = Array.from({ length: 200 }, () => startOf(jobOf(PROGRAM)));
     for (const { confinement, user = 0 } of starts) {
       expect(confinement).toBe('p');
@@ -81,7 +81,7 @@ describe('START', () => {
     expect(new Set(starts.map(({ user }) => user)).size).toBeGreaterThan(150);
   });
 
-  it('holds limits to what a frame can say', () => {
+  it('limits values to the range of a frame', () => {
     const limits = { timeMs: 0.5, outputBytes: -1 };
     expect(startOf({ ...job, limits })).toMatchObject({ timeMs: 1, outputBytes: 0 });
     const profile = { ...TOOL, writableBytes: 2 ** 40 };
@@ -94,18 +94,18 @@ describe('START', () => {
 });
 
 describe('the variables of a request', () => {
-  it("are the profile's, and the job's over them", () => {
+  it("contain the profile's variables, overridden by the job's", () => {
     const environment = { LANG: 'C', GPR_CONFIG: '/etc/a=b' };
     expect(ofType('V', { ...job, environment })).toEqual(['HOME=/home', 'LANG=C', 'GPR_CONFIG=/etc/a=b']);
     expect(ofType('V', jobOf(PROGRAM, { environment: { PATH: '' } }))).toEqual(['PATH=']);
   });
 
   it.each([
-    ['one that no launcher takes', TOOL, { LD_PRELOAD: '/x.so' }],
-    ['the path of a tool, which its image has', TOOL, { PATH: '/x' }],
-    ['one that tools alone may have', PROGRAM, { GPR_CONFIG: '/x' }],
-    ['a name with another case', TOOL, { home: '/x' }],
-    ['a name with a value in it', TOOL, { 'HOME=/x;LANG': 'C' }],
+    ['a variable that no launcher accepts', TOOL, { LD_PRELOAD: '/x.so' }],
+    ['PATH of a tool, which its image sets', TOOL, { PATH: '/x' }],
+    ['a variable only for tools', PROGRAM, { GPR_CONFIG: '/x' }],
+    ['a name in another case', TOOL, { home: '/x' }],
+    ['a name that contains a value', TOOL, { 'HOME=/x;LANG': 'C' }],
     ['no name', TOOL, { '': 'x' }],
     ['a value with a NUL', TOOL, { HOME: 'a\0b' }],
   ])('may not be %s', (_, profile, environment) => {
@@ -115,13 +115,13 @@ describe('the variables of a request', () => {
 });
 
 describe('a request to the launcher', () => {
-  it('is START, variables, files, words, what to hand back, and GO', () => {
+  it('consists of START, variables, files, words, the file to return, and GO', () => {
     const frames = decode(encode({ ...job, copyOut: 'main' }));
     expect(frames.map(({ type }) => type).join('')).toBe('SVVFAABG');
     expect(frames[3]?.payload).toEqual(Buffer.from('\x08main.adbé'));
   });
 
-  it('passes on every word as it is', () => {
+  it('passes on every word unchanged', () => {
     const words = fc.array(
       fc.string({ unit: anyCharacter }).filter((word) => !word.includes('\0')),
       { minLength: 1 },
@@ -133,7 +133,7 @@ describe('a request to the launcher', () => {
     );
   });
 
-  it('leaves out a file whose name the executable has', () => {
+  it("omits a file with the executable's name", () => {
     const files = [
       { basename: 'main', contents: 'text' },
       { basename: 'a.txt', contents: '' },
@@ -152,23 +152,23 @@ describe('a request to the launcher', () => {
     expect(ofType('F', { ...job, files: [{ basename, contents: '' }] })[0]?.slice(1)).toBe(basename);
   });
 
-  it('refuses two files of one name', () => {
+  it('refuses two files with the same name', () => {
     const file = { basename: 'a.adb', contents: '' };
     expect(() => encodeRequest({ ...job, files: [file, file] })).toThrow(RangeError);
   });
 
-  it('refuses a command that no execve would take', () => {
+  it('refuses a command that execve would refuse', () => {
     expect(() => encodeRequest({ ...job, argv: [] })).toThrow(RangeError);
     expect(() => encodeRequest({ ...job, argv: ['a\0b'] })).toThrow(RangeError);
     expect(() => encodeRequest({ ...job, argv: ['x'.repeat(COMMAND_BYTES)] })).toThrow(RangeError);
   });
 
-  it('refuses an executable above the limit', () => {
+  it('refuses an executable over the limit', () => {
     const copyIn = { basename: 'main', pieces: [Buffer.alloc(EXECUTABLE_BYTES), Buffer.from('x')] };
     expect(() => encodeRequest({ ...job, copyIn })).toThrow(RangeError);
   });
 
-  it('is one chunk if it is small, and chunks of at most 64 KiB if it is large', () => {
+  it('is one chunk if small, and chunks of at most 64 KiB if large', () => {
     const sizes = (sent: Job) => [...encodeRequest(sent)].map(({ length }) => length);
     expect(sizes(job)).toHaveLength(1);
     const large = sizes({ ...job, files: [{ basename: 'a.h', contents: 'x'.repeat(1 << 20) }] });
@@ -176,13 +176,13 @@ describe('a request to the launcher', () => {
     expect(Math.max(...large)).toBeLessThanOrEqual(64 * 1024);
   });
 
-  it('takes the pieces of an executable as they are, without a copy', () => {
+  it("uses the executable's pieces without a copy", () => {
     const pieces = Array.from({ length: 3 }, () => Buffer.alloc(64 * 1024));
     const chunks = [...encodeRequest({ ...job, copyIn: { basename: 'main', pieces } })];
     expect(chunks.filter(({ buffer }) => pieces.some((piece) => piece.buffer === buffer))).toHaveLength(3);
   });
 
-  it('encodes each file when the files before it have been taken, so that few are in memory twice', () => {
+  it('encodes each file only after the previous one was consumed, to save memory', () => {
     let read = 0;
     const file = (basename: string) => ({
       basename,

@@ -1,4 +1,4 @@
-/** Profiles for the unit tests, and jobs of them. */
+/** Profiles and jobs for the unit tests. */
 import type { Job, Profile } from '../src/job.js';
 
 const MIB = 1024 * 1024;
@@ -27,7 +27,7 @@ export const PROGRAM: Profile = {
   minWarm: 1,
 };
 
-/** With other memory, and a /dev/shm. */
+/** A profile with more memory and with /dev/shm. */
 export const SHARING: Profile = { ...TOOL, name: 'sharing', memoryBytes: 1024 * MIB, sharedMemory: true };
 
 export const jobOf = (profile: Profile, more: Partial<Job> = {}): Job => ({

@@ -14,7 +14,7 @@ afterEach(() => {
   server?.close();
 });
 
-/** An engine that answers as it is told; what a real one cannot be brought to do on demand. */
+/** An engine with scripted responses, for faults that a real one cannot produce on demand. */
 async function fakeEngine(answer: (request: IncomingMessage, response: ServerResponse) => void) {
   server = createServer(answer);
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -23,7 +23,7 @@ async function fakeEngine(answer: (request: IncomingMessage, response: ServerRes
 }
 
 describe('a removal', () => {
-  it.each([[204], [404], [409]])('is done when the engine answers %i', async (status) => {
+  it.each([[204], [404], [409]])('succeeds when the engine answers %i', async (status) => {
     const paths: string[] = [];
     const runtime = await fakeEngine(({ method, url }, response) => {
       paths.push(`${method} ${url}`);
@@ -34,7 +34,7 @@ describe('a removal', () => {
     expect(paths).toEqual(['DELETE /containers/a?force=true&v=true']);
   });
 
-  it('is tried again, and waited for at the close', async () => {
+  it('is retried, and awaited on close', async () => {
     const statuses = [500, 500, 204];
     const runtime = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
     const removals = new Removals(runtime, new IdleGate(), { warn: () => undefined });
@@ -44,8 +44,8 @@ describe('a removal', () => {
   });
 });
 
-describe('a container that has done its step', () => {
-  /** An engine and its removals, with a step under way; `removed` are the names in their order. */
+describe('a retired container', () => {
+  /** An engine and its removals during a step; `removed` lists the names in order. */
   async function atWork() {
     const removed: string[] = [];
     const runtime = await fakeEngine(({ url = '' }, response) => {
@@ -58,7 +58,7 @@ describe('a container that has done its step', () => {
     return { removed, removals: new Removals(runtime, idle, { warn: () => undefined }), endStep };
   }
 
-  it('is removed once no other is at work', async () => {
+  it('is removed once no step is active', async () => {
     const { removed, removals, endStep } = await atWork();
     const retiring = removals.retire('a');
     await delay(200);
@@ -68,7 +68,7 @@ describe('a container that has done its step', () => {
     expect(removed).toEqual(['a']);
   });
 
-  it('is removed after a while in any case', async () => {
+  it('is removed after a timeout even during a step', async () => {
     const { removals } = await atWork();
     const began = performance.now();
     expect(await removals.retire('a')).toBe(true);
@@ -84,7 +84,7 @@ describe('a container that has done its step', () => {
     await removals.settled();
   });
 
-  it('is not waited for at the close', async () => {
+  it('is removed at once on close', async () => {
     const { removed, removals } = await atWork();
     void removals.retire('a');
     const began = performance.now();
@@ -104,8 +104,8 @@ describe('a container that could not be removed', () => {
   });
 });
 
-describe('the removal of a container whose making was not answered', () => {
-  it('looks for it again, since it may come later', async () => {
+describe('the removal of a container whose creation got no response', () => {
+  it('is retried, since the container may appear later', async () => {
     const statuses = [404, 204, 404];
     const runtime = await fakeEngine((_, response) => response.writeHead(statuses.shift() ?? 500).end('{}'));
     const removals = new Removals(runtime, new IdleGate(), { warn: () => undefined });
@@ -139,12 +139,12 @@ describe('a leftover', () => {
     return findLeftovers(runtime, 'here');
   }
 
-  it("is older, by the engine's clock, than its step may take, whatever its state", async () => {
+  it("is older than its lifetime by the engine's clock, in any state", async () => {
     const old = { running: { State: 'running', age: 101 }, created: { State: 'created', age: 101 } };
     expect(await leftoversOf(old)).toEqual(['running', 'created']);
   });
 
-  it('is not what a live worker may still want', async () => {
+  it('is not a container that a live worker may still need', async () => {
     const live = {
       running: { State: 'running', age: 99 },
       created: { State: 'created', age: 99 },
@@ -153,7 +153,7 @@ describe('a leftover', () => {
     expect(await leftoversOf(live)).toEqual([]);
   });
 
-  it('has ended a while ago', async () => {
+  it('ended some time ago', async () => {
     expect(await leftoversOf({ exited: { State: 'exited', age: 30, endedAgo: 15 } })).toEqual(['exited']);
   });
 });

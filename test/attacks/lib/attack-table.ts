@@ -3,18 +3,18 @@ import { join } from 'node:path';
 
 import { seconds } from '../../../scripts/lib/report.js';
 
-/** What test/attacks leaves of each attack, in a file for each test file, in the folder that ATTACKS_FOLDER names. */
+/** The result of an attack, written by each test file to the folder that ATTACKS_FOLDER names. */
 export interface AttackResult {
   readonly class: string;
   readonly name: string;
   readonly ms: number;
-  /** An attack that was not made, for whatever reason, has proved nothing. */
+  /** An attack that was not made proves nothing. */
   readonly outcome: 'held' | 'through' | 'not made';
 }
 
 /**
- * The attacks under a runtime as a table whose first line names it and whose last line counts; empty if there
- * were none.
+ * The attacks under a runtime as a table: the first line names the runtime, the last one has the totals. Empty
+ * without attacks.
  */
 export function attackTable(runtime: string, folder: string): string[] {
   const results = readResults(folder);
@@ -36,6 +36,6 @@ function readResults(folder: string): AttackResult[] {
       .sort()
       .flatMap((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as AttackResult[]);
   } catch {
-    return []; // No attack was run, or their file has failed, which jest reports.
+    return []; // No attack was run, or the test file failed, which jest reports.
   }
 }

@@ -1,17 +1,17 @@
-/** What an attack is, and what it says where it got through. */
+/** The definition of an attack and the errors that report its success. */
 import type { World } from './world.js';
 
 export interface Attack {
   readonly name: string;
-  /** One sentence: what it tries, and so what must not be seen from outside. */
+  /** What the attack tries, in one sentence. */
   readonly tries: string;
-  /** The only machine whose code it is written in; on any other it is not made, and the table says so. */
+  /** The only architecture of its machine code; elsewhere the attack is skipped, and the table says so. */
   readonly architecture?: NodeJS.Architecture;
   /**
-   * Attacks. Throws Through where its own look at the effect finds it; what every attack is looked
-   * at for (processes, files, packets, secrets, `through <token>` in the output) is the world's.
+   * Makes the attack. Throws Through if its own check finds the effect; the world checks processes, files,
+   * packets, secrets and output.
    *
-   * @param token of this attack alone, letters and digits
+   * @param token unique to this attack, letters and digits
    */
   readonly attack: (world: World, token: string) => Promise<void>;
 }
@@ -21,17 +21,17 @@ export interface AttackClass {
   readonly attacks: readonly Attack[];
 }
 
-/** The attack had the effect that it tried for. */
+/** The attack had its intended effect. */
 export class Through extends Error {
   override readonly name = 'Through';
 }
 
-/** Throws Through unless the effect was missing. */
+/** Throws Through if the effect occurred. */
 export function held(isHeld: boolean, effect: string): void {
   if (!isHeld) throw new Through(effect);
 }
 
-/** Throws unless the attack was really made: one that never began proves nothing. */
+/** Throws unless the attack was really made. */
 export function made(isMade: boolean, what: string): void {
   if (!isMade) throw new Error(`the attack was not made: ${what}`);
 }

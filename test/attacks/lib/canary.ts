@@ -1,4 +1,4 @@
-/** Another user, who runs one small program after the other while the attacks go on. */
+/** Another user, who runs small programs one after another during the attacks. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,13 +14,13 @@ end Main;
 `;
 
 export interface Canary {
-  /** What no other program's output may hold. */
+  /** Texts that no other program's output may contain. */
   readonly secrets: readonly string[];
-  /** Runs so far, and in words what was wrong with any of them. */
+  /** The number of runs so far. */
   readonly runs: () => number;
   readonly faults: readonly string[];
-  /** One more run, now. */
-  sing(): Promise<void>;
+  /** Runs one more program. */
+  runOnce(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export function startCanary(base: string): Canary {
   const faults: string[] = [];
   let runs = 0;
   const stopping = new AbortController();
-  const sing = async () => {
+  const runOnce = async () => {
     const secret = randomBytes(12).toString('hex');
     secrets.push(secret);
     const files = [
@@ -43,21 +43,21 @@ export function startCanary(base: string): Canary {
       faults.push(JSON.stringify({ ...result, secret }));
     }
   };
-  const goOn = async () => {
+  const runRepeatedly = async () => {
     while (!stopping.signal.aborted) {
-      await sing().catch((error: unknown) => faults.push(String(error)));
+      await runOnce().catch((error: unknown) => faults.push(String(error)));
       await sleep(PAUSE_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
-  const singing = goOn();
+  const running = runRepeatedly();
   return {
     secrets,
     faults,
     runs: () => runs,
-    sing,
+    runOnce,
     async stop() {
       stopping.abort();
-      await singing;
+      await running;
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Attacks on a running service, as tests, and the looks at it when all were made. */
+/** Defines attacks on a running service as tests, followed by final checks. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,10 +13,10 @@ import { partOf } from '../../helpers/part.js';
 import { openWorld, type World } from './world.js';
 
 const ATTACK_MS = 120_000;
-/** A removed container's last process may be a moment behind. */
+/** The last process of a removed container may take a moment to end. */
 const GONE_MS = 10_000;
 export interface AttackRun {
-  /** Of the file that the results go to, in the folder that ATTACKS_FOLDER names. */
+  /** Name of the results file in the folder that ATTACKS_FOLDER names. */
   readonly name: string;
   readonly classes: readonly AttackClass[];
   /** Settings of the service. */
@@ -24,15 +24,15 @@ export interface AttackRun {
 }
 
 /**
- * Defines a test for each attack. An attack is held only if its effect was looked for from outside and is not
- * there.
+ * Defines a test for each attack. An attack has failed only if its effect was looked for from outside and not
+ * found.
  */
 export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void {
   jest.setTimeout(ATTACK_MS);
 
   const results = new Map<Attack, AttackResult>();
   let opened: Promise<World> | undefined;
-  /** Opened by whoever comes first: concurrent tests may begin before what is done once for all. */
+  /** Opened by the first test, since concurrent tests may start before a beforeAll hook has finished. */
   const theWorld = () => (opened ??= openWorld(env));
 
   beforeAll(async () => void (await theWorld()), 60_000);
@@ -48,7 +48,7 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
         if (attack.architecture !== undefined && attack.architecture !== process.arch) {
           results.set(attack, { class: kind, name: attack.name, ms: 0, outcome: 'not made' });
           it.skip(`${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`, () =>
-            undefined); // Machine code of another processor; NOT MADE in the table.
+            undefined); // Machine code for another processor: NOT MADE in the table.
           continue;
         }
         it.concurrent(
@@ -74,25 +74,25 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
     });
   }
 
-  describe('after all of them', () => {
-    it('the service runs programs as before, for whoever ran some meanwhile too', async () => {
+  describe('after all attacks', () => {
+    it('the service runs programs, also for a user during the attacks', async () => {
       const { canary } = await theWorld();
       await canary.stop();
-      await canary.sing();
+      await canary.runOnce();
       expect(canary.runs()).toBeGreaterThan(1);
       expect(canary.faults).toEqual([]);
     });
 
-    it('every process of the service is the one that was started', async () => {
+    it('no process of the service has restarted', async () => {
       const { service } = await theWorld();
       expect(
         [...service.workers, ...service.widgets.map(({ process }) => process)].filter((child) => !isRunning(child)),
       ).toEqual([]);
     });
 
-    it('no container is left, nor a process that was in one', async () => {
+    it('no container or process is left', async () => {
       const { service, watch, containers } = await theWorld();
-      // What waited for tasks to come goes with the workers.
+      // The warm containers go with their workers.
       await Promise.all(service.workers.map((worker) => stop(worker)));
       const left = async () => (await containersOf(service.namespace)) + watch.stillIn(containers).length;
       await eventually('no container or process is left', async () => (await left()) === 0, {
@@ -102,23 +102,23 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
       expect(containers.size).toBeGreaterThan(classes.length);
     });
 
-    it('nobody was where nobody may be', async () => {
+    it('no trap was visited', async () => {
       expect((await theWorld()).traps.visits).toEqual([]);
     });
 
-    it('no process in a container has gone before others', async () => {
+    it('no process in a container had raised priority', async () => {
       const { watch, containers } = await theWorld();
       expect(watch.privileged(containers)).toEqual([]);
     });
 
-    it('no build has started anything but compilers', async () => {
+    it('builds have started only compilers', async () => {
       const { watch, containers } = await theWorld();
-      // gVisor's own processes are all that the host sees of a container under it.
+      // Of a gVisor container, the host sees only gVisor's own processes.
       const strangers = watch.strangers(containers).filter((each) => !/^\d+ \S*\/gvisor\/usr\/bin\/runsc /.test(each));
       expect(strangers).toEqual([]);
     });
 
-    it('the log has no error, and no crash', async () => {
+    it('the log has no error or crash', async () => {
       const lines = (await theWorld()).service.log();
       expect(lines.filter(({ level, text }) => Number(level) >= 50 || text !== undefined)).toEqual([]);
     });
@@ -143,7 +143,7 @@ async function tryOut(world: World, { attack, tries }: Attack): Promise<void> {
     () => undefined,
     (reason: unknown) => reason,
   );
-  // An effect tells of an attack that was made, whatever was missing of it.
+  // A visible effect counts even if the attack reports that it was not made.
   const effects = [...(error instanceof Through ? [error.message] : []), ...world.effectsOf(token)];
   if (effects.length > 0) throw new Through(`${tries} It did: ${effects.join('; ').slice(0, 2000)}`);
   if (error !== undefined) throw error as Error;

@@ -1,16 +1,16 @@
-/** Attacks that look for the time or a file's content in a build that was kept for somebody else. */
+/** Attacks that look for a time or a file in another user's cached build. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { text } from '../../helpers/client.js';
 import { held, made, type Attack } from './attack.js';
 import type { SourceFile } from './programs.js';
 
-/** Longer than the second that a compiler's clock shows. */
+/** Longer than one second, the resolution of a compiler's clock. */
 const BETWEEN_MS = 1200;
-/** A time of day, the two numbers of /proc/uptime, or a container's name from /etc/hostname. */
+/** A time of day, the numbers of /proc/uptime, or a container's name from /etc/hostname. */
 const OF_ONE_BUILD = /\d\d:\d\d:\d\d|\d+\.\d\d \d+\.\d\d|\b[0-9a-f]{12}\b/;
 
-/** Sends the same sources twice, as two users would: the second must not see when or where the first were built. */
+/** Sends the same sources twice: the second build must not show when or where the first was made. */
 export function builtTwice(
   name: string,
   tries: string,
@@ -23,7 +23,7 @@ export function builtTwice(
     ...(architecture && { architecture }),
     async attack(world, token) {
       const [{ basename: main = '' } = {}] = sources;
-      // No build of another run is the same.
+      // The token makes the build unique to this run.
       const files = [...sources, { basename: 'token.txt', contents: token }];
       const seen = async () => {
         const result = await world.run(token, { mode: 'run', main, files });
@@ -39,7 +39,7 @@ export function builtTwice(
   };
 }
 
-/** A C or C++ program that prints what `tick` is. */
+/** A C or C++ program that prints the value of `tick`. */
 export const printsTick = (basename: string, tick: string, print = 'puts(tick)'): SourceFile[] => [
   { basename, contents: `#include <stdio.h>\n${tick}\nint main(void) { ${print}; }\n` },
 ];

@@ -1,10 +1,10 @@
-/** What something costs a process of the service in memory, seen from outside. */
+/** Measures the memory growth of processes from outside. */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 const LOOK_MS = 20;
 
-/** How many bytes more than before, at most, one of the processes has held while `act` went on. */
+/** Maximum growth in bytes of any of the processes during `act`. */
 export async function growthOf(processes: readonly ChildProcess[], act: () => Promise<void>): Promise<number> {
   const before = processes.map(residentBytes);
   const most = [...before];

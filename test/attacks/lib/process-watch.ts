@@ -1,31 +1,30 @@
 /**
- * The host's view of what runs in containers: /proc, looked through every few milliseconds. Under
- * gVisor the processes of a program are its own kernel's and not in the host's /proc; there, what
- * comes out of the container is all that can be seen of them. Without root, the programs and
- * namespaces of processes are hidden, and only users, capabilities and priorities are seen.
+ * Watches the processes in containers through the host's /proc, every few milliseconds.
+ * Under gVisor, /proc does not show a program's processes, so only its output reveals them. Without root, only
+ * users, capabilities and priorities are visible.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const LOOK_MS = 30;
 /**
- * A process that is in no container by then is none of a container's: only its start passes through the
- * host's own group.
+ * After this many looks, a process outside of every container is not part of one. Only a container's start
+ * passes through the host's own cgroup.
  */
 const SETTLED_LOOKS = 30;
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'] as const;
-/** What a container begins with, before it is the program; runc is a file of memory, which shows as "/". */
+/** The first processes of a container; runc runs from a memory file, which shows as "/". */
 const OURS = /^(\/|.*\/launcher|.*\/runc|.*memfd:runc.*)( \(deleted\))?$/;
-/** What a build starts; each of them is a part of GNAT, GCC or binutils. */
+/** Programs that a build may start: parts of GNAT, GCC and binutils. */
 const TOOL =
   /^\/usr\/(bin|lib|libexec)\/(.*\/)?(gpr\w+|gnat\w+|cc1|cc1plus|collect2|lto\S*|([\w]+-linux-gnu-)?(gcc|g\+\+|as|ld|ld\.bfd|ar|ranlib|nm|gnat\w*)(-\d+)?)$/;
 
 export interface Sighting {
   readonly pid: number;
   readonly container: string | undefined;
-  /** All that it has called itself, and its arguments. */
+  /** All names and arguments that it has had. */
   readonly names: Set<string>;
   readonly faults: Set<string>;
-  /** By what it has gone before other processes. */
+  /** The ways in which its priority was raised. */
   readonly precedence: Set<string>;
   exe: string;
   looks: number;
@@ -37,7 +36,7 @@ export class ProcessWatch {
   private readonly all: Sighting[] = [];
   private readonly timer = setInterval(() => this.look(), LOOK_MS).unref();
 
-  /** Looks once; the watch does so by itself as well. */
+  /** Looks once; the watch also does so by itself. */
   look(): void {
     const there = pids();
     for (const pid of there) if (!this.before.has(pid)) this.lookAt(pid);
@@ -45,12 +44,12 @@ export class ProcessWatch {
     for (const pid of this.seen.keys()) if (!alive.has(pid)) this.seen.delete(pid);
   }
 
-  /** Everything seen so far that bears `token` in its name or arguments. */
+  /** All processes so far whose name or arguments contain `token`. */
   sightingsOf(token: string): Sighting[] {
     return this.all.filter(({ names }) => [...names].some((name) => name.includes(token)));
   }
 
-  /** What the processes of an attack should not have been, each in words. */
+  /** Forbidden properties of the processes of an attack. */
   faultsOf(token: string): string[] {
     const marked = this.sightingsOf(token);
     const containers = new Set(marked.map(({ container }) => container));
@@ -65,7 +64,7 @@ export class ProcessWatch {
     });
   }
 
-  /** What was started in these containers that is neither a part of the compilers nor a program. */
+  /** Processes in these containers that are neither compilers nor programs. */
   strangers(containers: ReadonlySet<string>): string[] {
     const strange = ({ container, exe }: Sighting) =>
       containers.has(container ?? '') &&
@@ -76,13 +75,13 @@ export class ProcessWatch {
     return this.all.filter(strange).map(describe);
   }
 
-  /** What in these containers was let go before other processes of the host. */
+  /** Processes in these containers with raised priority. */
   privileged(containers: ReadonlySet<string>): string[] {
     const isFirst = ({ container, precedence }: Sighting) => containers.has(container ?? '') && precedence.size > 0;
     return this.all.filter(isFirst).map((each) => `${describe(each)}: ${[...each.precedence].join(', ')}`);
   }
 
-  /** Processes that are in a container of these now. */
+  /** Processes that are in one of these containers now. */
   stillIn(containers: ReadonlySet<string>): number[] {
     return pids().filter((pid) => containers.has(containerOf(pid) ?? ''));
   }
@@ -124,7 +123,7 @@ export class ProcessWatch {
   }
 }
 
-/** A user, a capability or a namespace that no program has. */
+/** A user, capability or namespace that no program may have. */
 function faultsNow(pid: number): string[] {
   const status = read(pid, 'status') ?? '';
   const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';
@@ -136,7 +135,7 @@ function faultsNow(pid: number): string[] {
   const parent = Number(field('PPid'));
   for (const name of NAMESPACES) {
     const [own, parents] = [linkOf(pid, `ns/${name}`), linkOf(parent, `ns/${name}`)];
-    // A process whose parent is gone in between has the next one's.
+    // A process whose parent has ended gets another parent.
     if (
       own &&
       parents &&
@@ -149,7 +148,7 @@ function faultsNow(pid: number): string[] {
   return faults;
 }
 
-/** A nice value under ours, or a class of scheduling that is of no time-sharing. */
+/** A nice value below ours, or a real-time scheduling class. */
 function precedenceNow(pid: number): string[] {
   const [nice = 0, policy = 0] = schedulingOf(pid);
   const [ours = 0] = schedulingOf(process.pid);
@@ -159,7 +158,7 @@ function precedenceNow(pid: number): string[] {
   ];
 }
 
-/** Fields 19 and 41 of /proc/<pid>/stat, counted behind the name, which may hold anything. */
+/** Fields 19 and 41 of /proc/<pid>/stat, counted after the name, which may contain any character. */
 function schedulingOf(pid: number): number[] {
   const fields = read(pid, 'stat')?.split(') ').at(-1)?.split(' ') ?? [];
   return [fields[16], fields[38]].map((field) => Number(field ?? 0));
@@ -171,7 +170,7 @@ function pids(): number[] {
   return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }
 
-/** The id of the container that a process is in, by its control group. */
+/** The id of the container of a process, from its cgroup. */
 function containerOf(pid: number): string | undefined {
   return /[/-]([0-9a-f]{64})\b/.exec(read(pid, 'cgroup') ?? '')?.[1];
 }
@@ -180,7 +179,7 @@ function read(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    return undefined; // It has ended.
+    return undefined; // The process has ended.
   }
 }
 
@@ -188,6 +187,6 @@ function linkOf(pid: number, link: string): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/${link}`);
   } catch {
-    return undefined; // It has ended.
+    return undefined; // The process has ended.
   }
 }

@@ -1,7 +1,4 @@
-/**
- * How much of the processors a container gets, counted by the host's kernel: a program's own clocks may be
- * another's.
- */
+/** Measures the processor share of containers by the host's kernel, since a program's own clocks may be manipulated. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,7 +6,7 @@ import type { World } from './world.js';
 
 const SPAN_MS = 1000;
 
-/** The most processors that any container got over a second, while `work` went on. */
+/** The maximum number of processors that a container used over a second during `work`. */
 export async function largestShare(world: World, work: Promise<unknown>): Promise<number> {
   let working = true;
   const ended = work.finally(() => (working = false));
@@ -28,7 +25,7 @@ export async function largestShare(world: World, work: Promise<unknown>): Promis
   return largest;
 }
 
-/** Of those that are there: processor time in ns, and when that was read, in ms. */
+/** Processor time in ns of each existing container, and the time of the reading in ms. */
 function usages({ containers }: World): Map<string, { ns: number; at: number }> {
   return new Map(
     [...containers].flatMap((id) => {
@@ -38,7 +35,7 @@ function usages({ containers }: World): Map<string, { ns: number; at: number }> 
   );
 }
 
-/** By the first version of control groups or the second, with either of the engine's drivers. */
+/** Reads cgroup v1 or v2, with either cgroup driver of the engine. */
 function usageOf(id: string): number | undefined {
   const groups = [`docker/${id}`, `system.slice/docker-${id}.scope`];
   for (const group of groups) {
@@ -54,6 +51,6 @@ function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return undefined; // There is no such group, or not any more.
+    return undefined; // The cgroup does not exist.
   }
 }

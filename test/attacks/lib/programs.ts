@@ -1,4 +1,4 @@
-/** Hostile programs: what they are written with, and the attacks that they are. */
+/** Hostile programs: their common header, and the attacks that run them. */
 import type { OutputItem } from '@code-widgets/protocol';
 
 import { text, type RunRequest, type RunResult } from '../../helpers/client.js';
@@ -11,10 +11,10 @@ export interface SourceFile {
 }
 
 /**
- * attack.h: `trying` tells that the attack is made, `through` is its effect where that is something
- * the program has got, `appear` is what a process does that should not be: it shows itself to the
- * host by its name and to the client by its words, for long enough to be seen. GVISOR is defined
- * where a kernel answers that is nobody else's: there a file opened or a number set is no effect yet.
+ * attack.h: `trying` reports that the attack is made. `through` reports an effect inside the program. `appear`
+ * makes a forbidden process visible: by its name on the host, and by its output to the client.
+ * GVISOR is defined if the program has its own kernel: there an opened file or a changed number is no effect
+ * yet.
  */
 const header = (token: string, gvisor: boolean): SourceFile => ({
   basename: 'attack.h',
@@ -61,29 +61,29 @@ static void __attribute__((unused)) forked(long pid) {
 `,
 });
 
-/** Sources by their names, as a function of what only the running world knows. */
+/** Sources by their names, as a function of the running world. */
 export type Sources = string | ((world: World, token: string) => string | SourceFile[]);
 
 export interface ProgramOptions {
-  /** What is sent beside the program. */
+  /** Further files of the request. */
   files?: SourceFile[];
   request?: Partial<RunRequest>;
   /**
-   * Where the attack is made, and so what shows that it was: the program says so; the compiler
-   * must have been given the source and may refuse it; or the compiler must refuse it, and the
-   * attack is through if it does not: under ADA_RESTRICTIONS=original, or always for the linker's options.
+   * How the attack proves that it was made. `run`: the program reports it. `build`: the compiler got the source
+   * and may refuse it. `refusal`: the compiler must refuse it under ADA_RESTRICTIONS=original. `linker`: it
+   * must always be refused.
    */
   at?: 'run' | 'build' | 'refusal' | 'linker';
-  /** The only machine whose code the attack is written in. */
+  /** The only architecture of the attack's machine code. */
   architecture?: NodeJS.Architecture;
-  /** A further look, for effects that are this attack's alone. */
+  /** A further check for effects of this attack only. */
   look?: (seen: Seen, world: World, token: string) => void | Promise<void>;
 }
 
 export interface Seen extends RunResult {
   stdout: string;
   stderr: string;
-  /** From the request to the end, in ms. */
+  /** Time from the request to the end, in ms. */
   ms: number;
 }
 
@@ -102,7 +102,7 @@ export function c(name: string, tries: string, source: Sources, options: Program
   );
 }
 
-/** An attack by an Ada program, main.adb, that gets the token as its argument. */
+/** An attack by an Ada program, main.adb, whose argument is the token. */
 export function ada(name: string, tries: string, source: Sources, options: ProgramOptions = {}): Attack {
   return program(
     name,
@@ -115,7 +115,7 @@ export function ada(name: string, tries: string, source: Sources, options: Progr
   );
 }
 
-/** An Ada main program that says that it tries, and then does. */
+/** An Ada main program that reports the attempt before it makes it. */
 export const adaMain = (statements: string, declarations = '', withs = ''): string =>
   `with Ada.Text_IO; use Ada.Text_IO;
 with Ada.Command_Line; use Ada.Command_Line;

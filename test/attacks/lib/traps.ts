@@ -1,4 +1,4 @@
-/** Places on this machine that no program may reach: each counts who comes by. */
+/** Places on this machine that no program may reach; each records its visitors. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -6,14 +6,14 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 
 export interface Traps {
-  /** Loopback, and the address of Docker's bridge where there is one. */
+  /** Loopback, and the address of Docker's bridge if there is one. */
   readonly addresses: readonly string[];
-  /** TCP and UDP alike, on each of the addresses. */
+  /** A TCP and UDP port on each address. */
   readonly port: number;
-  /** A Unix socket's abstract name (without its leading NUL) and another's path. */
+  /** A Unix socket's abstract name (without its leading NUL) and another one's path. */
   readonly abstractName: string;
   readonly socketPath: string;
-  /** What came so far: where, and what it said first. */
+  /** Visits so far: the place and the first bytes received. */
   readonly visits: readonly string[];
   close(): void;
 }

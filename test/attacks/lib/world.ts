@@ -1,4 +1,4 @@
-/** The running service, and everything that an attack's effect is looked for with. */
+/** The running service and all observers of an attack's effects. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,11 +18,11 @@ import { startCanary, type Canary } from './canary.js';
 import { ProcessWatch } from './process-watch.js';
 import { setTraps, type Traps } from './traps.js';
 
-/** Shorter than in service, so that what has to run into it does so soon. */
+/** Shorter than the default, to save time. */
 export const RUN_LIMIT_MS = 3000;
 const BUILD_LIMIT_MS = 20_000;
 const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url));
-/** Where a file from a container could turn up. */
+/** Folders where a file from a container could appear. */
 const HOST_FOLDERS = [
   '/',
   '/etc',
@@ -42,31 +42,28 @@ export interface World {
   readonly watch: ProcessWatch;
   readonly traps: Traps;
   readonly canary: Canary;
-  /** A file of the host that all may read, and that no program may. */
+  /** A world-readable file of the host that no program may read. */
   readonly secretPath: string;
-  /** What no attack may get to see. */
+  /** Texts that no attack may see. */
   secrets(): string[];
-  /** Every container that the engine has started for this service so far. */
+  /** Every container that the engine has started for this service. */
   readonly containers: ReadonlySet<string>;
-  /** Whether main.adc restricts what Ada programs may use. */
+  /** Whether main.adc restricts Ada programs. */
   readonly restricted: boolean;
-  /**
-   * Whether programs run in gVisor's kernel: its answers are its own, and the host's /proc shows none of its
-   * processes.
-   */
+  /** Whether programs run in gVisor, which has its own kernel and hides its processes from the host's /proc. */
   readonly gvisor: boolean;
-  /** Runs a program under the attack's token, which is its argument unless it brings its own. */
+  /** Runs a program with the attack's token, which is its argument unless it has others. */
   run(token: string, request: RunRequest): Promise<RunResult>;
-  /** Polls a task that is the attack's to its end. */
+  /** Polls a task of the attack to its end. */
   collect(token: string, identifier: string): Promise<RunResult>;
-  /** Keeps what an attack was answered in other ways, to be looked through. */
-  heard(token: string, answer: string): void;
-  /** The effects of an attack that can be seen from outside, each in words. */
+  /** Records other answers to an attack for the search for secrets. */
+  recordAnswer(token: string, answer: string): void;
+  /** The visible effects of an attack. */
   effectsOf(token: string): string[];
   close(): Promise<void>;
 }
 
-/** @param settings of the service, over those of every attack */
+/** @param settings override those of every attack */
 export async function openWorld(settings: Readonly<Record<string, string>> = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'attacks'}-`));
   const secret = randomBytes(16).toString('hex');
@@ -76,7 +73,7 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
   const watch = new ProcessWatch();
   const limits = { RUN_LIMIT_MS: String(RUN_LIMIT_MS), BUILD_LIMIT_MS: String(BUILD_LIMIT_MS) };
   const env = { PREPARED_CONTAINERS: '1', BUILD_CACHE_FOLDER: join(folder, 'builds'), ...limits, ...settings };
-  // From before the first: those that wait for an attack are started with their worker.
+  // Recorded from the start, since warm containers start with their worker.
   const namespace = newNamespace('d');
   const containers = new Set<string>();
   const events = await recordContainers(namespace, containers);
@@ -86,15 +83,15 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
     events.destroy();
     throw error;
   });
-  // The widget itself, as the last of whatever stands in front of it would have it.
+  // The widget itself, as seen by the last proxy in front of it.
   const service = { ...deployed, base: deployed.widgets[0]?.base ?? deployed.base };
   const canary = startCanary(service.base);
   const answers = new Map<string, string>();
-  const heard = (token: string, answer: string) => void answers.set(token, (answers.get(token) ?? '') + answer);
-  const collectHeard = async (token: string, identifier: string) => {
+  const recordAnswer = (token: string, answer: string) => void answers.set(token, (answers.get(token) ?? '') + answer);
+  const collectAndRecord = async (token: string, identifier: string) => {
     const result = await collect(service.base, identifier);
     for (const { msg } of result.output)
-      heard(token, typeof msg.data === 'string' ? msg.data : JSON.stringify(msg.data));
+      recordAnswer(token, typeof msg.data === 'string' ? msg.data : JSON.stringify(msg.data));
     return result;
   };
   const hostSecrets = [secret, ...secretsOfHost()];
@@ -109,14 +106,14 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
     restricted: settings.ADA_RESTRICTIONS !== 'none',
     gvisor: isGvisor(process.env.SANDBOX_RUNTIME),
     secrets: () => [...hostSecrets, ...canary.secrets],
-    heard,
+    recordAnswer,
     async run(token, request) {
       const words = request.files.some(({ basename }) => basename === 'cli.txt')
         ? []
         : [{ basename: 'cli.txt', contents: token }];
-      return collectHeard(token, await submit(service.base, { ...request, files: [...request.files, ...words] }));
+      return collectAndRecord(token, await submit(service.base, { ...request, files: [...request.files, ...words] }));
     },
-    collect: collectHeard,
+    collect: collectAndRecord,
     effectsOf(token) {
       const answer = answers.get(token) ?? '';
       const words = answer.split('\n').filter((line) => line.includes(`through ${token}`));
@@ -136,7 +133,7 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
   };
 }
 
-/** Files of the host whose name holds `token`. */
+/** Files on the host whose name contains `token`. */
 export function hostFilesWith(token: string): string[] {
   return HOST_FOLDERS.flatMap((folder) => {
     try {
@@ -144,15 +141,15 @@ export function hostFilesWith(token: string): string[] {
         .filter((name) => name.includes(token))
         .map((name) => `on the host: ${join(folder, name)}`);
     } catch {
-      return []; // There is no such folder, and so nothing in it.
+      return []; // The folder does not exist.
     }
   });
 }
 
-/** Passwords of the service and of the machine, where they are long enough to be told from words. */
+/** Passwords of the service and the machine that are long enough not to match words. */
 function secretsOfHost(): string[] {
   const { password } = new URL(environment('AMQP_URL'));
-  // Root's alone. Whoever cannot read it runs no worker that could leak it.
+  // Readable only by root. Other users run no worker that could leak it.
   const shadow =
     process.getuid?.() !== 0
       ? []

@@ -1,4 +1,4 @@
-/** A proxy before the broker that counts what goes through it: connections, and the channels that each has open. */
+/** A proxy in front of the broker that counts connections and their open channels. */
 import type { Socket } from 'node:net';
 
 import { tcpProxy } from '../../helpers/tcp-proxy.js';
@@ -7,15 +7,15 @@ const PROTOCOL_HEADER_BYTES = 8;
 /** Type, channel and size of a frame, before its payload; one byte ends it. */
 const FRAME_HEADER_BYTES = 7;
 const METHOD_FRAME = 1;
-/** AMQP's class of methods on channels, and those by which a client opens one, closes it, and has it closed. */
+/** AMQP's channel class, and its methods to open, close and confirm the close of a channel. */
 const CHANNEL_CLASS = 20;
 const [OPEN, CLOSE, CLOSE_OK] = [10, 40, 41];
 
 export interface AmqpWatch {
-  /** The broker, for whom is to be watched. */
+  /** The broker's address through this proxy. */
   readonly url: string;
   open(): { connections: number; channels: number };
-  /** The most channels at a time. */
+  /** The maximum number of concurrent channels. */
   most(): number;
   close(): void;
 }
@@ -44,7 +44,7 @@ export async function watchAmqp(amqpUrl: string): Promise<AmqpWatch> {
   };
 }
 
-/** Takes what a client sends, in whatever pieces, and tells of each method on a channel. */
+/** Parses a client's bytes in chunks of any size, and reports each method on a channel. */
 function frameReader(onMethod: (channel: number, method: number) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   let skip = PROTOCOL_HEADER_BYTES;

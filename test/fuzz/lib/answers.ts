@@ -1,4 +1,4 @@
-/** What every answer has to be, whatever was sent: of a status that its route has, and of the schema of that. */
+/** Checks that an answer has a status of its route and matches the schema of that status. */
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 
 import { CheckOutputAnswer, ErrorAnswer, RunProgramAnswer } from '@code-widgets/protocol';
@@ -14,7 +14,7 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-/** No member that the schema does not name. */
+/** The schema without additional members. */
 const exactly = <P extends TProperties>(schema: TObject<P>) =>
   Type.Object(schema.properties, { additionalProperties: false });
 const Health = Type.Object({ message: Type.Literal('OK') }, { additionalProperties: false });
@@ -26,7 +26,7 @@ const [RunAnswer, PollAnswer, RefusalAnswer] = [
 
 const REFUSALS = [400, 413, 415, 417, 431];
 export type Route = 'run' | 'poll' | 'download' | 'other';
-/** What each may be refused with. A client cannot make 500, 501 or 408 with a whole request in HTTP. */
+/** Possible refusals per route. A client cannot cause 500, 501 or 408 with a complete HTTP request. */
 const REFUSALS_OF: Readonly<Record<Route, readonly number[]>> = {
   run: [...REFUSALS, 503],
   poll: [...REFUSALS, 404, 429, 503],
@@ -34,7 +34,7 @@ const REFUSALS_OF: Readonly<Record<Route, readonly number[]>> = {
   other: [...REFUSALS, 404, 405, 503],
 };
 
-/** Throws unless the answer is one that its route may give. */
+/** Throws unless the answer is valid for its route. */
 export function checkAnswer(route: Route, method: string, answer: Answer): void {
   const { status, headers, body } = answer;
   if (headers['access-control-allow-origin'] === undefined) throw new Error(`no CORS header: ${shown(answer)}`);
@@ -70,7 +70,7 @@ export function checkAnswer(route: Route, method: string, answer: Answer): void 
   }
 }
 
-/** The error's body, whatever refused. */
+/** Throws unless the answer is a valid error. */
 export function checkRefusal(answer: Answer, method: string): void {
   const { status, headers } = answer;
   if (status === 503 && !(Number(headers['retry-after']) >= 1))

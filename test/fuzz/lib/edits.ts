@@ -1,17 +1,17 @@
-/** Inputs that are nearly right: values of JSON with parts changed, and their bytes with some changed. */
+/** Nearly valid inputs: JSON values with some parts changed, and their bytes with some changed. */
 import fc from 'fast-check';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** Of what grows; above every limit of a text, and of a body. */
+/** Size of growing texts: above every limit for a text or a body. */
 const LONGEST_TEXT = 5 * 1024 * 1024;
 const LONGEST_LIST = 3000;
 
-/** Each byte one character: printed by fast-check they can be read, and sent again. */
+/** One byte per character, so that fast-check prints a readable text that can be sent again. */
 export const bytesOf = (latin1: string): Buffer => Buffer.from(latin1, 'latin1');
 export const latin1Of = (text: string): string => Buffer.from(text).toString('latin1');
 
-/** Texts that mean something to somebody, and any others. */
+/** Texts with a special meaning, and arbitrary ones. */
 export const strangeText = fc.oneof(
   fc.constantFrom(
     '',
@@ -83,10 +83,10 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   },
 );
 
-/** `path` chooses among the members of each level, whatever their number. */
+/** `path` selects a member at each level, modulo their number. */
 const edit = fc.record({ path: fc.array(fc.nat(200), { maxLength: 5 }), change });
 
-/** Undefined for a value that is to be left out. */
+/** Undefined for a value to be omitted. */
 function edited(value: Json, [step, ...rest]: number[], change: Change): Json | undefined {
   if (step !== undefined && Array.isArray(value) && value.length > 0) {
     const at = step % value.length;
@@ -145,7 +145,7 @@ type ByteEdit =
   | { kind: 'insert'; at: number; bytes: string }
   | { kind: 'flip'; at: number; bit: number };
 
-/** Any bytes, as a text in Latin-1. */
+/** Any bytes, as a Latin-1 text. */
 export const anyBytes = (maxLength: number) =>
   fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
@@ -183,7 +183,7 @@ export const nearly = (bytes: fc.Arbitrary<string>): fc.Arbitrary<string> =>
     .tuple(bytes, fc.array(byteEdit, { minLength: 1, maxLength: 3 }))
     .map(([right, edits]) => edits.reduce(withBytesEdited, right));
 
-/** JSON of a value with `least` to three of its parts changed; of some, bytes as well. */
+/** JSON of a value with `least` to three parts changed, and sometimes bytes as well. */
 export function nearlyJson(value: fc.Arbitrary<Json>, least: 0 | 1 = 0): fc.Arbitrary<string> {
   const some = fc.array(edit, { minLength: 1, maxLength: 3 });
   const edits = least === 0 ? fc.oneof(fc.constant([]), some) : some;

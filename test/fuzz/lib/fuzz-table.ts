@@ -2,27 +2,27 @@ import { readFileSync } from 'node:fs';
 
 import { seconds } from '../../../scripts/lib/report.js';
 
-/** Inputs of one kind by what came of them: a status, say. */
+/** Inputs of one kind, counted by outcome, such as a status. */
 export interface FuzzedRoute {
   readonly name: string;
   readonly outcomes: Readonly<Record<string, number>>;
 }
 
-/** What a process held after the warm-up and at the end. */
+/** Resources of a process after the warm-up and at the end. */
 export interface FuzzedProcess {
   readonly name: string;
   readonly mebibytes: readonly [before: number, after: number, most: number];
   readonly files: readonly [before: number, after: number];
 }
 
-/** What test/fuzz leaves of a run, in the file that FUZZ_FILE names. */
+/** The results of test/fuzz, written to the file that FUZZ_FILE names. */
 export interface FuzzResult {
   readonly ms: number;
   readonly routes: readonly FuzzedRoute[];
   readonly processes: readonly FuzzedProcess[];
 }
 
-/** A run's inputs and processes as a table; empty if there was none. */
+/** A run's inputs and processes as a table; empty without a run. */
 export function fuzzTable(path: string): string[] {
   const result = readResult(path);
   if (!result) return [];
@@ -43,6 +43,6 @@ function readResult(path: string): FuzzResult | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as FuzzResult;
   } catch {
-    return undefined; // Nothing was fuzzed, or it has failed before its end, which jest tells of.
+    return undefined; // Nothing was fuzzed, or the run failed early, which jest reports.
   }
 }

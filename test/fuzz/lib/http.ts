@@ -1,4 +1,4 @@
-/** Sends inputs over connections that are kept, as a proxy in front of a widget does. */
+/** Sends inputs over kept connections, as a proxy in front of a widget does. */
 import { Agent, request } from 'node:http';
 
 import type { Answer } from './answers.js';
@@ -12,13 +12,12 @@ export class HttpClient {
 
   constructor(private readonly base: string) {}
 
-  /** Rejects if there is no whole answer. */
+  /** Rejects without a complete answer. */
   async send(input: Input): Promise<Answer> {
     try {
       return await this.sendOnce(input);
     } catch (error) {
-      // A server may close a connection that it has kept just as it is used again; whoever keeps connections
-      // tries once more.
+      // A server may close a kept connection just when it is reused, so clients retry once.
       if (!(error instanceof Error && 'isReused' in error)) throw error;
       return this.sendOnce(input);
     }

@@ -1,4 +1,4 @@
-/** Messages of the broker as strangers would send them: to workers in the task queue, to polls in a reply queue. */
+/** Arbitrary broker messages: for workers in the task queue, for polls in a reply queue. */
 import { MESSAGE_VERSION } from '@code-widgets/protocol';
 import fc from 'fast-check';
 
@@ -8,18 +8,18 @@ export interface TaskInput {
   /** In Latin-1. */
   readonly body: string;
   readonly headers: Readonly<Record<string, string | number | boolean>>;
-  /** Whether its reply queue is there. */
+  /** Whether its reply queue exists. */
   readonly isAwaited: boolean;
 }
 
-/** Brokers close a channel over a message that is larger than they take: 16 MiB for some. */
+/** Some brokers close a channel over messages above 16 MiB. */
 const LARGEST_BYTES = 12 * 1024 * 1024;
 const taken = (body: string) => body.length <= LARGEST_BYTES;
 
-/** In a message, to be replaced by the identifier that its queue has. */
+/** A placeholder for the identifier of the message's queue. */
 export const IDENTIFIER = '11111111-1111-4111-8111-111111111111';
 
-/** Wrong in several places, so that hardly any edit makes a project of it that a worker would build. */
+/** Wrong in several places, so that few edits produce a project that a worker would build. */
 const wrongRun: fc.Arbitrary<Json> = fc.record({
   files: fc.constant<Json>([
     { basename: '../a.c', contents: '' },
@@ -56,7 +56,7 @@ export const taskInputs: fc.Arbitrary<TaskInput> = fc.record({
     { weight: 15, arbitrary: nearly(nearlyJson(task, 1)).filter(taken) },
     { weight: 15, arbitrary: anyBytes(300) },
     { weight: 9, arbitrary: fc.jsonValue().map((value) => latin1Of(JSON.stringify(value))) },
-    // Each is kept for 5 s, eleven times.
+    // Each is held for 5 s, eleven times.
     { weight: 1, arbitrary: later },
     { weight: 1, arbitrary: huge },
   ),
@@ -134,9 +134,9 @@ const reply = fc.oneof(
 ) as fc.Arbitrary<Json>;
 
 export interface ReplyInput {
-  /** In Latin-1, as they come into the queue. */
+  /** In Latin-1, in publishing order. */
   readonly bodies: readonly string[];
-  /** What each poll says that it has; null for a client that says nothing. */
+  /** The `read` of each poll; null for a client without `read`. */
   readonly reads: readonly (number | null)[];
 }
 
@@ -159,6 +159,6 @@ export const replyInputs: fc.Arbitrary<ReplyInput> = fc.record({
   ),
 });
 
-/** Whether one of them says whoever reads it that its task has failed. */
+/** Whether one of the messages reports a failed task. */
 export const saysFailure = (bodies: readonly string[]): boolean =>
   bodies.some((body) => /"state":"FAILURE"/.test(body));

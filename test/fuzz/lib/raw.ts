@@ -1,4 +1,4 @@
-/** Bytes as they are to the server: requests as no client library sends them, several in one, and noise. */
+/** Raw requests that no client library sends: malformed ones, several in one, and noise. */
 import { connect } from 'node:net';
 
 import fc from 'fast-check';
@@ -7,11 +7,11 @@ import { checkRefusal, type Answer } from './answers.js';
 import { anyBytes, bytesOf, nearly, nearlyJson } from './edits.js';
 import { validRun } from './requests.js';
 
-/** A server has answered all that it will when it has been still for so long. */
+/** A server that is silent for this long has finished. */
 const STILL_MS = 40;
-/** It then has so long to let go of a connection that the client has ended. */
+/** Time for the server to close a connection that the client has ended. */
 const CLOSE_MS = 15_000;
-/** What can be told of a request in whatever shape; a server's own fault is none of them. */
+/** Possible statuses for malformed requests; 500 is not allowed. */
 const STATUSES = new Set([200, 400, 404, 405, 408, 413, 415, 417, 429, 431, 501, 503]);
 
 const requestLine = fc
@@ -92,7 +92,7 @@ const body = fc.oneof(
   anyBytes(60),
 );
 
-/** A request whose length is told, if it is right, in one of two ways. */
+/** A request whose length is given in one of two ways, correctly or not. */
 const request = fc
   .tuple(
     requestLine,
@@ -116,13 +116,13 @@ export const rawInputs: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: anyBytes(300) },
 );
 
-/** Throws unless all that comes back is answers in HTTP that may be given, and the connection ends. */
+/** Throws unless the response consists of valid HTTP answers and the connection ends. */
 export async function checkRaw(port: number, bytes: string): Promise<number[]> {
   const answers = parseAnswers(await exchange(port, bytesOf(bytes)));
   for (const answer of answers) {
     if (!STATUSES.has(answer.status))
       throw new Error(`an answer of ${answer.status}: ${answer.body.toString('latin1').slice(0, 500)}`);
-    // Of what was asked for here nobody knows the method: an error without a body was one of HEAD.
+    // The method is unknown here: an error without a body answers a HEAD request.
     if (answer.status >= 400) checkRefusal(answer, answer.body.length === 0 ? 'HEAD' : 'POST');
   }
   return answers.map(({ status }) => status);
@@ -146,7 +146,7 @@ function exchange(port: number, bytes: Buffer): Promise<string> {
       wait();
     });
     socket.on('end', () => socket.end());
-    // A server that has said its last word closes on what is still on its way.
+    // A server that closes early resets a connection with data in flight.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
     });
@@ -160,13 +160,13 @@ function exchange(port: number, bytes: Buffer): Promise<string> {
   });
 }
 
-/** Every answer in what a server has sent. */
+/** Every answer in the bytes of a server. */
 function parseAnswers(received: string): Answer[] {
   const answers: Answer[] = [];
   let rest = received;
   while (rest !== '') {
     const [head, status] = /^HTTP\/1\.1 (\d{3}) [^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n/.exec(rest) ?? [];
-    // The end of a connection may cut an answer short, not put anything before it.
+    // The end of the connection may truncate an answer, but nothing may precede it.
     if (head === undefined && /^HTTP\/1\.1 \d{3} /.test(rest)) return answers;
     if (head === undefined) throw new Error(`no answer in HTTP: ${JSON.stringify(rest.slice(0, 300))}`);
     rest = rest.slice(head.length);
@@ -178,7 +178,7 @@ function parseAnswers(received: string): Answer[] {
         .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
     );
     const length = bodyLength(headers, rest);
-    // An answer that was cut off is none.
+    // A truncated answer does not count.
     if (length > rest.length) return answers;
     answers.push({ status: Number(status), headers, body: bytesOf(rest.slice(0, length)) });
     rest = rest.slice(length);
@@ -186,7 +186,7 @@ function parseAnswers(received: string): Answer[] {
   return answers;
 }
 
-/** Of the body that `rest` begins with, in bytes of the connection; none in an answer to HEAD, whatever it says. */
+/** The length of the body at the start of `rest`, in bytes; 0 for an answer to HEAD. */
 function bodyLength(headers: Record<string, string>, rest: string): number {
   if (rest === '' || rest.startsWith('HTTP/1.1 ')) return 0;
   if (headers['content-length'] !== undefined) return Number(headers['content-length']);

@@ -1,4 +1,4 @@
-/** Requests that Node's client can send: right ones, and such as differ from those in some part. */
+/** Requests that Node's client can send: valid ones and variations of them. */
 import fc from 'fast-check';
 
 import { MODES } from '@code-widgets/protocol';
@@ -9,11 +9,11 @@ export interface Input {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** In Latin-1, a character for each byte. */
+  /** In Latin-1, one character per byte. */
   readonly body: string;
 }
 
-/** Mostly one of the usual ones. */
+/** Usually one of the usual values. */
 const mostly = <T>(usual: fc.Arbitrary<T>, strange: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: strange });
 
@@ -56,7 +56,7 @@ export const validRun: fc.Arbitrary<Json> = fc.record(
 );
 const validDownload: fc.Arbitrary<Json> = fc.record({ files, switches, name }, { requiredKeys: ['files'] });
 
-/** Stands for the identifier of a task that was accepted a moment ago. */
+/** Stands for the identifier of a recently accepted task. */
 export const LIVE = 'LIVE';
 const identifier = fc.oneof(
   fc.constant(LIVE),
@@ -76,7 +76,7 @@ const validPoll: fc.Arbitrary<Json> = fc.record(
   { requiredKeys: ['identifier'] },
 );
 
-/** What may stand in a header, for Node's client. */
+/** Valid header text for Node's client. */
 const headerText = fc.string({
   maxLength: 40,
   unit: fc
@@ -145,7 +145,7 @@ const query = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('?', '?a=b', '?__proto__=1', '?a=%ff', `?${'a'.repeat(2000)}`) },
 );
 
-/** Posts to one route, which its own body fits, or nearly. */
+/** POST requests to one route, with a valid or nearly valid body. */
 const posts = (path: string, value: fc.Arbitrary<Json>): fc.Arbitrary<Input> =>
   fc.record({
     method: fc.constant('POST'),
@@ -179,7 +179,7 @@ const anyPath = fc.oneof(
   ),
   fc.string({ unit: 'binary', maxLength: 30 }).map((text) => `/${encodeURIComponent(text.toWellFormed())}`),
 );
-/** Whatever method on whatever path. */
+/** Any method on any path. */
 export const others: fc.Arbitrary<Input> = fc.record({
   method: fc.constantFrom(
     'GET',
@@ -201,6 +201,6 @@ export const others: fc.Arbitrary<Input> = fc.record({
     { weight: 2, arbitrary: fc.tuple(anyPath, query).map((parts) => parts.join('')) },
   ),
   headers,
-  // None that fits a route: what that answers is tried above.
+  // No body that fits a route, since those are tried above.
   body: fc.oneof(fc.constantFrom('', '{}', 'null', '[]'), anyBytes(50)),
 });

@@ -1,4 +1,4 @@
-/** What processes hold while inputs come in: resident memory and open files, as the kernel counts them. */
+/** Resident memory and open files of processes, as the kernel counts them. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Held {
@@ -11,8 +11,8 @@ export function heldBy(pid: number): Held {
   return { mebibytes: Number(kibibytes) / 1024, files: readdirSync(`/proc/${pid}/fd`).length };
 }
 
-/** The memory of a process by how many inputs there had been. */
-export class MemoryCourse {
+/** The memory of a process by the number of inputs so far. */
+export class MemoryHistory {
   private readonly samples: { share: number; mebibytes: number }[] = [];
 
   constructor(private readonly pid: number) {}
@@ -21,10 +21,7 @@ export class MemoryCourse {
     this.samples.push({ share, mebibytes: heldBy(this.pid).mebibytes });
   }
 
-  /**
-   * The least in a part of the run: what is left when garbage has been collected; NaN of a run that has
-   * failed before.
-   */
+  /** The minimum in a part of the run, without garbage; NaN if the run failed earlier. */
   least(from: number, to: number): number {
     const samples = this.samples.filter(({ share }) => share >= from && share <= to).map(({ mebibytes }) => mebibytes);
     return samples.length > 0 ? Math.min(...samples) : NaN;

@@ -1,4 +1,4 @@
-/** How many inputs a run has, from which seed, and what came of them. */
+/** The number of inputs, their seed, and their outcomes. */
 import { randomInt } from 'node:crypto';
 
 import fc from 'fast-check';
@@ -7,10 +7,10 @@ import type { FuzzedRoute } from './fuzz-table.js';
 
 export const INPUTS = Number(process.env.FUZZ_INPUTS ?? 100);
 const SEED = Number(process.env.FUZZ_SEED ?? randomInt(1e9));
-/** For each input, and for whatever the first ones wait for. */
+/** Time limit for all inputs and for the start of the services. */
 export const timeLimitMs = 300_000 + INPUTS * 50;
 
-/** What kinds of inputs there are, and each one's share of them. */
+/** The kinds of inputs and their shares. */
 export const SHARES = { run: 0.3, poll: 0.2, download: 0.17, other: 0.13, raw: 0.12, task: 0.04, reply: 0.04 } as const;
 export type Kind = keyof typeof SHARES;
 
@@ -19,12 +19,13 @@ export class FuzzRun {
   private hasFailed = false;
   private readonly routes = new Map<string, Map<string, number>>();
 
-  /** `onProgress` hears now and then which share of all inputs has been tried. */
+  /** `onProgress` is called now and then with the share of inputs tried. */
   constructor(private readonly onProgress: (share: number) => void) {}
 
   /**
-   * Tries a kind's share of all inputs in some lanes at the same time, each of them one by one, so
-   * that a failure is of one input and can be shrunk. `tryOut` resolves with what came of an input.
+   * Tries a kind's share of inputs in several parallel lanes. Each lane tries one input at a time, so that
+   * fast-check can shrink a failing input.
+   * `tryOut` resolves with the outcome of an input.
    */
   async fuzz<T>(
     kind: Kind,
@@ -36,7 +37,7 @@ export class FuzzRun {
     const counts = new Map<string, number>();
     this.routes.set(kind, counts);
     const property = fc.asyncProperty(inputs, async (input) => {
-      // What has failed elsewhere is enough to tell.
+      // A failure in another lane is enough.
       if (this.hasFailed) return;
       const outcome = await tryOut(input);
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
@@ -44,7 +45,7 @@ export class FuzzRun {
     });
     const running = Array.from({ length: Math.min(lanes, all) }, async (_, lane) => {
       const numRuns = Math.floor(all / Math.min(lanes, all)) + (lane < all % lanes ? 1 : 0);
-      // Each kind and lane has inputs of its own.
+      // Each kind and lane has different inputs.
       const seed = SEED + lane + 100 * Object.keys(SHARES).indexOf(kind);
       const details = await fc.check(property, { numRuns, seed });
       if (!details.failed) return;

@@ -1,4 +1,4 @@
-/** The two services that inputs go to, and what is looked at while they do. */
+/** The two services under test and their observers. */
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { createReplyReader, type Broker, type ReplyReader } from '@code-widgets/broker';
 
@@ -9,33 +9,30 @@ import { deploy, type Deployment } from '../../helpers/deployment.js';
 import { environment } from '../../helpers/environment.js';
 import { watchAmqp, type AmqpWatch } from './amqp-watch.js';
 import { HttpClient } from './http.js';
-import { heldBy, MemoryCourse, type Held } from './resources.js';
+import { heldBy, MemoryHistory, type Held } from './resources.js';
 import { FuzzRun } from './run.js';
 
 /** Memory is compared between these parts of a run. */
 const AFTER_WARM_UP = [0.25, 0.5] as const;
 const AT_THE_END = [0.75, 1] as const;
-/** Reply queues of programs that were accepted and never polled; they have to go by themselves. */
+/** Expiry of reply queues that are never polled. */
 export const EXPIRY_MS = 5_000;
 
 export interface Watched {
   readonly name: string;
   readonly pid: number;
-  readonly course: MemoryCourse;
-  /** Before the first input. */
+  readonly memory: MemoryHistory;
+  /** Resources before the first input. */
   readonly atFirst: Held;
 }
 
 export interface World {
-  /**
-   * Takes requests, and no worker takes what it accepts: programs cost nothing, and its queue is full most of
-   * the time.
-   */
+  /** A service without workers: programs cost nothing, and its queue is usually full. */
   readonly front: Deployment;
   readonly frontClient: HttpClient;
   readonly frontPort: number;
   readonly frontWatch: AmqpWatch;
-  /** Has a worker, for what strangers put into its queues. */
+  /** A service with a worker, for arbitrary messages in its queues. */
   readonly back: Deployment;
   readonly backClient: HttpClient;
   readonly backWatch: AmqpWatch;
@@ -44,9 +41,9 @@ export interface World {
   readonly replies: ReplyReader;
   readonly watched: readonly Watched[];
   readonly run: FuzzRun;
-  /** Identifiers of programs that the front has accepted. */
+  /** Identifiers of the programs that the front service accepted. */
   readonly accepted: string[];
-  /** Makes room again in the front's queue. */
+  /** Purges the front service's queue. */
   empty: () => Promise<void>;
   processes: () => FuzzedProcess[];
   close: () => Promise<void>;
@@ -62,7 +59,7 @@ export async function openWorld(): Promise<World> {
     workers: 0,
     env: { AMQP_URL: frontWatch.url, WAITING_TASKS: '20', REPLY_EXPIRY_MS: String(EXPIRY_MS) },
   });
-  // As many slots as there can be, since a worker holds a message of a later version for seconds, and up to ten times.
+  // The maximum number of slots, since a worker holds a message of a later version for seconds, up to ten times.
   const back = await deploy({
     widgets: 1,
     workers: 1,
@@ -75,7 +72,7 @@ export async function openWorld(): Promise<World> {
 
   const watch = (name: string, pid: number | undefined): Watched => {
     if (pid === undefined) throw new Error(`${name} has no process`);
-    return { name, pid, course: new MemoryCourse(pid), atFirst: heldBy(pid) };
+    return { name, pid, memory: new MemoryHistory(pid), atFirst: heldBy(pid) };
   };
   const watched = [
     watch('widget', front.widgets[0]?.process.pid),
@@ -97,13 +94,13 @@ export async function openWorld(): Promise<World> {
     channel,
     replies: createReplyReader(broker),
     watched,
-    run: new FuzzRun((share) => watched.forEach(({ course }) => course.sample(share))),
+    run: new FuzzRun((share) => watched.forEach(({ memory }) => memory.sample(share))),
     accepted: [],
     empty: async () => void (await purging.purgeQueue(`${front.namespace}.tasks`)),
     processes: () =>
-      watched.map(({ name, pid, course, atFirst }) => ({
+      watched.map(({ name, pid, memory, atFirst }) => ({
         name,
-        mebibytes: [course.least(...AFTER_WARM_UP), course.least(...AT_THE_END), course.most()],
+        mebibytes: [memory.least(...AFTER_WARM_UP), memory.least(...AT_THE_END), memory.most()],
         files: [atFirst.files, heldBy(pid).files],
       })),
     async close() {
