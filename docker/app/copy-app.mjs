@@ -3,7 +3,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-import { LEFT_OUT } from '../../scripts/left-out.mjs';
+import { LEFT_OUT } from '../../build/left-out.mjs';
 
 const [app, target] = process.argv.slice(2);
 const root = process.cwd();

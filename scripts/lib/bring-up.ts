@@ -58,7 +58,7 @@ async function start(instance: Instance, engine: Engine, options: BringUpOptions
 
 /** esbuild takes half a second; types are checked by `npm run types`. */
 function bundle(instance: Instance): Promise<void> {
-  return instance.run('bundle.log', process.execPath, [join(checkout, 'scripts', 'bundle.mjs')]);
+  return instance.run('bundle.log', process.execPath, [join(checkout, 'build', 'bundle.mjs')]);
 }
 
 async function onEngine(

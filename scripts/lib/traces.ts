@@ -18,38 +18,19 @@ export async function findTraces(docker: Docker, mark: string): Promise<Trace[]>
     docker.listVolumes(),
     docker.listImages(),
   ]);
-  const isMarked = (...texts: unknown[]) => JSON.stringify(texts).includes(mark);
-  return [
-    ...containers
-      .filter(({ Names, Labels }) => isMarked(Names, Labels))
-      .map(({ Id, Names }) => ({
-        kind: 'container' as const,
-        name: Names.join(),
-        remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
-      })),
-    ...networks
-      .filter(({ Name, Labels }) => isMarked(Name, Labels))
-      .map(({ Id, Name }) => ({
-        kind: 'network' as const,
-        name: Name,
-        remove: () => docker.getNetwork(Id).remove(),
-      })),
-    ...(Volumes ?? [])
-      .filter(({ Name, Labels }) => isMarked(Name, Labels))
-      .map(({ Name }) => ({
-        kind: 'volume' as const,
-        name: Name,
-        remove: () => docker.getVolume(Name).remove(),
-      })),
-    ...images
-      .flatMap(({ RepoTags }) => RepoTags ?? [])
-      .filter((tag) => isMarked(tag))
-      .map((tag) => ({
-        kind: 'image' as const,
-        name: tag,
-        remove: () => docker.getImage(tag).remove(),
-      })),
-  ];
+  const traces: Trace[] = [];
+  const add = (kind: Trace['kind'], name: string, labels: unknown, remove: () => Promise<unknown>) => {
+    if (JSON.stringify([name, labels]).includes(mark)) traces.push({ kind, name, remove });
+  };
+  for (const { Id, Names, Labels } of containers) {
+    add('container', Names.join(), Labels, () => docker.getContainer(Id).remove({ force: true, v: true }));
+  }
+  for (const { Id, Name, Labels } of networks) add('network', Name, Labels, () => docker.getNetwork(Id).remove());
+  for (const { Name, Labels } of Volumes ?? []) add('volume', Name, Labels, () => docker.getVolume(Name).remove());
+  for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? [])) {
+    add('image', tag, undefined, () => docker.getImage(tag).remove());
+  }
+  return traces;
 }
 
 /** Removes them kind by kind, since containers must go before their networks and images. */

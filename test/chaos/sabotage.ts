@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
-import { bundleOptions } from '../../scripts/bundle-options.mjs';
+import { bundleOptions } from '../../build/bundle-options.mjs';
 import type { ChaosResult } from './run.js';
 import type { ScheduledFault } from './schedule.js';
 

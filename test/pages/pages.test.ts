@@ -60,7 +60,7 @@ describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ..
   });
 
   it('names only existing files', () => {
-    const folders = 'apps|packages|docker|test|scripts|rabbitmq|tools|bench|docs';
+    const folders = 'apps|packages|docker|test|scripts|build|rabbitmq|tools|bench|docs';
     const named = [...textOf(page).matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+\\.\\w+)\``, 'g'))].map(
       ([, path = '']) => path,
     );
@@ -83,7 +83,7 @@ describe('README.md', () => {
 
 describe('CONTRIBUTING.md', () => {
   it('lists existing files', () => {
-    const folders = ['apps', 'packages', 'docker', 'scripts', 'test', 'tools', 'bench'];
+    const folders = ['apps', 'packages', 'docker', 'scripts', 'build', 'test', 'tools', 'bench'];
     const present = new Set(
       folders
         .flatMap((folder) => readdirSync(at(folder), { recursive: true, encoding: 'utf8' }))

@@ -2,6 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { GENERATED } from './lib/generated.js';
+import { GENERATED } from './generated.js';
 
 for (const [path, text] of Object.entries(GENERATED)) writeFileSync(join(import.meta.dirname, '../docker', path), text);

@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { attackTable } from '../test/attacks/lib/attack-table.js';
-import { fuzzTable } from '../test/fuzz/lib/fuzz-table.js';
-import { openGvisor } from '../test/lib/gvisor.js';
-import { add, type Counts, runJest } from '../test/lib/jest.js';
-import { longParts } from '../test/lib/long-parts.js';
-import { testNeeds } from '../test/lib/needs.js';
-import { GVISOR, readTestOptions, type TestOptions } from '../test/lib/test-options.js';
-import { bringUp, type Parts, type Settings } from './lib/bring-up.js';
-import { Engine } from './lib/engine.js';
-import { ensureImages } from './lib/images.js';
-import { Instance } from './lib/instance.js';
-import { withLock } from './lib/lock.js';
-import { install } from './lib/packages.js';
-import { runToExit, say, seconds } from './lib/report.js';
-import { untilStopped } from './lib/until-stopped.js';
+import { attackTable } from './attacks/lib/attack-table.js';
+import { fuzzTable } from './fuzz/lib/fuzz-table.js';
+import { openGvisor } from './lib/gvisor.js';
+import { add, type Counts, runJest } from './lib/jest.js';
+import { longParts } from './lib/long-parts.js';
+import { testNeeds } from './lib/needs.js';
+import { GVISOR, readTestOptions, type TestOptions } from './lib/test-options.js';
+import { bringUp, type Parts, type Settings } from '../scripts/lib/bring-up.js';
+import { Engine } from '../scripts/lib/engine.js';
+import { ensureImages } from '../scripts/lib/images.js';
+import { Instance } from '../scripts/lib/instance.js';
+import { withLock } from '../scripts/lib/lock.js';
+import { install } from '../scripts/lib/packages.js';
+import { runToExit, say, seconds } from '../scripts/lib/report.js';
+import { untilStopped } from '../scripts/lib/until-stopped.js';
 
 /** Tests spend half of their time waiting for limits, faults and restarts, so two files run in parallel. */
 const FILES_AT_A_TIME = 2;

@@ -35,7 +35,7 @@ function replace(path, text) {
  */
 function newestSource() {
   const folders = ['apps', 'packages'].flatMap((part) => readdirSync(part).map((name) => join(part, name, 'src')));
-  const inside = [...folders, 'scripts'].flatMap((folder) => [
+  const inside = [...folders, 'build'].flatMap((folder) => [
     folder,
     ...readdirSync(folder, { recursive: true }).map((name) => join(folder, name)),
   ]);

@@ -2,13 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { withPtrace } from '../../packages/sandbox/src/gvisor.js';
-import { protocolHeader } from '../../packages/sandbox/src/launcher-protocol.js';
+import { withPtrace } from '../packages/sandbox/src/gvisor.js';
+import { protocolHeader } from '../packages/sandbox/src/launcher-protocol.js';
 
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
   version: string;
 };
-const docker = join(import.meta.dirname, '../../docker');
+const docker = join(import.meta.dirname, '../docker');
 const seccomp = readFileSync(join(docker, 'sandbox/seccomp.json'), 'utf8');
 /** The profile in the form of a container creation's body. The socket proxy looks for this text. */
 const asOption = (profile: string) => `${JSON.stringify(`seccomp=${profile}`)}\n`;
