@@ -1,6 +1,6 @@
 /** The socket proxy of the compose file in a test's own container, and the rules of its settings. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,8 @@ export async function removeSocketProxyImage(): Promise<void> {
 export async function startSocketProxy(namespace: string, runtime = ''): Promise<SocketProxy> {
   const name = `${image}-${runtime}`;
   const folder = mkdtempSync(join(tmpdir(), `code-widgets-${process.env.RUN_ID ?? 'socket'}-`));
+  // Root without capabilities makes the socket there, whoever runs the test.
+  chmodSync(folder, 0o777);
   const images = { SANDBOX_IMAGE: environment('SANDBOX_IMAGE'), RUN_IMAGE: environment('RUN_IMAGE') };
   const settings = { NAMESPACE: namespace, SANDBOX_RUNTIME: runtime, ...images };
   await dockerCommand([
