@@ -16,8 +16,9 @@
 static struct stat streams[2];
 
 /*
- * The C library buffers 4 KiB for a pipe, which a killed program loses. Ada's library writes each line. A program's own
- * setvbuf still has effect. With a line-buffered stdin the library flushes prompts.
+ * Makes stdout line-buffered, because the C library buffers 4 KiB for a pipe, which a killed program loses. Ada's
+ * library writes each line anyway. A program's own setvbuf still has effect. With a line-buffered stdin the library
+ * flushes prompts.
  */
 __attribute__((constructor)) static void write_lines_at_once(void)
 {
@@ -27,7 +28,7 @@ __attribute__((constructor)) static void write_lines_at_once(void)
         fstat(STDOUT_FILENO + i, &streams[i]);
 }
 
-/* For streams opened by name, such as /dev/stderr. O_DIRECT keeps the order of writes (launcher/streams.c). */
+/* Same for streams opened by name, such as /dev/stderr. O_DIRECT keeps the order of writes (launcher/streams.c). */
 static FILE *show_at_once(FILE *file)
 {
     struct stat status;
@@ -81,8 +82,8 @@ _Noreturn void __assert_fail(const char *what, const char *file, unsigned line, 
 }
 
 /*
- * std::ios_base::sync_with_stdio does nothing. Otherwise std::cout would have its own buffer, which a killed program
- * loses. Returns that they are synchronised.
+ * Replaces std::ios_base::sync_with_stdio, and does nothing. Otherwise std::cout could get its own buffer, which a
+ * killed program loses. The result means that std::cout and stdout were synchronised.
  */
 bool keep_synchronised(bool) __asm__("_ZNSt8ios_base15sync_with_stdioEb");
 bool keep_synchronised(bool wanted)
@@ -100,7 +101,7 @@ static _Noreturn void refuse(const char *message)
     _exit(1);
 }
 
-/* Arguments do not matter, nor do the C library's types for these names. */
+/* Defines a function that refuses. It ignores its arguments, so its type need not be that of the C library. */
 #define REFUSE(name)                                                                                                   \
     _Noreturn void refuse_##name(void) __asm__(#name);                                                                 \
     _Noreturn void refuse_##name(void)                                                                                 \
@@ -145,7 +146,7 @@ static bool are_two_own_files(const char *one, const char *other)
 
 /*
  * Under gVisor a program may not rename to an existing file (launcher/confine.c), so it removes its own file first.
- * Elsewhere the first attempt decides.
+ * Elsewhere the first call of move() decides.
  */
 int rename(const char *from, const char *to)
 {

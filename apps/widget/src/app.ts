@@ -68,7 +68,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     bodyLimit: bodyLimitBytes,
     ...serverOptions(serverLimits),
     clientErrorHandler: answerClientError,
-    // For a request that reaches no route and no plugin.
+    // For a request that reaches no route and no plugin, so its answer gets its headers here.
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply.headers(ANSWER_HEADERS)),
     trustProxy: trustProxies(trustedProxies),
     // While the app closes, requests on open connections are answered as usual.
@@ -90,13 +90,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
   await protect(app, { runsPerMinute });
 
-  // Before the body is read, which may be of any type. After the CORS headers are set.
+  // Before the body is read, so that a body of any type gets this answer. After the CORS plugin has set its headers.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) await reply.code(404).send({ error: 'Not Found', message: 'There is nothing at this address.' });
   });
   closeIdleConnections(app);
 
-  // Fastify would answer an unknown method like an unknown address.
+  // Fastify would answer 404, not 405, to a method that it does not know.
   for (const method of EVERY_METHOD.filter((each) => !app.supportedMethods.includes(each))) app.addHttpMethod(method);
   healthRoute(app);
   runProgramRoute(app, { tasks, waiting, unknown, projectOptions });
@@ -116,7 +116,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   return app;
 }
 
-/** A client that keeps its connection open must not delay the shutdown. */
+/** While the app closes, closes idle connections, so that a client that keeps one open does not delay the shutdown. */
 function closeIdleConnections(app: App): void {
   app.addHook('preClose', (done) => {
     const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
@@ -132,7 +132,7 @@ function answerOtherMethods(app: App, url: string, allowed: HTTPMethods[]): void
   app.route({
     method: EVERY_METHOD.filter((method) => !allowed.includes(method)),
     url,
-    // Before the body is read, which may be of any type.
+    // Before the body is read, so that a body of any type gets this answer.
     onRequest: async (_, reply) => {
       reply.code(405).header('allow', allow);
       await reply.send({ error: 'Method Not Allowed', message: `This address takes ${allow}.` });

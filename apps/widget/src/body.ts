@@ -9,9 +9,9 @@ import { clientKey } from './client-address.js';
 import { makeStrict } from './lenience.js';
 import { readBody } from './read-body.js';
 
-/** Requests need 3. Members that a client adds may be deeper. */
+/** Maximum nesting of lists and objects. Requests need 3. Members that a client adds may be deeper. */
 const MAX_DEPTH = 32;
-/** A list or an object counts as two. A request with 100 files and 10,000 switches has 10,900. */
+/** In this count a list or an object is two values. A request with 100 files and 10,000 switches has 10,900. */
 const MOST_VALUES = 20_000;
 const TOO_DEEP = `The body has lists and objects more than ${MAX_DEPTH} deep in each other.`;
 const TOO_MANY_VALUES = `The body has more than ${MOST_VALUES} values.`;
@@ -25,8 +25,8 @@ const CLOSE_LIST = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Replaces Fastify's parsers. They replace invalid UTF-8, and keep a list of chunks, where a body of one-byte chunks
- * takes 250 times its size. A declared charset is ignored: JSON is always in UTF-8 (RFC 8259).
+ * Replaces Fastify's parsers, which replace invalid UTF-8 and keep a list of chunks. A body of one-byte chunks takes
+ * 250 times its size in such a list. A declared charset is ignored: JSON is always in UTF-8 (RFC 8259).
  */
 export function acceptOnlyJson(app: App): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -58,7 +58,7 @@ function textOf(body: Buffer): string {
 
 const refusal = (message: string) => Object.assign(new Error(message), { statusCode: 400 });
 
-/** Checks the bytes without allocating. A parser would first create a million lists. */
+/** The message for an exceeded limit. Checked before parsing, because the parser could create a million lists first. */
 function limitExceeded(json: Buffer): string | undefined {
   let depth = 0;
   let values = 1;

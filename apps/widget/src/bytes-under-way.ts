@@ -8,7 +8,7 @@ export interface ByteLimits {
   readonly inAll: number;
 }
 
-/** docs/operations.md has the sum of these limits and all other memory. */
+/** Both limits are part of the memory budget in docs/operations.md. */
 export const BODY_BYTES: ByteLimits = Object.freeze({ ofClient: 12 * MIB, inAll: 32 * MIB });
 export const UNREAD_BYTES: ByteLimits = Object.freeze({ ofClient: 8 * MIB, inAll: 32 * MIB });
 
@@ -19,9 +19,9 @@ export class TooManyBytes extends Error {
 
 /** Bytes of one request, until its response is closed. */
 export interface Lease {
-  /** How many more bytes fit; negative if other requests have taken more meanwhile. */
+  /** Bytes that still fit. Can be negative, because hold() does not enforce the limits. */
   room(): number;
-  /** Accounts for `bytes`, in place of the value of an earlier call. */
+  /** Sets how many bytes this request holds. The value is not added to an earlier one. */
   hold(bytes: number): void;
 }
 

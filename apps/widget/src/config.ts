@@ -14,11 +14,11 @@ export const Settings = Type.Object({
   LOG_LEVEL: Type.String({ default: 'info' }),
   // The buffer of a body may be twice as large as the body. BODY_BYTES limits the buffers of a client.
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, maximum: 6 * MIB, default: 4 * MIB }),
-  /** Of one client, and a classroom shares an address. 0 for no limit. */
+  /** Limit of one client. A classroom may share one address. 0 for no limit. */
   RUNS_PER_MINUTE: Type.Integer({ minimum: 0, default: 300 }),
-  /** Of one client, in this process; enough for a class that presses Run at once. 0 for no limit. */
+  /** Limit of one client in this process; enough for a class that presses Run at once. 0 for no limit. */
   WAITING_TASKS_OF_CLIENT: Type.Integer({ minimum: 0, default: 40 }),
-  /** Long-poll timeout. Polls of the task in other API processes wait as long. 0 disables long polls and delays. */
+  /** Long-poll timeout. Meanwhile polls of the task in other API processes wait. 0 disables long polls and delays. */
   POLL_WAIT_MS: Type.Integer({ minimum: 0, maximum: 2000, default: 1000 }),
   /** Number of proxies in front. Each appends the address of its caller to X-Forwarded-For. */
   TRUSTED_PROXIES: Type.Integer({ minimum: 0, maximum: 16, default: 0 }),

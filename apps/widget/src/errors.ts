@@ -20,7 +20,7 @@ const LONGEST_PATH = 200;
 
 /** How much of a too large body is read and discarded. A client that sends more may lose its answer. */
 const DISCARDED_BYTES = 64 * 1024 * 1024;
-/** The limit for a body that may come in one-byte chunks. */
+/** Same for a body in many small chunks, each of which costs processor time. */
 const DISCARDED_BYTES_IN_CHUNKS = 16 * 1024;
 /** Time limit for discarding: a client may announce a large body and send nothing. */
 const DISCARD_MS = 2_000;
@@ -105,8 +105,8 @@ export function errorHandler(throughput: ThroughputEstimator, load: () => Promis
 }
 
 /**
- * Reads the rest of a refused body. The connection is closed after the answer. With data unread, TCP would send a
- * reset, which could overtake the answer.
+ * Reads and discards the rest of a refused body, because the connection is closed after the answer. If data were unread
+ * then, TCP would send a reset, which could overtake the answer.
  */
 async function discard(body: Readable, reply: FastifyReply, bytes = DISCARDED_BYTES): Promise<void> {
   reply.header('connection', 'close');

@@ -6,7 +6,10 @@ import { LRUCache } from 'lru-cache';
 
 import type { Presence } from './presence.js';
 
-/** Minimum time from an answer to the next poll. Else a client could lock out polls in other API processes. */
+/**
+ * Minimum time from an answer to the next poll of that task. A poll locks the reply queue, so without a pause one
+ * client could keep out polls in other API processes.
+ */
 const PAUSE_MS = 50;
 /** Minimum time under load. Shorter than the pause of the page, so that a page is never delayed. */
 const PAUSE_UNDER_LOAD_MS = 200;
@@ -31,12 +34,12 @@ export class PollThrottle {
   ) {}
 
   /**
-   * Calls `poll`, with a LongPoll if it may wait. A delayed poll throws ReplyQueueBusy when its client has gone. A
-   * client that only closes its sending side is delayed as well, or it could poll without end.
+   * Delays a poll that comes too soon, then calls it, with a LongPoll if it may wait. Throws ReplyQueueBusy if the
+   * client closes the connection during the delay. A half-close does not end the delay.
    */
   async run<T>(identifier: string, client: Presence, poll: (longPoll?: LongPoll) => Promise<T>): Promise<T> {
     if (this.waitMs === 0) return poll();
-    const isLoaded = this.count() > POLLS_PER_SECOND;
+    const isLoaded = this.countAndEstimateRate() > POLLS_PER_SECOND;
     const lastMs = this.lastAnswerMs(identifier);
     const tooSoonMs = lastMs + (isLoaded ? PAUSE_UNDER_LOAD_MS : PAUSE_MS) - this.now();
     if (tooSoonMs > 0) await this.delay(identifier, tooSoonMs, client.gone());
@@ -61,8 +64,10 @@ export class PollThrottle {
     return this.answered.get(identifier) ?? -Infinity;
   }
 
-  /** Counts a poll, and estimates the polls of the last second from this second and the one before. */
-  private count(): number {
+  /**
+   * Counts a poll. Returns the estimated polls of the last second, from this second of the clock and the one before.
+   */
+  private countAndEstimateRate(): number {
     const seconds = this.now() / 1000;
     const second = Math.floor(seconds);
     const passed = second - this.recent.second;

@@ -22,7 +22,7 @@ const RESTART_NOTICE: OutputItem = {
   msg: { type: 'stderr', data: 'The run was started again: the machine that it ran on was lost.' },
 };
 
-/** Limit of `read` if the queue cannot tell it. The next number is still exact. */
+/** Limit of `read` if the queue cannot tell it. Adding 1 to it is still exact. */
 const ANY_COUNT = Number.MAX_SAFE_INTEGER - 1;
 
 /** Approximate limit. 1 MiB of ordinary text fits in one answer; the worst text takes five. */
@@ -78,7 +78,7 @@ export function decidePoll(messages: Reply[], read: number | undefined, { bytes,
   let shownBytes = 0;
   let isFull = false;
   for (const [index, message] of messages.entries()) {
-    // Later polls need it, here or in a newer API process.
+    // Not removed: later polls need the final message, and a newer API process the message of its version.
     if (message === undefined || message.kind === 'final') continue;
     if (isOutput(message) && message.attempt === attempt) {
       const had = has === undefined ? 0 : Math.max(0, has - offset - message.first + 1);
@@ -136,8 +136,9 @@ function newRestart(attempt: number, received: number): RestartMessage | undefin
 const offsetOf = (restart: RestartMessage | undefined) => (restart && restart.received > 0 ? restart.received + 1 : 0);
 
 /**
- * The most items that polls may have sent. Items are removed in order, so any message left of the attempt that was
- * sent last tells it. If none is left, every count is possible.
+ * The most items that polls may have sent: the number of the last item of the attempt that was sent last. The newest
+ * message tells this number. Messages are removed oldest first, so the newest one is there if any is. If none is left,
+ * every count is possible.
  */
 function mostReceived(messages: Reply[], stored: RestartMessage | undefined): number {
   const shown = stored?.attempt ?? 1;
@@ -153,9 +154,9 @@ function mostReceived(messages: Reply[], stored: RestartMessage | undefined): nu
 /** How many items of the lost attempts a client without `read` has received. */
 function drained(messages: Reply[], stored: RestartMessage | undefined): number {
   const before = stored ? stored.received : 0;
-  // From the attempt that was sent last. Later ones may have been lost before a poll saw them.
+  // Looks at the attempt that was sent last. Later attempts may have been lost before a poll saw them.
   const shown = stored ? stored.attempt : 1;
   const left = messages.filter(isOutput).find((message) => message.attempt === shown);
-  // No output is left, so the client has received it.
+  // If no output is left, the client has received it: count it as one item.
   return left ? before + left.first - 1 : before + 1;
 }

@@ -18,7 +18,7 @@ export const presenceOf = ({ raw, request }: FastifyReply): Presence => ({
     const abort = () => silent.abort();
     if (socket.readableEnded) abort();
     socket.once('end', abort);
-    // The connection may carry more requests.
+    // The connection may carry more requests, so it must not keep this listener.
     raw.once('close', () => socket.off('end', abort));
     return silent.signal;
   },

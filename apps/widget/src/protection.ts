@@ -19,7 +19,7 @@ export const ANSWER_HEADERS = Object.freeze({
   'content-type': 'application/json; charset=utf-8',
 });
 
-/** Browsers and load balancers send about thirty. Each header costs processor time. */
+/** Limited because each header costs processor time. Browsers and load balancers send about thirty. */
 const MOST_HEADERS = 100;
 const MINUTE_MS = 60_000;
 /** Limits the memory for counters. Beyond it, the clients seen least recently are forgotten. */
@@ -84,7 +84,7 @@ const SECURITY_HEADERS = {
 function refusalOf({ raw, headers }: FastifyRequest): [status: number, message: string] | undefined {
   if (raw.rawHeaders.length / 2 > MOST_HEADERS) return [431, `A request may have ${MOST_HEADERS} headers.`];
   if (raw.httpVersion === '1.1' && headers.host === undefined) return [400, 'The request has no Host header.'];
-  // Some clients send the charset in this header.
+  // Some clients send the charset in this header, so it is accepted.
   if (!/^(identity|utf-?8)?$/i.test(headers['content-encoding'] ?? ''))
     return [415, 'The body must come as it is, without a Content-Encoding.'];
   return undefined;

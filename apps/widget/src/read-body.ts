@@ -6,7 +6,7 @@ import { errorCodes } from 'fastify';
 import { TooManyBytes, type Lease } from './bytes-under-way.js';
 
 const FIRST_BYTES = 1024;
-/** Node needs about a microsecond for each chunk, however small. Most clients send 4 MiB in 64 chunks. */
+/** Limited because Node needs about a microsecond for each chunk. Most clients send 4 MiB in 64 chunks. */
 const MOST_CHUNKS = 20_000;
 
 export class TooManyChunks extends Error {

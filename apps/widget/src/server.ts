@@ -9,7 +9,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { ANSWER_HEADERS } from './protection.js';
 
 export interface ServerLimits {
-  /** For the headers of a request, also on a new connection that has sent nothing. */
+  /** Time limit for the headers of a request, also on a new connection that has sent nothing. */
   headersMs: number;
   requestMs: number;
   /** From the last header of a request until the client has taken the last byte of the answer. */
@@ -32,7 +32,7 @@ export const SERVER_LIMITS: ServerLimits = Object.freeze({
   connections: 2000,
 });
 
-/** Closing at once would lose the answer for a client that still sends. */
+/** How long a refused connection stays open. Closing at once would lose the answer for a client that still sends. */
 const LINGER_MS = 1000;
 const DROP_LOG_INTERVAL_MS = 60_000;
 
@@ -43,7 +43,7 @@ export const serverOptions = ({ headersMs, requestMs, stillMs, checkMs }: Server
     headersTimeout: headersMs,
     requestTimeout: requestMs,
     connectionsCheckingInterval: checkMs,
-    // protection.ts checks it, and answers in JSON.
+    // protection.ts checks the Host header, and answers in JSON.
     requireHostHeader: false,
   },
 });
@@ -53,7 +53,7 @@ export function guardServer(server: Server, limits: ServerLimits, log: FastifyBa
   // A client that has closed its sending side still gets its answer. Node's types lack this option.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = limits.connections;
-  // 0 is no limit. With a limit, Node would drop further headers; protection.ts refuses the request.
+  // 0 is no limit. Above a limit Node would only drop headers, but protection.ts refuses the request.
   server.maxHeadersCount = 0;
   server.prependListener('request', ({ socket }, response) => limitExchange(socket, response, limits.exchangeMs));
   server.on('checkExpectation', (_, response: ServerResponse) => {
@@ -61,7 +61,7 @@ export function guardServer(server: Server, limits: ServerLimits, log: FastifyBa
     response.writeHead(417, { ...ANSWER_HEADERS, 'content-length': Buffer.byteLength(body) }).end(body);
   });
   server.on('connect', (_, socket: Duplex) => {
-    // Node has removed its listener, so a reset would end the process.
+    // Node has removed its own 'error' listener, so without this one a reset would end the process.
     socket.on('error', () => undefined);
     endWith(socket, 501, 'This is no proxy.');
   });
@@ -89,13 +89,13 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   // Data that arrives while the connection is being closed causes another error.
   if (cutOff.has(socket)) return;
   cutOff.add(socket);
-  // An answer that has begun would be corrupted.
+  // If an answer has begun, a second one would corrupt it.
   const begun = [...(openAnswers.get(socket) ?? [])].some(({ headersSent }) => headersSent);
   if (error.code === 'ECONNRESET' || !socket.writable || begun) {
     socket.destroy();
     return;
   }
-  // The rest of a late request must not be served.
+  // Stop reading: the rest of a late request must not be served.
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.pause();
   endWith(socket, ...(CLIENT_ERRORS[error.code ?? ''] ?? [400, 'This is not a request in HTTP/1.1.']));
 }

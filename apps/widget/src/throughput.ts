@@ -4,7 +4,7 @@
 const INITIAL_MS = 2000;
 const NEWEST_WEIGHT = 0.1;
 const MAX_RETRY_S = 60;
-/** Number of remembered identifiers. The end of a task may be polled again. */
+/** Number of remembered identifiers: the end of a task may be polled again, and must not be counted again. */
 const REMEMBERED = 200;
 
 export interface Load {

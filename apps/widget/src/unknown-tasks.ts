@@ -2,7 +2,7 @@
 import { ReplyQueueGone } from '@code-widgets/broker';
 import { LRUCache } from 'lru-cache';
 
-/** For one client. A tab that polls an expired task for ever counts once. */
+/** Limit of one client. A tab that polls an expired task for ever counts once. */
 const UNKNOWN_PER_MINUTE = 100;
 const MINUTE_MS = 60_000;
 /** Maximum number of known identifiers, of expired identifiers, and of clients that are remembered. */
@@ -27,27 +27,27 @@ interface Client {
 
 export class UnknownTasks {
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED });
-  /** Identifiers whose queue is missing. An expired queue never comes back. */
+  /** Identifiers whose queue is missing. An expired queue never comes back, so the broker is not asked again. */
   private readonly gone = new LRUCache<string, true>({ max: REMEMBERED });
   private readonly clients = new LRUCache<string, Client>({ max: REMEMBERED });
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   /** To be called with each identifier that this process creates. */
-  add(identifier: string): void {
+  addKnown(identifier: string): void {
     this.known.set(identifier, true);
   }
 
   /**
-   * Calls `poll`. Counts it if this process does not know the identifier and there is no such task. Throws
-   * ReplyQueueGone or TooManyUnknown, without asking the broker where possible.
+   * Calls `poll`, and counts it against the client if an identifier that is new to this process turns out not to exist.
+   * An identifier known to be gone throws ReplyQueueGone at once; a client at its limit gets TooManyUnknown.
    */
   async poll<T>(identifier: string, key: string, poll: () => Promise<T>): Promise<T> {
     if (this.gone.has(identifier)) throw new ReplyQueueGone(identifier);
     if (this.known.has(identifier)) return this.ask(identifier, poll);
     const client = await this.admit(key);
     try {
-      // Another poll may have found it missing meanwhile.
+      // Another poll may have found the queue missing meanwhile.
       if (this.gone.has(identifier)) throw new ReplyQueueGone(identifier);
       return await this.ask(identifier, poll, () => client.unknown++);
     } finally {
@@ -59,7 +59,7 @@ export class UnknownTasks {
   private async ask<T>(identifier: string, poll: () => Promise<T>, onUnknown?: () => void): Promise<T> {
     try {
       const result = await poll();
-      this.add(identifier);
+      this.addKnown(identifier);
       return result;
     } catch (error) {
       if (error instanceof ReplyQueueGone) {
@@ -71,7 +71,7 @@ export class UnknownTasks {
     }
   }
 
-  /** Waits while the polls in progress could exceed the limit. */
+  /** Admits a poll that may be unknown. Waits while the polls in progress could exceed the limit. */
   private async admit(key: string): Promise<Client> {
     for (;;) {
       const client = this.clientOf(key);

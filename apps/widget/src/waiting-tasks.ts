@@ -1,6 +1,7 @@
 /**
  * Limits how many tasks of one client wait, as far as this process knows, so that a flood delays mostly its sender.
- * Fair queueing would need a queue for each client, and workers that hold tasks which they cannot run yet.
+ * There is no fair queueing, because it would need a queue for each client, and workers that hold tasks which they
+ * cannot run yet.
  */
 
 import type { Load } from './throughput.js';
@@ -31,7 +32,10 @@ export class WaitingTasks {
   private readonly tasks = new Map<string, WaitingTask>();
   private readonly counts = new Map<string, number>();
 
-  /** `ofClient`: limit of one client, 0 for none. `load` asks the queue, which counts tasks of all API processes. */
+  /**
+   * `ofClient`: limit of one client; 0 means no limit. `load` reads the queue, which has the tasks of all API
+   * processes.
+   */
   constructor(
     private readonly ofClient: number,
     private readonly load: () => Promise<Load>,
@@ -61,8 +65,9 @@ export class WaitingTasks {
   }
 
   /**
-   * Another API process may have answered the polls that saw tasks begin. If fewer tasks wait in all than are
-   * counted for this client, its oldest ones have begun.
+   * Our count can be too high, because another API process may have answered the poll that showed that a task had
+   * begun. A client cannot have more waiting tasks than the queue has, so its oldest surplus ones are forgotten. Throws
+   * TooManyWaiting if the client is still at its limit.
    */
   private async checkLimit(client: string): Promise<void> {
     const load = await this.load();

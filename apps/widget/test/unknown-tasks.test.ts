@@ -27,7 +27,7 @@ describe('an unknown identifier', () => {
   it('is not counted if it was known and has expired', async () => {
     const { unknown, poll } = brokerWith();
     for (const identifier of many(150, 'expired')) {
-      unknown.add(identifier);
+      unknown.addKnown(identifier);
       await expect(poll(identifier)).rejects.toBeInstanceOf(ReplyQueueGone);
     }
     await poll('task');
@@ -60,7 +60,7 @@ describe('a client that polls unknown identifiers', () => {
   it('may still poll known tasks, and other clients may poll all tasks', async () => {
     const { unknown, poll } = brokerWith();
     await poll('task 1');
-    unknown.add('task 2');
+    unknown.addKnown('task 2');
     for (const each of many(120, 'guess')) await poll(each).catch(() => undefined);
     await poll('task 1');
     await poll('task 2');

@@ -10,7 +10,7 @@ import { LONGEST_LINE_BYTES } from './line-buffer.js';
 const SECOND_MS = 1000;
 const MIB = 1024 * 1024;
 
-/** The largest tasks must fit into the 512 MiB of compose.yaml: docs/operations.md has the sum. */
+/** This many of the largest tasks fit into the 512 MiB of compose.yaml. docs/operations.md has the sum. */
 export const MAX_CONCURRENCY = 8;
 
 export const Settings = Type.Object({
@@ -54,16 +54,16 @@ export const Settings = Type.Object({
   PROVE_LIMIT_MS: Type.Integer({ minimum: 1, default: 60 * SECOND_MS }),
   /** From the task's start in the worker. */
   TASK_LIMIT_MS: Type.Integer({ minimum: 1, default: 120 * SECOND_MS }),
-  /** stdout and stderr of a task. The maximum, as JSON escapes, fits into a reply queue. */
+  /** stdout and stderr of a task together. The maximum fits into a reply queue, even if all of it is JSON escapes. */
   OUTPUT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: MIB, default: MIB }),
   /** Longer lines are sent in parts. */
   LINE_LIMIT_BYTES: Type.Integer({ minimum: 16, maximum: MIB / 4, default: LONGEST_LINE_BYTES }),
-  /** Of a container, its files included. */
+  /** Memory of a container, its files included. */
   MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: 256 * MIB }),
   PROVE_MEMORY_LIMIT_BYTES: Type.Integer({ minimum: 16 * MIB, default: 1024 * MIB }),
   /** Processes and threads of a container. gprbuild and its compilers need a few. */
   PROCESS_LIMIT: Type.Integer({ minimum: 10, default: 100 }),
-  /** All files that a program writes. */
+  /** Total size of the files that a program writes. */
   WRITTEN_FILES_LIMIT_BYTES: Type.Integer({ minimum: 4096, default: 32 * MIB }),
 });
 export type Config = Readonly<Static<typeof Settings>>;

@@ -83,7 +83,10 @@ export function createTaskHandler({ sandbox, generation, steps, limits, projectO
   };
 }
 
-/** Waits for the engine. The first wait grows by attempt: an engine may answer and yet have no room for a container. */
+/**
+ * Waits up to ENGINE_WAIT_MS until the engine answers. Before the first question it waits longer with each attempt,
+ * because an engine may answer and yet have no room for a container.
+ */
 async function waitForEngine(sandbox: Sandbox, attempt: number, signal: AbortSignal): Promise<void> {
   await sleep(Math.min(ENGINE_RETRY_MS * 2 ** (attempt - 1), ENGINE_WAIT_MS / 2), undefined, { signal }).catch(
     () => undefined,

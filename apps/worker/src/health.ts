@@ -1,4 +1,4 @@
-/** Signs of life for a health check and for the watchdog: a worker listens on no port. */
+/** Signs of life for the watchdog and the health check. The health check reads a file: a worker listens on no port. */
 import { writeFileSync } from 'node:fs';
 
 const INTERVAL_MS = 5000;
@@ -14,5 +14,5 @@ export function showWhile(check: () => Promise<boolean>, show: () => void): () =
   return () => clearInterval(timer);
 }
 
-/** Health checks compare the file's age. */
+/** Updates the file's modification time, which the health check looks at. */
 export const touch = (file: string) => writeFileSync(file, `${new Date().toISOString()}\n`);

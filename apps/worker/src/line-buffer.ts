@@ -11,7 +11,7 @@ export class LineBuffer {
   private open = '';
   private openBytes = 0;
 
-  /** A line with more than `longestBytes` of UTF-8 (at least 4) is sent in parts. No two parts share `unbroken`. */
+  /** A line with more than `longestBytes` of UTF-8 (at least 4) is sent in parts. `unbroken` is never cut. */
   constructor(
     private readonly longestBytes = LONGEST_LINE_BYTES,
     private readonly unbroken = '',
@@ -19,7 +19,7 @@ export class LineBuffer {
     this.part = new Uint8Array(longestBytes);
   }
 
-  /** Lines completed by `bytes`, with line ends, several in one piece. A part of a long line has no line end. */
+  /** Lines that `bytes` complete, with line ends. A string may have several. A part of a long line has no line end. */
   push(bytes: Uint8Array): string[] {
     return this.append(this.decoder.decode(bytes, { stream: true }));
   }
@@ -34,7 +34,7 @@ export class LineBuffer {
 
   private append(text: string): string[] {
     const bytes = Buffer.byteLength(text);
-    // Byte-by-byte output must not search the open line again for each byte.
+    // A short way for output that comes byte by byte: the open line is not searched again for each byte.
     if (!text.includes('\n') && this.openBytes + bytes <= this.longestBytes) {
       this.open += text;
       this.openBytes += bytes;
@@ -43,7 +43,7 @@ export class LineBuffer {
     return this.cut(this.open + text, this.openBytes + bytes);
   }
 
-  /** Not line by line, so that output of empty lines costs no more than other output. */
+  /** Cuts off whole lines, several at once, so that output of empty lines costs no more than other output. */
   private cut(text: string, bytes: number): string[] {
     const pieces: string[] = [];
     let rest = text;
@@ -63,7 +63,7 @@ export class LineBuffer {
     return pieces;
   }
 
-  /** Length of the part of the unbroken word that stands before `end`. */
+  /** Length of the first part of `unbroken` that stands before `end`; 0 if all of it or nothing of it does. */
   private unfinishedLength(text: string, end: number): number {
     if (text.endsWith(this.unbroken, end)) return 0;
     let length = this.unbroken.length - 1;

@@ -8,11 +8,16 @@ import { shortened } from './shortened.js';
 const ITEM_SIZE = 64 * 1024;
 /** Approximate maximum size of a message, in bytes of JSON. A poll answers whole messages. */
 const MESSAGE_BYTES = 256 * 1024;
-/** Bytes of JSON for the `actual` texts of all failed cases together. Earlier items have the whole output. */
+/**
+ * Bytes of JSON for the `actual` texts of all failed cases. The user has the whole output already, in earlier items.
+ */
 const ACTUAL_BYTES = 384 * 1024;
 /** Maximum bytes of JSON for one UTF-16 unit: a control character is written as \u0001. */
 const ESCAPE_BYTES = 6;
-/** From this item on, lines are joined by stream: a task that alternates very often would fill the reply queue. */
+/**
+ * After this many items, stdout and stderr are no longer kept in order: a line joins the last item of its own stream.
+ * Otherwise a task that alternates between them would fill the reply queue.
+ */
 export const ORDERED_ITEMS = 20_000;
 /** How many waiting items are searched for one that a line can join. */
 const SEARCHED_ITEMS = 100;
@@ -25,7 +30,10 @@ type TextMessage = Extract<OutputItem['msg'], { type: TextType }>;
 
 export class Reporter {
   private waiting: OutputItem[] = [];
-  /** Items that end with a line end. Looking at a string that has grown by concatenation would copy all of it. */
+  /**
+   * Items whose text ends with \n. Only these may grow, because a part of a line is sent as it came. Remembered,
+   * because reading a concatenated string makes V8 copy all of it.
+   */
   private readonly completeItems = new WeakSet<object>();
   private sent = 0;
   private batchTimer: NodeJS.Timeout | undefined;
@@ -62,13 +70,17 @@ export class Reporter {
 
   /** Publishes the final message after all items. Rejects if an item was not published. */
   async finish(end: Pick<FinalMessage, 'state' | 'status' | 'workMs'>): Promise<void> {
+    // Send until nothing waits.
     for (this.send(); this.sending; this.send()) await this.sending;
     if (this.firstError) throw this.firstError;
     const { attempt, sent: items } = this;
     await this.replies.publish({ version: MESSAGE_VERSION, kind: 'final', attempt, items, ...end });
   }
 
-  /** Finds the item that `data` can join: the last one, or beyond ORDERED_ITEMS the last of its stream. */
+  /**
+   * The waiting item that `data` can join, if any: the last one; after ORDERED_ITEMS, the last one of its stream. An
+   * item of another kind or `ref` ends the search.
+   */
   private openItem(type: TextType, data: string, ref: string | undefined): TextMessage | undefined {
     const searched = this.sent + this.waiting.length < ORDERED_ITEMS ? 1 : SEARCHED_ITEMS;
     for (let i = this.waiting.length - 1; i >= Math.max(0, this.waiting.length - searched); i--) {
@@ -116,7 +128,10 @@ export class Reporter {
 
 const jsonBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
-/** A passed case's `actual` equals its `out`, which is limited. A failed case's may be the whole output. */
+/**
+ * Shortens `actual` of failed cases to ACTUAL_BYTES in all. For a passed case it equals `out`, which is limited
+ * already.
+ */
 function bounded({ success, cases }: LabVerdict): LabVerdict {
   let left = ACTUAL_BYTES;
   const entries = Object.entries(cases).map(([key, each]) => {

@@ -8,7 +8,7 @@ import { signalWords } from './signals.js';
 import type { StepKind, StepTable } from './step-table.js';
 import { limitWords, stepTimeMs, type TaskBudget, type TaskLimits } from './task-limits.js';
 
-/** `runMs`: of the program, all lab cases, or the proof. */
+/** `runMs`: time of the program, of all lab cases, or of the proof. */
 export interface TaskTimes {
   buildMs: number;
   runMs: number;
@@ -34,7 +34,7 @@ export interface StepRequest extends Omit<Job, 'profile' | 'limits'> {
 
 export interface StepResult {
   readonly end: JobResult;
-  /** As it was reported. */
+  /** stdout as it was reported to the user. */
   readonly stdout: string;
   /** The task's time or output limit was reached, so no further step can run. */
   readonly endsTask: boolean;
@@ -42,7 +42,10 @@ export interface StepResult {
 
 const WORKSPACE_PATH = `${WORKSPACE}/`;
 
-/** In UTF-16 units. A lab may have 50 cases with 64 KiB of arguments each; the program gets all of them. */
+/**
+ * Maximum length of an announcement, in UTF-16 units. A lab may have 50 cases with 64 KiB of arguments each. The
+ * program gets them whole.
+ */
 const ANNOUNCEMENT_LENGTH = 4096;
 
 /** Throws only what the sandbox throws. Failures of the user's program are in the result. */
@@ -96,7 +99,7 @@ export async function runStep(
 
 const isTaskLimit = (limit: LimitName | undefined) => limit === 'output';
 
-/** In the original's order: first with the final slash. */
+/** Removes the path in the order of the original service: first with the final slash. */
 function withoutWorkspace(text: string): string {
   return text.replaceAll(WORKSPACE_PATH, '').replaceAll(WORKSPACE, '');
 }

@@ -10,9 +10,9 @@ export type StepKind = 'build' | 'run' | 'prove';
 export interface StepSettings {
   readonly profile: Profile;
   readonly timeMs: number;
-  /** Used in messages about limits. The original's words, which users know. */
+  /** Name of the step in messages about limits, as in the original service, which users know. */
   readonly limitWord: string;
-  /** Used in other messages. */
+  /** Name of the step in other messages. */
   readonly noun: string;
 }
 
@@ -21,7 +21,7 @@ export type StepTable = Readonly<Record<StepKind, StepSettings>>;
 const MIB = 1024 * 1024;
 /** Maximum size of all files that a build or a proof writes. */
 const TOOL_FILES_BYTES = 128 * MIB;
-/** These folders do not exist in the image, but programs print PATH. */
+/** Only for programs that print PATH: the folders do not exist in the image. */
 const PROGRAM_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 export function stepTable(config: Config): StepTable {
@@ -67,7 +67,7 @@ export function stepTable(config: Config): StepTable {
         ...tool,
         environment: PROVE_ENVIRONMENT,
         memoryBytes: config.PROVE_MEMORY_LIMIT_BYTES,
-        // gnatprove uses a named semaphore.
+        // For the named semaphore of gnatprove.
         sharedMemory: true,
         longestJobMs: config.PROVE_LIMIT_MS,
         minWarm: 0,

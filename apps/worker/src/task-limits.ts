@@ -7,7 +7,7 @@ import type { StepSettings } from './step-table.js';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The step table has the limits of steps. */
+/** Limits of a whole task. The step table has the limits of steps. */
 export interface TaskLimits {
   taskMs: number;
   outputBytes: number;

@@ -14,10 +14,12 @@ import { taskLimits } from './task-limits.js';
 import { rememberGeneration } from './toolchain/gnatprove.js';
 import { buildCachePolicy } from './toolchain/gprbuild.js';
 
-/** Added to a task's time limit: waits for the engine, and overhead of containers. */
+/**
+ * Added to a task's time limit before the worker counts as hung: for waits for the engine and overhead of containers.
+ */
 const TASK_SLACK_MS = 180_000;
 
-/** Chaos tests inject faulty ones. */
+/** Chaos tests inject faulty parts. */
 export interface WorkerParts {
   connectBroker: typeof connectBroker;
   createSandbox: typeof createSandbox;
@@ -92,7 +94,7 @@ export async function startWorker(
   reportReady();
 }
 
-/** Hostile programs must not run in a sandbox that has a fault. */
+/** Throws if the sandbox has a fault, because then no hostile program may run in it. */
 async function demandSandbox(sandbox: Sandbox, log: Logger): Promise<void> {
   const faults = await sandbox.inspect();
   if (faults.length === 0) return;

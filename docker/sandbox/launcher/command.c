@@ -71,7 +71,7 @@ static _Noreturn void exec_command(const struct request *request, bool traced, i
         forbid_replacing();
     if (request->confinement == PROGRAM)
         confine_program();          /* last filter: it forbids further ones */
-    connect_streams(output, error); /* late: die() before it must reach the worker */
+    connect_streams(output, error); /* late: messages of die() must reach the worker */
     *failed = 0;                    /* all other descriptors close on exec */
     if (request->inspect)
         inspect();

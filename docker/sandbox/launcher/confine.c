@@ -1,6 +1,6 @@
 /*
  * Seccomp filters. A program cannot start processes, nor use kernel objects that all containers share and that are
- * charged to none. The kernel enforces them; guard.so only adds error messages.
+ * charged to none. The kernel enforces the filters; guard.so only adds error messages.
  */
 #include "launcher.h"
 
@@ -130,8 +130,8 @@ static void append_for(struct filter *filter, unsigned call, const struct sock_f
 
 /*
  * Applies to every command. A filter cannot see the flags of clone3, which may create a namespace. With ENOSYS the C
- * library uses clone. The container's profile cannot say this: gVisor answers EPERM for all that a profile refuses, and
- * then no thread starts.
+ * library uses clone. The container's profile cannot give this answer: gVisor answers EPERM for all that a profile
+ * refuses, and then no thread starts.
  */
 void confine_command(void)
 {
@@ -149,7 +149,7 @@ void confine_command(void)
     install(filter.instructions, filter.length);
 }
 
-/* A thread of a program shares all of these. Otherwise it would get limits of its own. */
+/* A thread of a program must share all of these, or it would get limits of its own. */
 enum { SHARED_BY_THREADS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD };
 
 #ifndef CLOSE_RANGE_UNSHARE
@@ -182,7 +182,10 @@ void confine_program(void)
     install(filter.instructions, filter.length);
 }
 
-/* The kernel limits pseudo terminals for the whole machine. ENOENT: the runtime provides none. */
+/*
+ * Keeps a program from opening pseudo terminals, because the kernel limits them for the whole machine. ENOENT: the
+ * runtime provides none.
+ */
 void hide_terminals(void)
 {
     if (chmod("/dev/pts/ptmx", 0) != 0 && errno != ENOENT)

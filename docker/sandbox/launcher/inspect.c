@@ -80,7 +80,7 @@ static void tell_file_systems(void)
     tell("workspace_own", root_itself.st_dev != workspace_itself.st_dev);
 }
 
-/* Counts other writable mounts. The engine hides some files by mounting devices over them. */
+/* Counts other writable mounts, without devices: the engine hides some files by mounting a device over them. */
 static void tell_other_mounts(void)
 {
     FILE *mounts = setmntent("/proc/self/mounts", "r");

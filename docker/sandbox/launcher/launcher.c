@@ -42,8 +42,8 @@ static void send_status(const struct end *end)
 }
 
 /*
- * Delays the container's end, since the engine's work for it would delay the task. The end of PID 1 must also kill
- * remaining processes, so there is no delay if there are any.
+ * Waits until stdin ends, since the engine's work for an ended container would delay the task. It does not wait if
+ * other processes remain, because the end of PID 1 must kill them.
  */
 static void wait_if_alone(void)
 {
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 
     struct request request = {0};
     receive_request(&request);
-    leave_room(request.room_bytes);
+    limit_free_space(request.room_bytes);
 
     int signals = take_child_signals();
     struct command command = start_command(&request);

@@ -69,7 +69,7 @@ void receive_request(struct request *request);
 /* workspace.c */
 void make_workspace(enum confinement confinement, uid_t user);
 void receive_file(const char *name, size_t length, bool executable);
-void leave_room(uint32_t bytes);
+void limit_free_space(uint32_t bytes);
 void send_executable(const char *name);
 
 /* environment.c */

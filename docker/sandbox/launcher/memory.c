@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Lines are `name value`. False if there is no such file. */
+/* Whether the file counts a kill. Its lines are `name value`. False if there is no such file. */
 static bool counts_kills(const char *path)
 {
     char text[1024];

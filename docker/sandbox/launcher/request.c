@@ -14,7 +14,7 @@ static _Noreturn void refuse(const char *what)
     die(what);
 }
 
-/* The worker can choose only these. */
+/* Accepts only the builder for a tool, and only a runner for a program. */
 static void check_user(enum confinement confinement, uid_t user)
 {
     bool is_tool = confinement == TOOL && user == BUILDER;

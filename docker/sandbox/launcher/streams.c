@@ -71,7 +71,7 @@ ssize_t read_stream(struct stream *stream, unsigned char *buffer, size_t length)
     return count;
 }
 
-/* One edge may stand for several writes. */
+/* Whether more can be read: one event of epoll may stand for several writes. */
 bool has_more(const struct stream *stream)
 {
     int bytes = 0;

@@ -17,7 +17,7 @@ void make_start_pipe(int start_pipe[2])
         die("start pipe");
 }
 
-/* In the child. */
+/* In the child. Returns when the launcher traces it. */
 void wait_for_tracer(const int start_pipe[2])
 {
     char nothing;

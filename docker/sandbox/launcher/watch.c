@@ -1,4 +1,7 @@
-/* Runs from the command's start to its end: forwards output, applies limits, reaps orphans. */
+/*
+ * Runs from the command's start to its end: forwards output, applies limits, reaps orphans. streams.c explains how
+ * order is kept.
+ */
 #include "launcher.h"
 
 #include <errno.h>
@@ -12,14 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events of epoll. Those of streams come first, so that their numbers are indices. */
+/* Values of epoll's data. The first two equal the stream indices. */
 enum event { STDOUT_WRITTEN = OUTPUT_STREAM, STDERR_WRITTEN = ERROR_STREAM, WORKER_GONE, CHILD_ENDED, EXEC_ASKED };
 
 enum {
-    BULK_AFTER = 16,      /* writes of one stream in a row */
-    BULK_MS = 20,         /* duration of a bulk read; what the pipe then holds is still read */
-    MAX_SWITCHES = 40000, /* then order is given up; the worker orders 20,000 items (reporter.ts) */
-    DRAIN_EVENTS = 64,    /* after the end: more than the pipes hold, so that later writes may be lost */
+    BULK_AFTER = 16, /* writes of one stream in a row */
+    BULK_MS = 20,    /* duration of a bulk read, before the pipe is emptied */
+    /* Switches after which the order of the streams is not kept. The worker keeps it for 20,000 items (reporter.ts). */
+    MAX_SWITCHES = 40000,
+    /* Events handled after the end: enough to empty the pipes. Later writes of orphans may be lost. */
+    DRAIN_EVENTS = 64,
     EVENTS = EXEC_ASKED + 1,
 };
 
@@ -50,7 +55,7 @@ static void expect(int events, int operation, int file, enum event what, uint32_
         die("epoll_ctl");
 }
 
-/* Call it before the command starts: edges from before have no order. */
+/* Call before the command starts: writes made before it are reported in no particular order. */
 int expect_writes(const struct stream streams[STREAMS])
 {
     int events = epoll_create1(EPOLL_CLOEXEC);
@@ -61,7 +66,7 @@ int expect_writes(const struct stream streams[STREAMS])
     return events;
 }
 
-/* If there is something to read, the edge comes again after all pending ones. */
+/* Re-arms a stream: if it holds data, epoll reports it again, after the events that are already pending. */
 static void expect_more(const struct state *state, int stream)
 {
     expect(state->command->events, EPOLL_CTL_MOD, state->command->streams[stream].from, (enum event)stream, EPOLLET);
@@ -78,14 +83,14 @@ static void pass_on(struct state *state, int stream, const unsigned char *bytes,
         send_frame(stream == OUTPUT_STREAM ? OUTPUT : ERROR_OUTPUT, bytes, length);
 }
 
-/* Edges of writes that a bulk read has consumed would come before edges of later writes. */
-static void discard_edges(const struct state *state)
+/* Drops pending events of writes that the bulk read has forwarded. They would distort the order of later writes. */
+static void drop_pending_events(const struct state *state)
 {
-    struct epoll_event edges[EVENTS]; /* level-triggered events come again */
-    epoll_wait(state->command->events, edges, EVENTS, 0);
+    struct epoll_event dropped[EVENTS]; /* level-triggered events come again */
+    epoll_wait(state->command->events, dropped, EVENTS, 0);
 }
 
-/* False at the output limit. */
+/* Forwards until nothing is left to read or `until_ms` has passed: true. Stops at the output limit: false. */
 static bool pass_on_all(struct state *state, int stream, ssize_t (*read)(struct stream *, unsigned char *, size_t),
                         int64_t until_ms)
 {
@@ -114,13 +119,13 @@ static bool read_stream_in_bulk(struct state *state, int stream)
         if (!pass_on_all(state, stream, read_stream, INT64_MAX))
             return true;
     while (!shrink(busy));
-    discard_edges(state);
+    drop_pending_events(state);
     expect_more(state, stream);
     unblock(other);
     return true;
 }
 
-/* Handles an edge: forwards one write, or starts a bulk read. */
+/* Handles the event of a stream: forwards one write, which may begin a bulk read. */
 static void read_written(struct state *state, int stream)
 {
     static unsigned char buffer[FRAME_BYTES];
@@ -157,7 +162,7 @@ static void reap(struct state *state, int signals)
     }
 }
 
-/* False after the timeout. */
+/* Waits for one event and handles it. False if none came: after the timeout, or because a signal interrupted. */
 static bool handle_next(struct state *state, int signals, int timeout_ms)
 {
     struct epoll_event event;
@@ -171,7 +176,7 @@ static bool handle_next(struct state *state, int signals, int timeout_ms)
     case STDERR_WRITTEN:
         read_written(state, (int)event.data.u32);
         break;
-    case WORKER_GONE: /* stdin has no more frames, so this is its end */
+    case WORKER_GONE: /* the worker sends nothing after GO, so this is EOF */
         _exit(0);
     case CHILD_ENDED:
         reap(state, signals);

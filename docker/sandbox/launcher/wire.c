@@ -18,7 +18,7 @@ void encode_u32(unsigned char *bytes, uint32_t value)
     bytes[3] = (unsigned char)value;
 }
 
-/* stdin ends when the worker is gone, and then the job is of no use. */
+/* Exits if stdin ends: then the worker is gone, and the job is of no use. */
 void receive_bytes(void *bytes, size_t length)
 {
     unsigned char *to = bytes;

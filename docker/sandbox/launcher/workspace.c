@@ -10,9 +10,8 @@
 #include <unistd.h>
 
 /*
- * Folders are owned by root, writable for all, and sticky. A command may create files, but not rename, replace or
- * remove those of another user. Files sent to a program belong to root, and sources of a build to the builder. Under
- * gVisor the engine has created a folder already, for a mount in it.
+ * Sticky and writable for all: a command can create files, but not rename, replace or remove those of another user.
+ * Under gVisor SCRATCH exists already (a mount is in it, gvisor.ts).
  */
 static void make_folder(const char *path)
 {
@@ -20,7 +19,10 @@ static void make_folder(const char *path)
         die(path);
 }
 
-/* Copies a table of the image to where a link in /etc leads, and adds the program's user. */
+/*
+ * Copies the image's passwd or group file to `path`, where the symlink in /etc points, and appends a line for the
+ * program's user.
+ */
 static void name_user(const char *table, const char *path, const char *line, uid_t user)
 {
     char text[4096];
@@ -43,6 +45,9 @@ void make_workspace(enum confinement confinement, uid_t user)
         die("/workspace");
     umask(022);
     if (confinement == TOOL) {
+        /*
+         * Sources belong to the builder, except under gVisor, which has no setfsuid. A program's files belong to root.
+         */
         setfsgid(user);
         setfsuid(user);
         return;
@@ -73,10 +78,10 @@ void receive_file(const char *name, size_t length, bool executable)
 }
 
 /*
- * Fills the workspace until `bytes` are free: its size was fixed before the sent files were known. The unnamed file of
- * root exists as long as the launcher. No file may be received afterwards.
+ * Leaves at most `bytes` for the command: a filler file takes the rest. (The tmpfs got its size before the sent files
+ * were known.) The filler is unlinked but never closed, so it lasts as long as the launcher. Receive all files before.
  */
-void leave_room(uint32_t bytes)
+void limit_free_space(uint32_t bytes)
 {
     static const unsigned char zeros[FRAME_BYTES];
     struct statvfs space;

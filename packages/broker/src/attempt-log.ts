@@ -19,12 +19,16 @@ export function noteAttempt(
   });
 }
 
-/** The attempts that were noted before delivery `attempt`. Rejects with BrokerUnavailable. */
+/**
+ * The attempts before delivery `attempt`, from the notes. The begin of the first attempt is never noted. Rejects with
+ * BrokerUnavailable.
+ */
 export async function attemptsBefore(broker: Broker, identifier: string, attempt: number): Promise<Attempts> {
   if (attempt === 1) return new Map();
   let attempts = FIRST_ATTEMPT;
   await withAttemptLog(broker, identifier, async (channel) => {
-    // Only the worker that has the task reads its log. Closing the channel requeues the notes.
+    // Not acknowledged, so closing the channel puts the notes back. Nobody else reads this log meanwhile: only the
+    // worker that has the task does.
     for (let message; (message = await channel.get(broker.topology.attemptLog(identifier)));) {
       const note = decodeAttemptNote(message.content);
       if (note) attempts = reduceAttempts(attempts, note);

@@ -45,13 +45,16 @@ export type AttemptDecision = 'run' | 'run-alone' | 'give-up';
 
 export function decideAttempt(attempts: Attempts, attempt: number): AttemptDecision {
   const lost = [...attempts.values()].filter((state) => state === 'lost').length;
-  // After the last delivery the broker dead-letters the task, and no worker can tell the user.
+  // Give up at the last delivery: after it the broker dead-letters the task, and no worker can tell the user.
   if (lost >= MAX_ATTEMPTS || attempts.size >= MAX_STARTS || attempt > DELIVERY_LIMIT) return 'give-up';
   // During the last attempt, another task could crash the worker, or be hit by its crash.
   return lost === MAX_ATTEMPTS - 1 ? 'run-alone' : 'run';
 }
 
-/** From 1. x-acquired-count (RabbitMQ 4.3 on) counts deliveries; before, x-delivery-count counts requeues. */
+/**
+ * Number of the delivery, from 1. x-acquired-count (RabbitMQ 4.3 on) counts deliveries; before, x-delivery-count counts
+ * requeues.
+ */
 export function attemptOf(headers: Record<string, unknown> | undefined): number {
   const count = headers?.['x-acquired-count'] ?? headers?.['x-delivery-count'];
   // Untrusted: a publisher may have set any value.

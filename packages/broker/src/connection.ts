@@ -15,11 +15,14 @@ import pTimeout from 'p-timeout';
 import { createTopology, type Topology, type TopologySettings } from './topology.js';
 
 const ANSWER_TIMEOUT_MS = 4000;
-/** The peer is considered dead after two missed heartbeats. */
+/** A peer that sends nothing for two intervals is considered dead. amqplib notices it within three (15 s). */
 const HEARTBEAT_S = 5;
 /** Reconnecting soon after a restart matters more than the load on the broker. */
 const RECONNECT_MAX_DELAY_MS = 1000;
-/** Several attempts: each takes up to 4 s, with up to 1 s between two. */
+/**
+ * `reconnecting` is true until this long after a loss or a failed attempt: the time of three attempts (4 s each, 1 s
+ * apart).
+ */
 const RECONNECTING_MS = 15_000;
 
 /** Base class of the errors of this package. The subclass says what the caller can do. */
@@ -32,7 +35,7 @@ const MISSING =
   'a queue or exchange is not there, and this user may not declare it: ' +
   'import rabbitmq/definitions.json into the broker, for this NAMESPACE';
 
-/** RabbitMQ 3.x is out of support. It counts and requeues in other ways. */
+/** RabbitMQ 3.x is out of support, and counts deliveries and requeues differently. */
 const OLDEST_MAJOR = 4;
 
 const ACCESS_REFUSED = 403;
@@ -61,16 +64,18 @@ export interface Broker {
   readonly connected: boolean;
   /** Whether the connection is down, and an attempt was made in the last 15 s. */
   readonly reconnecting: boolean;
-  /** Whether the broker has blocked the connection, as in a memory or disk alarm. It then does not answer. */
+  /**
+   * Whether the broker has blocked the connection, as in a memory or disk alarm. A blocked connection gets no answers.
+   */
   readonly blocked: boolean;
   /** Resolves when the first connection is up and the shared queues and exchanges exist. */
   ready(): Promise<void>;
   /**
-   * Runs `request` for at most 4 s. Rejects with BrokerUnavailable, and drops a connection that was silent
-   * meanwhile.
+   * Runs `request` for at most 4 s. Rejects with BrokerUnavailable. Destroys a connection on which nothing arrived in
+   * this time.
    */
   call<T>(request: () => Promise<T>): Promise<T>;
-  /** Throws BrokerUnavailable if no channel opens within 4 s, like openConfirmChannel(). */
+  /** Both methods reject with BrokerUnavailable if no channel opens within 4 s. */
   openChannel(): Promise<Channel>;
   openConfirmChannel(): Promise<ConfirmChannel>;
   close(): Promise<void>;
@@ -100,7 +105,7 @@ export async function connectBroker(settings: BrokerSettings, log: Log, { declar
   });
   const state = watch(connection, log);
 
-  /** Drops a silent connection. Heartbeats alone would detect it only after up to three intervals. */
+  /** Destroys a connection on which nothing arrived during the request: heartbeats can take up to 15 s to notice. */
   async function call<T>(request: () => Promise<T>): Promise<T> {
     const [asked, received] = [socket, socket?.bytesRead];
     try {
@@ -165,7 +170,7 @@ function checkShared(model: ChannelModel, topology: Topology): Promise<void> {
   return onSeparateChannel(model, (channel) => topology.checkShared(channel));
 }
 
-/** The broker closes a channel on which it refuses a request. */
+/** On a channel of its own, because the broker closes a channel on which it refuses a request. */
 async function onSeparateChannel(model: ChannelModel, use: (channel: Channel) => Promise<void>): Promise<void> {
   const channel = await model.createChannel();
   // amqplib reports a refusal as a rejection and as this event.

@@ -62,7 +62,9 @@ export async function replayTask(broker: Broker, { task }: DeadLetter): Promise<
   return identifier;
 }
 
-/** Resolves when all letters were delivered. A quorum queue has no exclusive consumers, but it counts them. */
+/**
+ * Resolves when all letters were delivered. Counts the consumers, because those of a quorum queue cannot be exclusive.
+ */
 async function consumeAll(channel: Channel, queue: string, onLetter: (message: ConsumeMessage) => void): Promise<void> {
   const state = () => brokerCall(() => channel.checkQueue(queue));
   await brokerCall(() => channel.consume(queue, (message) => message && onLetter(message)));

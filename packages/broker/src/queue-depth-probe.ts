@@ -4,9 +4,9 @@ import pTimeout from 'p-timeout';
 
 import type { Broker } from './connection.js';
 
-/** If a queue's node is down, the broker answers no further request on the channel. */
+/** Timeout of a check. If a queue's node is down, the broker answers nothing more on the channel. */
 const ANSWER_MS = 500;
-/** A channel answers one request after another. With a single channel, simultaneous polls would wait for each other. */
+/** A channel answers one request after another. With few channels, simultaneous polls would wait for each other. */
 const CHANNELS = 128;
 
 interface ProbeChannel {
@@ -56,7 +56,7 @@ export class QueueDepthProbe {
   }
 }
 
-/** Undefined if the channel was closed: one of the queues that were checked on it is missing. */
+/** 'late' after ANSWER_MS; undefined if the channel was closed, because a queue that was checked on it is missing. */
 function answerOf<T>(request: PromiseLike<T>): Promise<T | undefined | 'late'> {
   const answer = Promise.resolve(request).catch(() => undefined);
   return pTimeout(answer, { milliseconds: ANSWER_MS, fallback: () => 'late' as const });

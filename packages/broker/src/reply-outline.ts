@@ -54,7 +54,7 @@ export class Backlog {
   }
 
   add(message: ConsumeMessage): void {
-    // The broker requeues this message with the others.
+    // The poll is over, and the broker requeues this message with the others.
     if (this.isOver) return;
     const bytes = message.content.length;
     const fits = this.kept === 0 || (this.kept + bytes <= KEPT_BYTES && keptInAll + bytes <= KEPT_IN_ALL_BYTES);

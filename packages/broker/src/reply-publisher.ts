@@ -29,7 +29,7 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
       return {
         publish(message) {
           const body = encodeMessage(message);
-          // No poll could answer it.
+          // No poll could answer a larger message.
           if (body.length > REPLY_MESSAGE_BYTES) {
             return Promise.reject(new BrokerError(`a reply of ${body.length} bytes is too large`));
           }
@@ -54,12 +54,12 @@ export function replyPublishers(channel: ConfirmChannel, broker: Broker): ReplyP
   };
 }
 
-/** amqplib's error if the broker refused the message. Any other error means that the channel was lost. */
+/** Whether the broker refused the message. Any other error means that the channel was lost. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.message === 'message nacked';
 }
 
-/** A refusal has no reason. Checking the queue tells it. */
+/** Checks the queue, because the broker's refusal gives no reason. */
 async function refusalReason(broker: Broker, identifier: string): Promise<Error> {
   const fault = await queueError(broker, broker.topology.replyQueue(identifier));
   return fault ?? new BrokerError(`the reply queue of ${identifier} refused a message`);

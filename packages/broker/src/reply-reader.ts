@@ -195,7 +195,10 @@ async function consumeAll(locked: LockedQueue): Promise<boolean> {
   return true;
 }
 
-/** The broker delivers in parts. Messages that it no longer counts arrive before its next response. */
+/**
+ * Resolves when all messages of the queue have arrived. The broker delivers in parts. Messages that it no longer counts
+ * arrive before its next response.
+ */
 async function untilDelivered({ queue, channel }: LockedQueue): Promise<void> {
   try {
     while ((await channel.checkQueue(queue)).messageCount > 0) continue;

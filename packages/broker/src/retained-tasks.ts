@@ -19,7 +19,7 @@ export class RetainedTasks {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), RETAINED_MS);
     this.broker.log.warn({ identifier }, 'a task is retained until its reply queue is available');
-    // Not awaited: if the broker does not answer, the consumer does not start.
+    // Not awaited, because the broker may not answer. Then there is no additional consumer.
     const stop = this.count < MAX_RETAINED ? addConsumer().catch(() => undefined) : undefined;
     this.count++;
     await untilQueueAvailable(

@@ -51,7 +51,7 @@ export interface ConsumeOptions {
   broker: Broker;
   /** Tasks at a time. Each has a consumer, so the number of consumers is the capacity of all workers. */
   concurrency: number;
-  /** In ms. A worker that has a task for longer than this hangs. */
+  /** In ms. A worker that has a task for longer than this counts as hung. */
   longestTaskMs?: number;
   handle: (delivery: TaskDelivery) => Promise<TaskOutcome>;
 }
@@ -170,7 +170,7 @@ class Consumer {
     await Promise.all(this.tasks);
   }
 
-  /** A note that the broker does not confirm is retried on the next channel. */
+  /** Notes the dropped attempts as returned. A note that the broker does not confirm is retried on the next channel. */
   private async noteDropped(): Promise<void> {
     for (const dropped of [...this.dropped]) {
       const isNoted = await this.noteReturned(dropped.identifier, dropped.attempt);

@@ -22,7 +22,7 @@ const LIBRARY = new Set(
 );
 
 const IDENTIFIER = '[a-z][a-z0-9]*(?:_[a-z0-9]+)*';
-/** Below A, G, I or S, "__" or "~" may replace the first "-", because a-x.ads could be the library's. */
+/** In a child of a unit A, G, I or S, "__" or "~" may replace the first "-", because a-x.ads could be the library's. */
 const NAME = new RegExp(`^(?:[agis](?:__|~))?${IDENTIFIER}(?:-${IDENTIFIER})*$`);
 
 /** The unit's name, with "-" for each dot, by a file name without its ending. */

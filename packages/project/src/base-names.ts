@@ -17,7 +17,10 @@ const TOOLS_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/^gnatprove$/, "gnatprove's folder"],
 ];
 
-/** Refused for sources only: the linker gets a source's object under the source's name. */
+/**
+ * Refused for sources only: the linker gets a source's object under the source's name, and would read such a
+ * name as a switch or as a list of switches.
+ */
 const SOURCES_OWN: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/^-/, 'a switch'],
   [/^@/, 'a file of switches'],

@@ -29,7 +29,7 @@ const TOKEN = new RegExp(
 );
 const RAW_STRING_PREFIX = /^(?:u8|[uUL])?R$/;
 const RAW_STRING_START = /"[^\s()\\"]{0,16}\(/y;
-/** Enough for a literal condition. Longer conditions count as unknown. */
+/** Words of a directive that are looked at: enough for a literal condition. Longer conditions count as unknown. */
 const MOST_WORDS = 10;
 
 /** Kinds of tokens, by their first character. */
@@ -46,7 +46,7 @@ const BEGINNINGS = Uint8Array.from({ length: 128 }, (_, code) => {
 const beginning = (code: number): number => BEGINNINGS[code] ?? NAME;
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 
-/** Only `::` and `->` are tokens of several signs. */
+/** The tokens of `text`. Only `::` and `->` are tokens of several signs. */
 export function* cTokens(text: string): Generator<string, void> {
   const lines = joinLines(text);
   const conditionals = new Conditionals();

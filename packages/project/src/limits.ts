@@ -36,7 +36,7 @@ const MOST_FILE_CODE_POINTS = 2_000_000;
 const limit = (standard: number, maximum?: number) =>
   Type.Integer({ minimum: 1, default: standard, ...(maximum !== undefined && { maximum }) });
 
-/** The API refuses requests by these. Workers check again, since they do not trust messages. */
+/** The API refuses requests that exceed these limits. Workers check again, since they do not trust messages. */
 export const REQUEST_SETTINGS = {
   REQUEST_LIMIT_FILES: limit(REQUEST_LIMITS.files),
   FILE_NAME_LIMIT_BYTES: limit(REQUEST_LIMITS.fileNameBytes, LONGEST_FILE_NAME_BYTES),

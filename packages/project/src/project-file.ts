@@ -84,7 +84,7 @@ export function configurationPragmas({ proving, restricted }: { proving: boolean
   return ['--  Generated for this project.', ...pragmas, ''].join('\n');
 }
 
-/** For an ending that gprbuild does not know, it needs the whole file name. */
+/** The main program's name for gprbuild: the whole file name if gprbuild does not know the ending. */
 function mainName({ file, executable }: Main): string {
   return kindOf(file)?.isListed ? file : executable;
 }

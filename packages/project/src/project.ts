@@ -74,7 +74,7 @@ export function createProject(
   const run = 'mode' in request ? request : undefined;
   const special = new Set([ARGUMENTS_FILE, LAB_FILE, PROJECT_FILE, CONFIGURATION_PRAGMAS]);
   const sources = files.filter(({ basename }) => !special.has(basename)).map(run ? withLineEnd : file);
-  // gprbuild reports an empty project; the contract fixes its message.
+  // An empty project is left to gprbuild, because the contract fixes its message.
   const misnamed = files.length === 0 ? undefined : sourceMistake(sources);
   // A run with wrong file names looks for no main. A download still does.
   const main = run && misnamed !== undefined ? undefined : findMain(sources, run?.main);
@@ -137,7 +137,7 @@ function checkFiles(files: readonly SourceFile[], limits: RequestLimits): void {
   }
 }
 
-/** The linker would overwrite such a file, or the run would start it. */
+/** Refuses a file that has the program's name: the linker would overwrite it, or the run would start it. */
 function checkExecutable(main: Main | undefined, files: readonly SourceFile[]): void {
   const index = files.findIndex(({ basename }) => basename === main?.executable);
   if (index < 0) return;
@@ -181,8 +181,8 @@ function readLab(
 }
 
 /**
- * GNAT marks the end of a source with SUB. Without a final line end its messages show that mark. After an open string
- * GNAT reads on, and names files that nobody sent.
+ * Adds a missing final line end to an Ada source. GNAT marks the end of a source with SUB, and without the line end its
+ * messages show that mark. After an open string GNAT would read on, and name files that nobody sent.
  */
 function withLineEnd({ basename, contents }: SourceFile): SourceFile {
   const isOpen = kindOf(basename)?.language === 'Ada' && !/[\r\n]$/.test(contents);

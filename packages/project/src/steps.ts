@@ -54,8 +54,8 @@ export function proveCommand(generation: GnatproveGeneration, switches: readonly
 }
 
 /**
- * From 14 on, --checks-as-errors takes a value. The version does not help: a build from sources may call itself 0.0w.
- * Help text of an image without gnatprove counts as the older generation.
+ * Tells the generation by the help text: from 14 on, --checks-as-errors takes a value. The version does not help,
+ * because a build from sources may call itself 0.0w. An image without gnatprove counts as the older generation.
  */
 export function gnatproveGeneration(helpText: string): GnatproveGeneration {
   return /--checks-as-errors\[?=c/.test(helpText) ? 'from-14' : 'up-to-13';

@@ -10,7 +10,7 @@ export const ALLOWED_SWITCHES = {
 
 export type SwitchPackage = keyof typeof ALLOWED_SWITCHES;
 
-/** A request can have a million switches, so only a few are logged. */
+/** A request can have thousands of switches, so only a few are logged. */
 const MAX_DROPPED = 20;
 const MAX_DROPPED_LENGTH = 100;
 

@@ -13,9 +13,9 @@ export const MODES = [
 export type Mode = (typeof MODES)[number];
 
 const SourceFile = Type.Object({ basename: Type.String(), contents: Type.String() });
-/** Far above any real request. Each switch is checked, allowed or not. */
+/** Far above any real request. Limited because each switch is checked, allowed or not. */
 const MOST_SWITCHES = 100;
-/** This pattern matches any name. The default one misses names with a line end, whose values stay unchecked. */
+/** This pattern matches any name. The default one misses names with a line end, whose values would stay unchecked. */
 const Switches = Type.Record(
   Type.String({ pattern: '^[\\s\\S]*$' }),
   Type.Array(Type.String(), { maxItems: MOST_SWITCHES }),

@@ -15,7 +15,7 @@ const Count = Type.Integer({ minimum: 0 });
 /** Number of the delivery of the task, from 1. */
 const Attempt = Type.Integer({ minimum: 1 });
 
-/** A UUID has 36 characters. Queue names and log lines contain the identifier. */
+/** Limited because queue names and log lines contain the identifier. A UUID has 36 characters. */
 const LONGEST_IDENTIFIER = 100;
 
 /** A run request. `submittedAt` is in ms since the epoch. */
@@ -65,7 +65,7 @@ export type RestartMessage = Static<typeof RestartMessage>;
 export const ReplyMessage = Type.Union([OutputMessage, FinalMessage, RestartMessage]);
 export type ReplyMessage = Static<typeof ReplyMessage>;
 
-/** `begun`: the worker starts the task. `returned`: requeued, or lost with the connection, through no fault of it. */
+/** `begun`: the worker starts the task. `returned`: requeued or lost with the connection; the task is not at fault. */
 export const AttemptNote = Type.Object({
   version: Version,
   attempt: Attempt,

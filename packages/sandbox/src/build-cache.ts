@@ -131,7 +131,7 @@ export class BuildCache {
       await writeFile(unfinished, pieces, { flag: 'wx', mode: 0o600 });
       await rename(unfinished, this.path(key));
       this.newBytes += bytes;
-      // Other workers write as well, so each evicts before it alone could fill the free part.
+      // Other workers write as well, so each evicts before it alone could fill the part that an eviction frees.
       if (this.newBytes > maxBytes * (1 - CACHE_SLACK)) await this.evict();
     } catch (error) {
       log.warn({ reason: (error as Error).message }, 'a build could not be kept');

@@ -8,7 +8,10 @@ export const byteLength = (pieces: readonly Buffer[]): number => pieces.reduce((
 const SMALLEST_BLOCK_BYTES = 4 * 1024;
 const LARGEST_BLOCK_BYTES = 64 * 1024;
 
-/** Copies bytes, since kept chunks would retain whole read buffers, or an object for each byte that came alone. */
+/**
+ * Collects bytes in blocks. It copies them, since kept chunks would retain whole read buffers, or an object for each
+ * byte that came alone.
+ */
 export class ByteCollector {
   private readonly full: Buffer[] = [];
   private block = Buffer.alloc(0);

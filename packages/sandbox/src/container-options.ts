@@ -20,7 +20,7 @@ import {
 } from './limits.js';
 
 export const NAMESPACE_LABEL = 'code-widgets.namespace';
-/** Seconds from a container's creation. After them no live worker needs the container. */
+/** Label: seconds from a container's creation until no live worker needs it. */
 export const LIFETIME_LABEL = 'code-widgets.lifetime-s';
 
 const PAGE_BYTES = 4096;
@@ -62,7 +62,7 @@ export function outerTimeLimitMs(timeLimitMs: number): number {
   return timeLimitMs + STEP_SLACK_MS;
 }
 
-/** An upper bound: creation, attach and start, the wait, the job, the checks at its end, and one removal. */
+/** Upper bound: creation, attach and start, the wait for a job, the job, the checks at its end, and one removal. */
 function lifetimeSeconds({ jobMs, waitMs }: ContainerSpec): number {
   return Math.ceil(
     (waitMs +

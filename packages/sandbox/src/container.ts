@@ -57,7 +57,9 @@ export class ContainerLease {
     );
   }
 
-  /** The engine learns of a container's end a little later than the stream does. */
+  /**
+   * Waits up to END_KNOWN_MS until the engine knows of the end, which it learns a little later than the stream does.
+   */
   async stateOnceEnded(): Promise<ContainerState> {
     const deadlineMs = performance.now() + END_KNOWN_MS;
     for (let wait = MIN_POLL_MS; ; wait *= 2) {

@@ -72,7 +72,7 @@ async function runInContainer(
   );
   let timer: NodeJS.Timeout | undefined;
   try {
-    // Not ended: the launcher exits when its stdin ends.
+    // The stream is not ended after the request, because the launcher exits when its stdin ends.
     void send(stream, encoded);
     const starting = container.start(signal);
     await Promise.race([starting, reading]);
@@ -140,7 +140,10 @@ async function resultWithoutStatus(
   throw new ContainerLost(`the container ${outcome} and did not say how its command ended`);
 }
 
-/** Under gVisor only the host counts memory. The launcher reports an OOM kill as a failure of the command. */
+/**
+ * Whether memory ran out under gVisor. There only the host counts memory, so the launcher reports an OOM kill as a
+ * failure of the command.
+ */
 async function failedForMemory(
   container: ContainerLease,
   { reason, status }: { reason: EndReason; status: number },

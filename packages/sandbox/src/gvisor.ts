@@ -1,7 +1,7 @@
 /** Differences under gVisor, and the options that make limits hold there. */
 import type { HostConfig } from 'dockerode';
 
-/** Several host tasks serve the address space of one process. A gVisor kernel that gets no task ends. */
+/** gVisor uses several host tasks for one process. A gVisor kernel that gets no further task ends. */
 const HOST_TASKS_PER_PROCESS = 10;
 
 /** gVisor's runtime is called runsc. The engine's name for it must contain `runsc` or `gvisor`. */

@@ -1,4 +1,4 @@
-/** Checks a container from inside. An engine that cannot apply a limit only logs a warning. */
+/** Checks the limits of a container from inside, because an engine that cannot apply a limit only logs a warning. */
 import type { Profile } from './job.js';
 import { BUILDER, FIRST_RUNNER, RUNNERS } from './launcher-protocol.js';
 import { INODES, OPEN_FILES } from './limits.js';
@@ -10,7 +10,7 @@ export type Report = ReadonlyMap<string, string>;
 export interface Expectation {
   profile: Profile;
   workspaceBytes: number;
-  /** gVisor limits no inodes, and processes by a ulimit. It shows cgroups of its own, not the host's, which apply. */
+  /** gVisor limits processes by a ulimit, and inodes not at all. It shows its own cgroups, but the host's apply. */
   gvisor: boolean;
 }
 

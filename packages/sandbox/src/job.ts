@@ -55,7 +55,8 @@ export interface ExecuteOptions {
   /** An abort removes the container, and the job rejects with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * The image's id. A warm container must be of it. Others are made by name: `ranInImage` says whether it was this one.
+   * Id of the wanted image. A warm container must be of this image. A new container is made by the image's name, so
+   * `ranInImage` says whether it is of this image.
    */
   imageId?: string;
 }

@@ -21,7 +21,7 @@ export const EXECUTABLE_BYTES = 8 * MIB;
 /** All words of a command, each with its NUL. The kernel's limit is 2 MiB with the environment. */
 export const COMMAND_BYTES = MIB;
 export const COMMAND_WORDS = 256 * KIB;
-/** Of the payload that the launcher sends. */
+/** Payload of a frame that the launcher sends. */
 export const LAUNCHER_FRAME_BYTES = 64 * KIB;
 /** How much of the launcher's stderr is kept for the log. */
 export const DIAGNOSTICS_BYTES = 4 * KIB;
@@ -54,14 +54,14 @@ export const READY_MS = 10_000;
 export const IDLE_WAIT_MS = 1_000;
 /** From a job's end until its task has sent its last message or started the next job. */
 export const AFTERMATH_MS = 80;
-/** A finished container waits so long for idle time, and at most RETIRED_MOST wait. */
+/** How long a finished container waits for idle time before its removal. At most RETIRED_MOST containers wait. */
 export const RETIREMENT_MS = 1_000;
 export const RETIRED_MOST = 8;
 export const POOL_RETRY_MS = 2_000;
 
 /** A build larger than maxBytes / CACHE_SHARE is not cached. */
 export const CACHE_SHARE = 8;
-/** Eviction leaves this fraction of the cache. */
+/** After an eviction at most this fraction of maxBytes is used. */
 export const CACHE_SLACK = 0.9;
 /** Age at which an unfinished file counts as abandoned. */
 export const UNFINISHED_MS = 600_000;

@@ -47,7 +47,10 @@ export class WarmPool {
     this.fill();
   }
 
-  /** Returns a warm container that is large enough and was made from that image, if there is one. */
+  /**
+   * Returns a warm container with the same workspace size, enough time for the job, and this image; undefined if there
+   * is none.
+   */
   lease(spec: ContainerSpec, imageId: string): ContainerLease | undefined {
     const stock = this.stocks.get(spec.profile.name);
     if (stock === undefined || !fits(spec, stock.spec)) return undefined;
@@ -76,7 +79,7 @@ export class WarmPool {
     this.filling ??= this.makeMissing().finally(() => (this.filling = undefined));
   }
 
-  /** Makes one container at a time. A job that finds none makes its own. */
+  /** Makes one container at a time. There is no hurry, because a job that finds no warm container makes its own. */
   private async makeMissing(): Promise<void> {
     const { signal } = this.closing;
     while (!signal.aborted) {
@@ -97,7 +100,10 @@ export class WarmPool {
     return most !== undefined && missing(most) > 0 ? most : undefined;
   }
 
-  /** Discards containers that were touched, have waited too long, or exceed the target. */
+  /**
+   * Lowers targets that were not missed lately. Discards containers that were touched, are too old, or exceed the
+   * target.
+   */
   private async review(): Promise<void> {
     const nowMs = performance.now();
     for (const stock of this.stocks.values()) {
@@ -115,7 +121,7 @@ export class WarmPool {
   }
 }
 
-/** A container may live longer than its job needs, but not shorter. */
+/** The workspace size must be equal. The container's time limit may be longer than the job's, not shorter. */
 function fits(asked: ContainerSpec, warm: ContainerSpec): boolean {
   return asked.workspaceBytes === warm.workspaceBytes && asked.jobMs <= warm.jobMs;
 }

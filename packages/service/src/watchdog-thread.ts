@@ -7,7 +7,7 @@ const STDOUT = 1;
 const { name, signs, timeoutS } = workerData as { name: string; signs: Int32Array; timeoutS: number };
 
 let last = -1;
-// Counted by ticks of this thread, which stop while the whole process is stopped.
+// Counts ticks of this thread, not the clock: they stop while the whole process is stopped.
 let silentS = 0;
 setInterval(() => {
   const now = Atomics.load(signs, 0);
@@ -25,7 +25,7 @@ setInterval(() => {
     // The logger needs the main thread, which hangs.
     writeSync(STDOUT, `${JSON.stringify(line)}\n`);
   } finally {
-    // Also if the write failed.
+    // Kill the process even if the write failed.
     process.kill(process.pid, 'SIGKILL');
   }
 }, 1000);

@@ -1,7 +1,10 @@
 /** Ends a process that hangs, so that its supervisor restarts it. */
 import { Worker } from 'node:worker_threads';
 
-/** A hang is noticed within 30 s: this timeout, and the interval between two signs of life. */
+/**
+ * Time from the last sign of life until the process is killed. The API gives a sign every second, a worker every 5 s.
+ * So a hang ends within 30 s.
+ */
 const TIMEOUT_S = 22;
 
 export interface Watchdog {
@@ -11,8 +14,8 @@ export interface Watchdog {
 }
 
 /**
- * The thread runs even if the main thread is blocked. It sends SIGKILL after 22 s without a sign of life. Time in
- * which the whole process is stopped does not count. `name` is for the last log line of the process.
+ * Starts a thread that runs even if the main thread is blocked. It sends SIGKILL after 22 s without a sign of life.
+ * Time in which the whole process is stopped does not count. `name` is for the last log line of the process.
  */
 export function startWatchdog(name: string): Watchdog {
   const signs = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));

@@ -61,7 +61,7 @@ export function checkOutputRoute(
           log.debug({ identifier, unreadable }, 'messages of another version were left to a widget of that version');
         const room = lease.room();
         const decision = decidePoll(messages, read, { bytes, limitBytes: Math.min(ANSWER_BYTES, room) });
-        // Before anything is removed from the queue, so that a later poll finds the items.
+        // Throw before messages are removed, so that a later poll still finds them.
         if (room <= 0 && decision.result.bytes > 0) throw new TooManyBytes(TOO_MANY_UNREAD);
         lease.hold(decision.result.bytes);
         return decision;

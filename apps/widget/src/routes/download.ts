@@ -6,7 +6,7 @@ import type { App } from '../app-type.js';
 const DEFAULT_NAME = 'project';
 
 export function downloadRoute(app: App, options: ProjectOptions): void {
-  // Creating an archive is work, so downloads are limited like runs, and counted apart.
+  // Creating an archive takes processor time, so downloads have the same limit as runs, with a count of their own.
   app.post('/download/', { config: { rateLimit: {} }, schema: { body: DownloadRequest } }, ({ body, log }, reply) => {
     const { files, switches, name = DEFAULT_NAME } = body;
     const project = createProject({ files, name, ...(switches && { switches }) }, options);

@@ -54,7 +54,7 @@ export function runProgramRoute(app: App, { tasks, waiting, unknown, projectOpti
         },
       };
       await waiting.admit(identifier, clientKey(request), () => tasks.submit(task));
-      unknown.add(identifier);
+      unknown.addKnown(identifier);
       log.info({ identifier, mode }, 'task accepted');
       return { identifier, message: 'Pending' as const };
     },

@@ -1,8 +1,9 @@
 /**
- * Headers and reserved names for cacheable C and C++. Others may be macros that paste, quote, or reach the assembler.
+ * Headers and reserved names that cacheable C and C++ may use. Other names may be macros that paste, quote, or reach
+ * the assembler.
  */
 
-/** Headers of C, C++, POSIX and Linux. All of C++'s own headers, which have no ending, are allowed. */
+/** Headers of C, C++, POSIX and Linux, without their ending. */
 const HEADERS = `
   assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
   stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
@@ -21,6 +22,7 @@ export const SYSTEM_HEADERS: ReadonlySet<string> = new Set(
     .split(/\s+/)
     .map((name) => `${name}.h`),
 );
+/** C++'s own headers, which have no ending. All of them are allowed. */
 export const CPP_HEADER = /^[a-z]\w*$/;
 
 /** Alternatives of a regular expression. Programs define these names to choose what headers declare. */

@@ -5,10 +5,10 @@ import { WORKSPACE, type Profile, type Sandbox } from '@code-widgets/sandbox';
 const HELP_TIME_MS = 10_000;
 const HELP_BYTES = 1024 * 1024;
 
-/** gnatprove writes a project for gprbuild, and sockets into TMPDIR. */
+/** gnatprove writes a project for gprbuild and its sockets into TMPDIR. */
 export const PROVE_ENVIRONMENT = { HOME: WORKSPACE, TMPDIR: WORKSPACE, LANG: 'C.UTF-8' };
 
-/** Asks gnatprove once for each image. Failures are not cached. */
+/** Returns a function that asks gnatprove for its generation, once for each image. Failures are not cached. */
 export function rememberGeneration(sandbox: Sandbox, profile: Profile): () => Promise<GnatproveGeneration> {
   let asked: { imageId: string; answer: Promise<GnatproveGeneration | undefined> } | undefined;
   return async () => {

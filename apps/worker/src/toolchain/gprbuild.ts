@@ -20,7 +20,10 @@ const GLIBC_TUNABLES = [
 
 export const BUILD_ENVIRONMENT = { HOME: SCRATCH, TMPDIR: SCRATCH, LANG: 'C.UTF-8', GLIBC_TUNABLES };
 
-/** Without languages, gprbuild must find its configuration, or it does not report that nothing is there to build. */
+/**
+ * The command for sources in these languages. Without any, it is the plain gprbuild without GPR_CONFIG: gprbuild
+ * reports that there is nothing to build only if it looks for its configuration itself.
+ */
 export function gprbuild(
   [, ...words]: readonly string[],
   languages: readonly string[],
@@ -29,7 +32,7 @@ export function gprbuild(
   return { argv: [PREPARED_GPRBUILD, ...words], environment: { GPR_CONFIG } };
 }
 
-/** Messages of a compiler that is short of a resource. */
+/** Messages of a compiler that is short of a resource. Such a failure may not happen again, so it is not cached. */
 const TEMPORARY_FAILURE =
   /killed|signal|internal compiler error|bug box|allocate|memory|resource|no space|too many open/i;
 /** A compiler's temporary file in an assembler message. Its name differs each time. */
@@ -39,6 +42,7 @@ const TEMPORARY_FILE = /\/cc\w{6}\.\w/;
 export function buildCachePolicy(profile: string): CachePolicy {
   return {
     isCacheable: (job) => job.profile.name === profile && isReproducible(job.files),
+    // A status from 128 on means that a signal ended a process.
     isRepeatable: ({ status }, output) =>
       status < 128 && !TEMPORARY_FILE.test(output) && (status === 0 || !TEMPORARY_FAILURE.test(output)),
   };

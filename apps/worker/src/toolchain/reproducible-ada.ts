@@ -1,13 +1,13 @@
 /** Decides whether an Ada source always compiles to the same object and messages. */
 
 /**
- * Refused even in comments. GNAT.Source_Info gives the compilation time, and any unit may declare that intrinsic
- * function itself. `["54"]` is the letter T, also inside a name. `f"{X}"` is a string with code. A Linker_Section
- * reaches the assembler unescaped, which can read files.
+ * Words that are refused even in comments. GNAT.Source_Info gives the compilation time, and any unit may declare that
+ * intrinsic function itself. `["54"]` is the letter T, also inside a name. `f"{X}"` is a string with code. A
+ * Linker_Section reaches the assembler unescaped, which can read files.
  */
 const REFUSED = /source_info|compilation_(?:iso_)?(?:date|time)|machine_code|linker_|\["[0-9a-f]{2,8}"\]|\bf"/;
 
-/** Other ways to name a symbol. Only a plain name is sure to be harmless to the assembler. */
+/** A symbol that is named by more than a plain name. Only a plain name is sure to be harmless to the assembler. */
 const SYMBOL = /\b(?:external_name|link_name)\b(?!\s*=>\s*"\w*"\s*[,;)])/;
 
 /**
@@ -38,8 +38,8 @@ const KNOWN_PRAGMAS = [
 const OTHER_PRAGMA = new RegExp(String.raw`\bpragma\b(?!\s*(?:${KNOWN_PRAGMAS.join('|')}))`);
 
 /**
- * Comments and strings, which end with their line. Kept are plain strings, and lines where a `"` may not start a
- * string: with the literal '"', or with Ada 83's delimiter %.
+ * Comments and strings, which are removed. Both end with their line. Kept are plain strings, and lines where a `"` may
+ * not start a string: with the literal '"', or with Ada 83's delimiter %.
  */
 const LITERALS_AND_COMMENTS = /(?<kept>^[^\n]*(?:'"'|%)[^\n]*|"\w*")|"[^"\n]*"|--[^\n]*/gm;
 

@@ -14,14 +14,18 @@ const TRIGRAPH = /\?\?[/=']/;
 
 const LETTER = String.raw`[\w$\x80-\uffff]`;
 const word = (words: string): string => `(?<!${LETTER})(?:${words})(?!${LETTER})`;
-/** In C++, a prefix directly behind another literal is that literal's suffix. */
+/**
+ * Start of a raw string, except directly behind another literal. There C++ takes the prefix for the suffix of that
+ * literal.
+ */
 const RAW_STRING = String.raw`(?<!${LETTER})(?:u8|[uUL])?R"`;
 const ANY_RAW_STRING = new RegExp(RAW_STRING);
 
 /**
- * Comments and literals. Kept are numbers, the name in an #include, and everything from a raw string that is not plain.
- * An apostrophe in a number separates digits in C++ and starts a character in C, so such a number is removed only where
- * both languages end it in one place. Time is linear: no alternative is tried again on the same text.
+ * Comments and literals, which are removed. Kept are numbers, the name in an #include, and everything from a raw string
+ * that is not plain. An apostrophe in a number separates digits in C++ and starts a character in C, so such a number is
+ * removed only where both languages end it in one place. Time is linear: no alternative is tried again on the same
+ * text.
  */
 const LITERALS_AND_COMMENTS = new RegExp(
   [
@@ -49,7 +53,8 @@ const REFUSED_WORD = new RegExp(
 const RESERVED_NAME = new RegExp(`(?<!${LETTER})(?=_[_A-Z])(?!(?:${RESERVED_NAMES})(?!${LETTER}))`);
 
 /**
- * Attributes whose string reaches the assembler. A system header's attribute could use a name that the program defines.
+ * Attributes whose string reaches the assembler. A program may not define a macro that names one, because an attribute
+ * of a system header could use it.
  */
 const ATTRIBUTES = 'alias|fentry_name|fentry_section|ifunc|optimize|section|symver|target|target_clones|weakref';
 const REFUSED_MACRO = new RegExp(
