@@ -72,7 +72,9 @@ int main(int argc, char **argv)
 
     struct request request = {0};
     receive_request(&request);
-    limit_free_space(request.room_bytes);
+    /* An inspection reports a workspace without a size. To fill it would end the container. */
+    if (!request.inspect)
+        limit_free_space(request.room_bytes);
 
     int signals = take_child_signals();
     struct command command = start_command(&request);
