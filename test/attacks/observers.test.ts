@@ -53,8 +53,7 @@ describe('the process watch', () => {
   /** Under gVisor the host sees no processes of a program, so these tests use runc. */
   const runc = { HostConfig: { Runtime: 'runc' } };
 
-  // Only root sees other users' programs and namespaces; test/main.ts prints a note about it.
-  const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
+  const itAsRoot = process.getuid?.() === 0 ? it : it.skip; // Only root sees other users' programs; main.ts notes it.
 
   itAsRoot('reports a second process in a container, with its user and container', async () => {
     const { id } = await start('sleep 5 & sleep 5', runc);

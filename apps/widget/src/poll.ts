@@ -37,7 +37,7 @@ export interface PollAnswer {
 }
 
 export interface PollRoom {
-  /** Size of each message, in the order of the messages. */
+  /** Size of each message, by its index. */
   readonly bytes: readonly number[];
   readonly limitBytes: number;
 }

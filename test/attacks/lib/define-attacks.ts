@@ -47,8 +47,8 @@ export function defineAttacks({ name: run, classes, env = {} }: AttackRun): void
       for (const attack of partOf(attacks)) {
         if (attack.architecture !== undefined && attack.architecture !== process.arch) {
           results.set(attack, { class: kind, name: attack.name, ms: 0, outcome: 'not made' });
-          it.skip(`${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`, () =>
-            undefined); // Machine code for another processor: NOT MADE in the table.
+          const name = `${attack.name} (is written for ${attack.architecture}, and this is ${process.arch})`;
+          it.skip(name, () => undefined); // Machine code for another processor: NOT MADE in the table.
           continue;
         }
         it.concurrent(
